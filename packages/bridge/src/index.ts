@@ -1,0 +1,2 @@
+// The public names of @mcp-overlay/bridge, one by one.
+export {};

@@ -1,0 +1,2 @@
+// The public names of @mcp-overlay/cli, one by one.
+export {};

@@ -1,0 +1,2 @@
+// The public names of @mcp-overlay/config, one by one.
+export {};

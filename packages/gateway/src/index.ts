@@ -1,0 +1,2 @@
+// The public names of @mcp-overlay/gateway, one by one.
+export {};

@@ -1,0 +1,31 @@
+// The one error class of the overlay. `code` is listed in docs/ERRORS.md; the message names the share and the remedy.
+
+export const OVERLAY_ERROR_CODES = [
+  'bad_token',
+  'share_unknown',
+  'share_not_hosted',
+  'share_in_use',
+  'share_exists',
+  'dial_timeout',
+  'dial_aborted',
+  'peer_incompatible',
+  'connection_aborted',
+  'connection_lost',
+  'state_folder_unsafe',
+  'overlay_unavailable',
+] as const;
+
+export type OverlayErrorCode = (typeof OVERLAY_ERROR_CODES)[number];
+
+export class OverlayError extends Error {
+  override readonly name = 'OverlayError';
+  readonly code: OverlayErrorCode;
+  /** What the user can do about it, a sentence of its own. */
+  readonly hint: string | undefined;
+
+  constructor(code: OverlayErrorCode, message: string, options: { hint?: string; cause?: unknown } = {}) {
+    super(message, options.cause === undefined ? undefined : { cause: options.cause });
+    this.code = code;
+    this.hint = options.hint;
+  }
+}

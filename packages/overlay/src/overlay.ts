@@ -1,0 +1,77 @@
+// The network as our programs see it: shares are offered, dialled and hosted through this contract only.
+// Every driver (local, later zrok and ziti) runs the one suite in ./testing/compliance.ts.
+//
+// Half-close: `end()` finishes our direction only; the peer reads EOF and may go on writing. A connection is over when
+// both directions ended, or when one side called `abort`/`destroy`.
+// Back-pressure: `write()` returning false means wait for 'drain'; a reader that stops makes the writer stop, with
+// bounded memory on both ends.
+// Abort: `abort(reason)` destroys at once in both directions. The peer sees its stream close with an error
+// (code `connection_aborted`, or `connection_lost` where the driver cannot tell); the reason itself is not promised to travel.
+// Errors: every rejection and every 'error' event is an OverlayError (./errors.ts).
+
+import type { Duplex } from 'node:stream';
+
+export type OverlayKind = 'local' | 'zrok' | 'ziti';
+
+/** What the network says of the other end. A claim for display, never a basis of a decision. */
+export interface PeerHint {
+  readonly overlay: OverlayKind;
+  /** Claimed identity of the caller or host, where the network has one. */
+  readonly claimed?: string;
+}
+
+/** One bidirectional byte stream to a peer. */
+export interface Connection extends Duplex {
+  readonly peer: PeerHint;
+  /** 32 bytes that both ends compute alike and that no other connection ever has; null where there is none. */
+  readonly binding: Uint8Array | null;
+  /** Ends both directions at once. Idempotent. */
+  abort(reason: string): void;
+}
+
+export interface ListenOptions {
+  /** Called once per connection. Connections are delivered paused: nothing is read before the handler attaches. */
+  readonly onConnection: (connection: Connection) => void;
+  /** Told when the listener is lost for good without `close` having been called. */
+  readonly onLost?: (error: Error) => void;
+}
+
+/** A share being hosted by this process. */
+export interface Listener {
+  readonly share: string;
+  /** Stops accepting; existing connections live on. An ephemeral share vanishes with it. Idempotent. */
+  close(): Promise<void>;
+}
+
+export interface DialOptions {
+  readonly signal?: AbortSignal;
+  /** Default 15,000. */
+  readonly timeoutMs?: number;
+}
+
+export interface ShareInfo {
+  readonly token: string;
+  /** false: made by a running host, gone with it. */
+  readonly persistent: boolean;
+  /** Whether somebody hosts it now; undefined when the network cannot tell. */
+  readonly hosted: boolean | undefined;
+  readonly createdAt: Date;
+}
+
+export interface Overlay {
+  readonly kind: OverlayKind;
+  /** Makes an ephemeral share with a random token and hosts it. */
+  listenEphemeral(options: ListenOptions): Promise<Listener>;
+  /** Hosts a share made by `createShare`. Rejects `share_unknown`, `share_in_use`. */
+  listen(token: string, options: ListenOptions): Promise<Listener>;
+  /** Rejects `share_unknown`, `share_not_hosted`, `bad_token`, `dial_timeout`, `dial_aborted`. */
+  dial(token: string, options?: DialOptions): Promise<Connection>;
+  /** Makes a persistent share; a random name when none is given. Rejects `share_exists`, `bad_token`. */
+  createShare(name?: string): Promise<ShareInfo>;
+  /** Rejects `share_unknown`; `share_in_use` while somebody hosts it. */
+  deleteShare(token: string): Promise<void>;
+  /** Sorted by token. Sweeps what dead hosts left behind. */
+  listShares(): Promise<ShareInfo[]>;
+  /** Closes every listener of this object. Idempotent. */
+  close(): Promise<void>;
+}

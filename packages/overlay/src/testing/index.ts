@@ -1,0 +1,2 @@
+// Fakes and suites that belong to the overlay contract.
+export {};

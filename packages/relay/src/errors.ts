@@ -1,0 +1,61 @@
+// JSON-RPC errors of our own making, and the one error class of the package. Every name is listed in docs/ERRORS.md.
+// On the wire: {"code": <number>, "message": <who failed and what to do>, "data": {"error": <name>, ...facts}}.
+
+export const RPC_ERRORS = {
+  /** The line is not JSON, or not UTF-8. */
+  parse_error: -32700,
+  /** JSON, but not a message we carry: depth, tokens, batch, no JSON-RPC. */
+  invalid_request: -32600,
+  method_not_found: -32601,
+  invalid_params: -32602,
+  internal_error: -32603,
+  /** Too many calls in flight or sessions open; `data.retryAfterMs`. */
+  busy: -32000,
+  /** The owner of this name is not running; `data.backend`, `data.since`. */
+  backend_unavailable: -32050,
+  /** The call began and its end will never be known; `data.backend`. It is not run again. */
+  outcome_unknown: -32051,
+  /** No answer and no progress in time; the backend was told to cancel. */
+  call_timeout: -32052,
+  message_too_large: -32053,
+  /** No way to the share; `data.since`, `data.share`. */
+  share_unreachable: -32054,
+} as const;
+
+export type RpcErrorName = keyof typeof RPC_ERRORS;
+
+export const RELAY_ERROR_CODES = [
+  'link_refused',
+  'link_version',
+  'link_protocol',
+  'link_timeout',
+  'link_expired',
+  'unknown_protocol',
+  'queue_full',
+  'child_start_failed',
+  'child_exited',
+  'child_flooded',
+  'http_failed',
+  'http_unauthorized',
+  'connection_lost',
+] as const;
+
+export type RelayErrorCode = (typeof RELAY_ERROR_CODES)[number];
+
+export class RelayError extends Error {
+  override readonly name = 'RelayError';
+  readonly code: RelayErrorCode;
+  readonly facts: Readonly<Record<string, unknown>>;
+  readonly hint: string | undefined;
+
+  constructor(
+    code: RelayErrorCode,
+    message: string,
+    options: { facts?: Record<string, unknown>; hint?: string; cause?: unknown } = {},
+  ) {
+    super(message, options.cause === undefined ? undefined : { cause: options.cause });
+    this.code = code;
+    this.facts = options.facts ?? {};
+    this.hint = options.hint;
+  }
+}

@@ -1,0 +1,2 @@
+// Fakes that belong to the relay contracts.
+export {};

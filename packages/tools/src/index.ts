@@ -1,0 +1,2 @@
+// The public names of @mcp-overlay/tools, one by one.
+export {};
