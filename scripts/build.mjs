@@ -1,0 +1,53 @@
+// Bundles the three programs into dist/, one start-up file each plus chunks that only some commands load.
+import { chmodSync, existsSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import { ensureInstalled, root } from './ensure.mjs';
+
+ensureInstalled();
+const { build } = await import('esbuild');
+const { version } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'));
+const programs = ['gateway', 'bridge', 'tools'];
+
+rmSync(join(root, 'dist'), { recursive: true, force: true });
+const result = await build({
+  absWorkingDir: root,
+  entryPoints: Object.fromEntries(programs.map((name) => [`mcp-${name}`, `packages/${name}/src/bin.ts`])),
+  outdir: 'dist',
+  bundle: true,
+  splitting: true,
+  chunkNames: 'chunks/[name]-[hash]',
+  format: 'esm',
+  platform: 'node',
+  target: 'node20.18',
+  minifySyntax: true,
+  minifyWhitespace: true,
+  legalComments: 'none',
+  metafile: true,
+  define: { __MCP_OVERLAY_VERSION__: JSON.stringify(version) },
+  // Some dependencies are CommonJS inside an ES module bundle.
+  banner: {
+    js: "import{createRequire as __createRequire}from'node:module';const require=__createRequire(import.meta.url);",
+  },
+  logLevel: 'warning',
+});
+for (const name of programs) chmodSync(join(root, 'dist', `mcp-${name}.js`), 0o755);
+writeFileSync(join(root, 'dist', 'THIRD_PARTY_LICENSES.txt'), licenses(Object.keys(result.metafile.inputs)));
+
+/** The licence text of every package of which a file went into a bundle. */
+function licenses(inputs) {
+  const folders = new Set();
+  for (const input of inputs) {
+    const match = /^(.*node_modules\/(?:@[^/]+\/)?[^/]+)\//.exec(input);
+    if (match) folders.add(match[1]);
+  }
+  const texts = [];
+  for (const folder of [...folders].sort()) {
+    const manifest = JSON.parse(readFileSync(join(root, folder, 'package.json'), 'utf8'));
+    const file = readdirSync(join(root, folder)).find((name) => /^licen[cs]e/i.test(name));
+    const text = file
+      ? readFileSync(join(root, folder, file), 'utf8')
+      : `(${manifest.license}; no licence file in the package)`;
+    texts.push(`${manifest.name} ${manifest.version} (${manifest.license})\n\n${text.trim()}\n`);
+  }
+  return texts.join(`\n${'-'.repeat(80)}\n\n`);
+}
