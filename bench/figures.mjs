@@ -1,0 +1,95 @@
+// Samples to figures, figures to the table, and the bars of the design that can be judged from one run.
+
+export const percentile = (samples, share) => {
+  const sorted = samples.toSorted((a, b) => a - b);
+  return sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * share))];
+};
+const median = (samples) => percentile(samples, 0.5);
+
+const ms = (value) => (value < 10 ? value.toFixed(2) : value.toFixed(0));
+const whole = (value) => Math.round(value).toLocaleString('en-US');
+const MB = (value) => value.toFixed(1);
+
+/** Rows of the table: title, cell, figure, which share of its samples, how written. */
+const ROWS = [
+  ['cold start to first list, ms', 'cold', 'coldMs', 0.5, ms],
+  ['1 in flight p50, ms', 'latency', 'latencyMs', 0.5, ms],
+  ['1 in flight p99, ms', 'latency', 'latencyMs', 0.99, ms],
+  ['32 in flight, calls/s', 'throughput', 'callsPerSecond', 0.5, whole],
+  ['1 MiB result, ms', 'large', 'result1MiBMs', 0.5, ms],
+  ['16 MiB result, ms', 'huge', 'result16MiBMs', 0.5, ms],
+  ['gateway after 16 MiB results, MB', 'huge', 'gatewayAfterHugeMB', 1, MB],
+  ['bridge after 16 MiB results, MB', 'huge', 'bridgeAfterHugeMB', 1, MB],
+  ['PSS of tools, MB', 'memory', 'toolsPssMB', 0.5, MB],
+  ['PSS of gateway, MB', 'memory', 'gatewayPssMB', 0.5, MB],
+  ['PSS of bridge, MB', 'memory', 'bridgePssMB', 0.5, MB],
+  ['PSS of watchers, MB', 'memory', 'helpersPssMB', 0.5, MB],
+  ['gateway, MB per further session', 'memory', 'gatewayMBPerSession', 0.5, (value) => value.toFixed(2)],
+  ['bridge, MB per further session', 'memory', 'bridgeMBPerSession', 0.5, (value) => value.toFixed(2)],
+  ['list of 20 backends, ms', 'list', 'list20Ms', 0.5, ms],
+];
+
+/** `samples[chain][figure]` → `[{ title, cells: { chain: text } }]`, rows without a figure left out. */
+export function table(samples, failures) {
+  return ROWS.map(([title, cell, figure, share, write]) => {
+    const cells = {};
+    for (const [chain, figures] of Object.entries(samples)) {
+      const failed = failures.some((failure) => failure.chain === chain && failure.cell === cell);
+      if (failed && !figure.endsWith('MB')) cells[chain] = 'fails';
+      else if (figures[figure]) cells[chain] = write(percentile(figures[figure], share));
+    }
+    return { title, cells };
+  }).filter(({ cells }) => Object.keys(cells).length > 0);
+}
+
+/** Bars of design.md 10: `{ bar, value, limit, holds }` for those whose chains were measured. */
+export function bars(samples) {
+  const get = (chain, figure, share = 0.5) => {
+    const found = samples[chain]?.[figure];
+    return found && percentile(found, share);
+  };
+  const best = (figure, pick) => {
+    const found = ['remote-supergateway', 'remote-proxy']
+      .map((chain) => get(chain, figure))
+      .filter((v) => v !== undefined);
+    return found.length > 0 ? pick(...found) : undefined;
+  };
+  const ours = (figure, share) => get('overlay', figure, share);
+  const most = Math.max(...['tools', 'gateway', 'bridge'].map((role) => ours(`${role}PssMB`) ?? Number.NaN));
+  const growth = Math.max(...['gateway', 'bridge'].map((role) => ours(`${role}MBPerSession`) ?? Number.NaN));
+  return [
+    ['p50 ≤ 1.8 × bare', ours('latencyMs') / get('bare', 'latencyMs'), '≤', 1.8],
+    ['p99 ≤ 3 × bare', ours('latencyMs', 0.99) / get('bare', 'latencyMs', 0.99), '≤', 3],
+    ['calls/s ≥ 0.5 × bare + AEAD', ours('callsPerSecond') / get('aead', 'callsPerSecond'), '≥', 0.5],
+    ['calls/s ≥ 6 × npm chain', ours('callsPerSecond') / best('callsPerSecond', Math.max), '≥', 6],
+    ['1 MiB results/s ≥ 0.8 × bare', get('bare', 'result1MiBMs') / ours('result1MiBMs'), '≥', 0.8],
+    ['1 MiB results/s ≥ npm chain', best('result1MiBMs', Math.min) / ours('result1MiBMs'), '≥', 1],
+    ['16 MiB results pass', samples.overlay?.result16MiBMs?.length, '≥', 1],
+    ['cold ≤ bare + 100 ms', ours('coldMs') - get('bare', 'coldMs'), '≤', 100],
+    ['cold ≤ half of npm chain', ours('coldMs') / best('coldMs', Math.min), '≤', 0.5],
+    ['PSS of a process ≤ 60 MB', most, '≤', 60],
+    ['≤ 1 MB for each further session', growth, '≤', 1],
+    ['list of 20 backends seen before ≤ 50 ms', ours('list20Ms'), '≤', 50],
+  ]
+    .filter(([, value]) => Number.isFinite(value))
+    .map(([bar, value, sign, limit]) => ({ bar, value, limit, holds: sign === '≤' ? value <= limit : value >= limit }));
+}
+
+/** For the JSON file: size, quartiles and ends of each sample list. */
+export function summary(samples) {
+  const shorten = (list) => ({
+    count: list.length,
+    min: percentile(list, 0),
+    p25: percentile(list, 0.25),
+    p50: median(list),
+    p75: percentile(list, 0.75),
+    p99: percentile(list, 0.99),
+    max: percentile(list, 1),
+  });
+  return Object.fromEntries(
+    Object.entries(samples).map(([chain, figures]) => [
+      chain,
+      Object.fromEntries(Object.entries(figures).map(([figure, list]) => [figure, shorten(list)])),
+    ]),
+  );
+}
