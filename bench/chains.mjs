@@ -22,8 +22,8 @@ export const chains = {
   },
   bare: { label: 'bare, three relays', start: () => startRelays(false) },
   aead: { label: 'bare + AEAD', start: () => startRelays(true) },
-  overlay: { label: 'tools → gateway → bridge', start: () => startOverlay({ bridge: true }) },
-  gateway: { label: 'tools → gateway', start: () => startOverlay({ bridge: false }) },
+  overlay: { label: 'tools → gateway → bridge', start: (options) => startOverlay({ ...options, bridge: true }) },
+  gateway: { label: 'tools → gateway', start: (options) => startOverlay({ ...options, bridge: false }) },
 };
 
 /** What runs when nothing else is asked for; `gateway` shows what the bridge adds, and is only run by name. */
@@ -53,13 +53,16 @@ async function startRelays(sealed) {
   });
 }
 
-/** Our programs over the local overlay, in a state folder of their own. `backends` replaces the echo server. */
-export async function startOverlay({ bridge = false, backends }) {
+/**
+ * Our programs over the local overlay, in a state folder of their own. `backends` replaces the echo server; `nodeArgs` go
+ * to node in front of the program.
+ */
+export async function startOverlay({ bridge = false, backends, nodeArgs = [] }) {
   const home = mkdtempSync(join(tmpdir(), 'bench-'));
   const env = cleanEnv({ MCP_OVERLAY_HOME: home });
   const program = (name, ...args) => ({
     command: node,
-    args: [join(here, '..', 'dist', `mcp-${name}.js`), ...args],
+    args: [...nodeArgs, join(here, '..', 'dist', `mcp-${name}.js`), ...args],
     env,
   });
   const started = [];

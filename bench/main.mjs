@@ -3,7 +3,7 @@
 import { execFileSync } from 'node:child_process';
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { availableParallelism, cpus, release, totalmem, type } from 'node:os';
-import { join } from 'node:path';
+import { join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 import { cells } from './cells.mjs';
@@ -23,6 +23,7 @@ const HELP = `Usage: npm run bench -- [options]
   --chains A,B      of ${Object.keys(chains).join(', ')} (default: ${usual.join(', ')})
   --peers           also mcp-remote in front of supergateway and of mcp-proxy, installed into bench/peers
   --rounds N        N times as many rounds
+  --profile DIR     CPU profiles of our programs, for the developer tools of a browser; figures are then worth little
   --json FILE       default: bench/results/<time>.json
 `;
 
@@ -51,6 +52,7 @@ export async function main(argv) {
       chains: { type: 'string' },
       peers: { type: 'boolean', default: false },
       rounds: { type: 'string', default: '1' },
+      profile: { type: 'string' },
       json: { type: 'string' },
       help: { type: 'boolean', default: false },
     },
@@ -67,12 +69,13 @@ export async function main(argv) {
   );
   const size = scaled(values.quick ? QUICK : USUAL, Number(values.rounds));
 
+  const options = values.profile ? { nodeArgs: ['--cpu-prof', '--cpu-prof-dir', resolve(values.profile)] } : {};
   const began = Date.now();
   const samples = Object.fromEntries(wantedChains.map((name) => [name, {}]));
   const failures = [];
   for (const cell of wantedCells) {
     say(`${cell} …`);
-    const found = await measure(cell, wantedChains, known, size);
+    const found = await measure(cell, wantedChains, known, size, options);
     for (const [name, { failed, ...figures }] of Object.entries(found)) {
       Object.assign(samples[name], figures);
       if (failed === undefined) continue;
@@ -87,12 +90,12 @@ export async function main(argv) {
 }
 
 /** Each cell has its own processes: what one leaves behind must not weigh on the next. */
-async function measure(cell, names, known, size) {
+async function measure(cell, names, known, size, options) {
   if (cell === 'list') return names.includes('overlay') ? { overlay: await measureList(size) } : {};
   if (cell === 'memory') return await measureMemory(only(known, names, MEMORY_CHAINS), size);
   const started = {};
   try {
-    for (const name of names) started[name] = await known[name].start();
+    for (const name of names) started[name] = await known[name].start(options);
     return await cells[cell](started, size);
   } finally {
     for (const { end } of Object.values(started)) await end();
