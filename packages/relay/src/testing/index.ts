@@ -1,2 +1,10 @@
 // Fakes that belong to the relay contracts.
-export {};
+export {
+  type Act,
+  type Garbage,
+  processesWith,
+  type ScriptedServer,
+  type ServerScript,
+  scriptedServer,
+  untilNoneWith,
+} from './scripted-server.ts';
