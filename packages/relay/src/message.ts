@@ -12,6 +12,10 @@ export interface Message {
   readonly bytes: Buffer;
   /** Number of a call that must run once (`@n` on a link); carried hop by hop, never inside the JSON. */
   readonly call?: number;
+  /** A double cannot carry one of its numbers: read it with `parseMessage`, never with JSON.parse. */
+  readonly inexact?: boolean;
+  /** Where the id's text begins in `bytes`, -1: there is none. Lets `withId` change it without looking for it. */
+  readonly idAt?: number;
 }
 
 export const FAULT_CODES = [

@@ -1,4 +1,6 @@
 // Fakes that belong to the relay contracts.
+
+export { type LinkedOptions, type LinkedTransport, linkedTransports } from './linked.ts';
 export {
   type Act,
   type Garbage,
