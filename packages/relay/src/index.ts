@@ -1,9 +1,49 @@
 // The public names of @mcp-overlay/relay, one by one.
+
+export { type AcceptedSession, Acceptor, type AcceptorOptions } from './acceptor.ts';
+export { type DialShareOptions, dialShare } from './dial-share.ts';
 export { RELAY_ERROR_CODES, RelayError, type RelayErrorCode, RPC_ERRORS, type RpcErrorName } from './errors.ts';
+export {
+  ExactNumber,
+  type JsonValue,
+  parseExact,
+  RawJson,
+  stringifyExact,
+  survivesDouble,
+} from './json-exact.ts';
+export {
+  errorMessage,
+  isFault,
+  type JsonRpcValue,
+  type LongLine,
+  longLineFault,
+  MAX_METHOD_BYTES,
+  notificationMessage,
+  parseMessage,
+  rawId,
+  readMessage,
+  requestMessage,
+  resultMessage,
+  toMessage,
+  withId,
+} from './json-rpc.ts';
 export { LIMITS, type Limits } from './limits.ts';
 export { FAULT_CODES, type Fault, type FaultCode, type Message } from './message.ts';
+export {
+  CLIENT_CAPABILITY,
+  isRepeatable,
+  LATEST_LEGACY_VERSION,
+  LEGACY_VERSIONS,
+  LIST_KINDS,
+  LISTS,
+  type ListKind,
+  listKindOf,
+} from './methods.ts';
+export { faultReply, type RelayHooks, relay } from './relay.ts';
+export { describeFault, type SourceEvents, type SteadyOptions, SteadySession, type SteadyState } from './steady.ts';
 export { type CloseReason, DONE, type Transport, type TransportHandlers } from './transport.ts';
 export { type Backoff, type BackoffOptions, type BackoffState, createBackoff } from './transports/child/backoff.ts';
-export { type ChildExit, type ChildOptions, type ChildTransport, spawnChild } from './transports/child/child.ts';
 export { safeEnvironment } from './transports/child/environment.ts';
 export { type ChildLog, Watcher } from './transports/child/watcher.ts';
+export { type LineHandlers, LineReader } from './transports/line-reader.ts';
+export { type StreamOptions, streamTransport } from './transports/stream.ts';
