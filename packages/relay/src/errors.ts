@@ -31,6 +31,7 @@ export const RELAY_ERROR_CODES = [
   'link_timeout',
   'link_expired',
   'unknown_protocol',
+  'peer_speaks_http',
   'queue_full',
   'child_start_failed',
   'child_exited',

@@ -1,0 +1,217 @@
+// The host's end of all links of a share: reads the dialer's line, decides new, resumed or refused, and keeps broken links
+// until somebody comes back for them or their window is over.
+// Invariant: a link is resumed only by the principal that opened it and with its secret id; to anybody else an existing
+// id, an expired one and an invented one look the same.
+
+import { createHash, randomBytes, timingSafeEqual } from 'node:crypto';
+import type { Duplex } from 'node:stream';
+import { RelayError } from '../errors.ts';
+import { LIMITS, type Limits } from '../limits.ts';
+import { type CloseReason, DONE } from '../transport.ts';
+import { type Clock, type LinkLog, SILENT, SYSTEM_CLOCK } from './clock.ts';
+import { farewell } from './first-bytes.ts';
+import { readFirstLine } from './first-line.ts';
+import { HostedLink, type HostLink, type LinkInfo } from './hosted-link.ts';
+import type { LinkStats } from './link.ts';
+import { encodeRefusal, encodeWelcome, type Hello, type PeerProof, type Refusal, readHello } from './preamble.ts';
+
+export interface LinkHostOptions {
+  readonly by: string;
+  readonly limits?: Limits;
+  /** How long a broken link is kept after its last open call. */
+  readonly windowMs?: number;
+  /** Links of one principal, live and broken. Default: as many as of all. */
+  readonly linksPerPrincipal?: number;
+  readonly log?: LinkLog;
+  readonly clock?: Clock;
+  /** Who this is. May throw a RelayError to refuse. Default: everybody the overlay lets in is the owner. */
+  principalOf?(connection: Duplex, proof: PeerProof | null): string | Promise<string>;
+  /** What to offer as proof on this very connection. */
+  proof?(connection: Duplex): PeerProof | null | Promise<PeerProof | null>;
+  /** A last word on a new link, after its principal is known. */
+  refuse?(info: LinkInfo): Refusal | undefined;
+  /** A new link. Nothing is delivered before it is started. */
+  onLink(link: HostLink, info: LinkInfo): void;
+  /** A link broke, or was taken up again. */
+  onState?(link: HostLink, phase: 'up' | 'down', reason: string | undefined): void;
+}
+
+/** Connections that have not finished their first line. Each may hold 64 KiB for 10 s. */
+const MAX_HANDSHAKES = 256;
+/** A full or leaving host wants to be asked again after this. */
+const RETRY_MS = 1000;
+
+const NOTHING = Buffer.alloc(0);
+
+export class LinkHost {
+  readonly #options: LinkHostOptions;
+  readonly #limits: Limits;
+  readonly #clock: Clock;
+  readonly #log: LinkLog;
+  /** By hash of the id, so that looking one up takes no time that depends on the id. */
+  readonly #links = new Map<string, HostedLink>();
+  #handshakes = 0;
+  #closed = false;
+
+  constructor(options: LinkHostOptions) {
+    this.#options = options;
+    this.#limits = options.limits ?? LIMITS;
+    this.#clock = options.clock ?? SYSTEM_CLOCK;
+    this.#log = options.log ?? SILENT;
+  }
+
+  /** Takes a connection that begins with `MCP-LINK/`; `head` is what was read of it. */
+  accept(connection: Duplex, head: Buffer = NOTHING): void {
+    connection.on('error', () => {});
+    if (this.#closed) {
+      this.#refuse(connection, { code: 'away', reason: 'this host is shutting down', retryMs: RETRY_MS });
+    } else if (this.#handshakes >= MAX_HANDSHAKES) {
+      this.#refuse(connection, { code: 'busy', reason: 'too many connections begin here at once', retryMs: RETRY_MS });
+    } else {
+      this.#handshakes += 1;
+      void this.#handshake(connection, head).finally(() => {
+        this.#handshakes -= 1;
+      });
+    }
+  }
+
+  /** Live and broken. */
+  count(): number {
+    return this.#links.size;
+  }
+
+  links(): (LinkStats & { session: string; principal: string; by: string })[] {
+    return [...this.#links.values()].map((link) => ({
+      session: link.session,
+      principal: link.principal,
+      by: link.by,
+      ...link.stats(),
+    }));
+  }
+
+  /** Ends all links and takes no more. 'away' lets the peers come back to a successor. */
+  async close(reason: CloseReason = DONE): Promise<void> {
+    this.#closed = true;
+    await Promise.all([...this.#links.values()].map((link) => link.close(reason)));
+  }
+
+  async #handshake(connection: Duplex, head: Buffer): Promise<void> {
+    const { preambleBytes, handshakeMs } = this.#limits;
+    try {
+      const first = { head, maxBytes: preambleBytes, timeoutMs: handshakeMs, clock: this.#clock };
+      const { line, rest } = await readFirstLine(connection, first);
+      const hello = readHello(line);
+      // What it sent could not know which link it would belong to.
+      if (rest.length > 0) throw new RelayError('link_protocol', 'the dialer did not wait for the answer');
+      const principal = (await this.#options.principalOf?.(connection, hello.proof)) ?? 'owner';
+      const proof = (await this.#options.proof?.(connection)) ?? null;
+      if (connection.destroyed) return;
+      const refusal = this.#welcome(connection, hello, principal, proof);
+      if (refusal) this.#refuse(connection, refusal);
+    } catch (error) {
+      if (!(error instanceof RelayError)) this.#log.warn({ error: String(error) }, 'handshake failed');
+      const known =
+        error instanceof RelayError ? error : new RelayError('link_refused', 'this host cannot take the link');
+      this.#refuse(connection, { code: known.code, reason: known.message });
+    }
+  }
+
+  #welcome(connection: Duplex, hello: Hello, principal: string, proof: PeerProof | null): Refusal | undefined {
+    if (this.#closed) return { code: 'away', reason: 'this host is shutting down', retryMs: RETRY_MS };
+    const known = this.#find(hello, principal);
+    if (known && !known.canResume(hello.got)) {
+      const reason = {
+        code: 'link_protocol',
+        reason: 'the dialer claims what was never sent, or wants what it acknowledged',
+      };
+      known.fail(reason);
+      return reason;
+    }
+    if (known) {
+      this.#answer(connection, known, { got: known.takeGot(), fresh: false, proof });
+      known.attach(connection, hello.got, NOTHING);
+      known.resumed();
+      this.#log.info({ principal, by: known.by }, 'link resumed');
+      this.#options.onState?.(known, 'up', undefined);
+      return undefined;
+    }
+    const info: LinkInfo = { principal, session: hello.session, by: hello.by, via: hello.via, proof: hello.proof };
+    const refusal = this.#makeRoom(principal) ?? this.#options.refuse?.(info);
+    if (refusal) return refusal;
+    const link = this.#open(info);
+    try {
+      this.#options.onLink(link, info);
+    } catch (error) {
+      link.abandon({ code: 'link_refused', reason: 'the host could not take the link' });
+      throw error;
+    }
+    this.#answer(connection, link, { got: 0, fresh: true, proof });
+    link.attach(connection, 0, NOTHING);
+    this.#log.info({ principal, by: info.by }, 'link opened');
+    return undefined;
+  }
+
+  /** The link that hello asks for, if it is this principal's. All comparisons are made, whatever the first ones say. */
+  #find(hello: Hello, principal: string): HostedLink | undefined {
+    if (hello.link === null) return undefined;
+    const link = this.#links.get(keyOf(hello.link));
+    if (!link) return undefined;
+    const same = [
+      sameText(link.id, hello.link),
+      sameText(link.principal, principal),
+      sameText(link.session, hello.session),
+    ];
+    return same.every((equal) => equal) ? link : undefined;
+  }
+
+  #open(info: LinkInfo): HostedLink {
+    const id = randomBytes(16).toString('hex');
+    const link: HostedLink = new HostedLink({
+      id,
+      info,
+      limits: this.#limits,
+      windowMs: this.#options.windowMs ?? this.#limits.linkWindowMs,
+      clock: this.#clock,
+      log: this.#log,
+      onBreak: ({ reason }) => {
+        this.#log.info({ principal: info.principal, by: info.by, reason }, 'link broken');
+        this.#options.onState?.(link, 'down', reason);
+      },
+      onClosed: () => this.#links.delete(keyOf(id)),
+    });
+    this.#links.set(keyOf(id), link);
+    return link;
+  }
+
+  /** Room for one more: the longest broken goes, live ones stay. */
+  #makeRoom(principal: string): Refusal | undefined {
+    const all = [...this.#links.values()];
+    const theirs = all.filter((link) => link.principal === principal);
+    const crowded = theirs.length >= (this.#options.linksPerPrincipal ?? Infinity) ? theirs : all;
+    if (crowded === all && all.length < this.#limits.sessions) return undefined;
+    const [oldest] = crowded
+      .filter((link) => link.brokenAt !== undefined)
+      .sort((a, b) => (a.brokenAt ?? 0) - (b.brokenAt ?? 0));
+    if (!oldest) return { code: 'busy', reason: 'too many sessions are open here', retryMs: RETRY_MS };
+    oldest.abandon({ code: 'link_expired', reason: 'the link was broken and its room was needed' });
+    return undefined;
+  }
+
+  #answer(connection: Duplex, link: HostedLink, facts: { got: number; fresh: boolean; proof: PeerProof | null }): void {
+    const window = Math.floor(link.windowMs / 1000);
+    connection.write(encodeWelcome({ link: link.id, window, by: this.#options.by, ...facts }));
+  }
+
+  #refuse(connection: Duplex, refusal: Refusal): void {
+    this.#log.info({ code: refusal.code, reason: refusal.reason }, 'link refused');
+    farewell(connection, encodeRefusal(refusal), this.#clock);
+  }
+}
+
+function keyOf(id: string): string {
+  return createHash('sha256').update(id).digest('base64');
+}
+
+function sameText(a: string, b: string): boolean {
+  return timingSafeEqual(createHash('sha256').update(a).digest(), createHash('sha256').update(b).digest());
+}

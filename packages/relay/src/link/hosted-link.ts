@@ -1,0 +1,107 @@
+// One link at its host: what it belongs to, and how long it is kept while broken. The window runs only while no call is
+// open; a connection that was closed rather than fell silent gets the short one, for its dialer has probably gone.
+
+import type { Limits } from '../limits.ts';
+import type { CloseReason } from '../transport.ts';
+import type { Clock, LinkLog } from './clock.ts';
+import { type Link, LinkEnd } from './link.ts';
+import type { PeerProof } from './preamble.ts';
+import type { Breakage } from './wire.ts';
+
+/** What is known of a new link. */
+export interface LinkInfo {
+  readonly principal: string;
+  readonly session: string;
+  /** A claim. */
+  readonly by: string;
+  /** Instances the session came through before. */
+  readonly via: readonly string[];
+  readonly proof: PeerProof | null;
+}
+
+export interface HostLink extends Link {
+  readonly principal: string;
+  /** A call is open: while any hold lasts, a broken link does not expire. Disposing twice is once. */
+  hold(): Disposable;
+}
+
+export interface HostedLinkOptions {
+  readonly id: string;
+  readonly info: LinkInfo;
+  readonly limits: Limits;
+  readonly windowMs: number;
+  readonly clock: Clock;
+  readonly log: LinkLog;
+  onBreak(breakage: Breakage): void;
+  onClosed(reason: CloseReason): void;
+}
+
+export class HostedLink extends LinkEnd implements HostLink {
+  /** Secret. */
+  readonly id: string;
+  readonly principal: string;
+  readonly windowMs: number;
+  /** On the link's clock; undefined while it is up. */
+  brokenAt: number | undefined;
+  readonly #clock: Clock;
+  readonly #closedWindowMs: number;
+  #kind: Breakage['kind'] = 'silent';
+  #holds = 0;
+  #cancelExpiry: () => void = () => {};
+
+  constructor(options: HostedLinkOptions) {
+    const { id, info, limits, windowMs, clock, log } = options;
+    super({
+      session: info.session,
+      limits,
+      clock,
+      log,
+      onBreak: (breakage) => {
+        this.brokenAt = clock.now();
+        this.#kind = breakage.kind;
+        this.#watch();
+        options.onBreak(breakage);
+      },
+      onClosed: (reason) => {
+        this.#cancelExpiry();
+        options.onClosed(reason);
+      },
+      // A dialer that goes away takes the secret with it: its successor opens a link of its own, for the same session.
+      survives: () => false,
+    });
+    this.id = id;
+    this.principal = info.principal;
+    this.by = info.by;
+    this.peer = info.proof;
+    this.windowMs = windowMs;
+    this.#clock = clock;
+    this.#closedWindowMs = Math.min(limits.linkClosedWindowMs, windowMs);
+  }
+
+  hold(): Disposable {
+    this.#holds += 1;
+    this.#watch();
+    let held = true;
+    return {
+      [Symbol.dispose]: () => {
+        if (!held) return;
+        held = false;
+        this.#holds -= 1;
+        this.#watch();
+      },
+    };
+  }
+
+  resumed(): void {
+    this.brokenAt = undefined;
+    this.#watch();
+  }
+
+  #watch(): void {
+    this.#cancelExpiry();
+    if (this.brokenAt === undefined || this.#holds > 0 || this.phase === 'closed') return;
+    const ms = this.#kind === 'closed' ? this.#closedWindowMs : this.windowMs;
+    const reason = `the link was broken and nobody came back for it within ${Math.round(ms / 1000)} s`;
+    this.#cancelExpiry = this.#clock.after(ms, () => this.abandon({ code: 'link_expired', reason }), true);
+  }
+}
