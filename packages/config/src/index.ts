@@ -1,2 +1,29 @@
 // The public names of @mcp-overlay/config, one by one.
-export {};
+export { parseBridgeEnv } from './bridge-env.ts';
+export type {
+  AggregatorConfig,
+  BackendConfig,
+  GatewayConfig,
+  HttpConfig,
+  LimitsConfig,
+  OverlayName,
+  ShareConfig,
+  ShareTransportConfig,
+  StdioConfig,
+  ToolFilterConfig,
+  TransportConfig,
+} from './config.ts';
+export { describeBackends } from './describe.ts';
+export { configReference, type DocumentedKey, documentedKeys, REGENERATE } from './doc.ts';
+export {
+  CONFIG_ERROR_CODES,
+  ConfigError,
+  type ConfigErrorCode,
+  type ConfigNote,
+  type ConfigProblem,
+  type NoteKind,
+  type Spot,
+} from './errors.ts';
+export { compileGlob } from './glob.ts';
+export { loadGatewayConfig } from './load.ts';
+export { type ParsedConfig, type ParseOptions, parseGatewayConfig } from './parse.ts';

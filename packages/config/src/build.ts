@@ -1,0 +1,132 @@
+// From what the schema read to a GatewayConfig: defaults, rules between keys, ids that must differ. Values that could not
+// be read have been reported and are undefined here; what is built then is never seen, because the report ends in a throw.
+
+import { type BackendConfig, compact, DEFAULTS, type GatewayConfig, type ToolFilterConfig } from './config.ts';
+import type { Spot } from './errors.ts';
+import { quoteText } from './node.ts';
+import type { RawBackend, RawGateway, RawTools } from './schema.ts';
+import type { Reading } from './shape.ts';
+import { buildTransport } from './transport.ts';
+
+export function buildGateway(raw: RawGateway, file: string, reading: Reading): GatewayConfig {
+  const { share, aggregator } = raw;
+  const connection = aggregator?.connection;
+  if (share?.given.has('token') && raw.given.has('share_token')) {
+    reading.report.problem(raw.spotOf('share_token'), 'share_token and share.token are the same key');
+  }
+  const config: GatewayConfig = {
+    format: reading.format,
+    file,
+    share: {
+      ...compact({ token: share?.token ?? raw.share_token, overlay: share?.overlay }),
+      mode: 'closed',
+      grants: share?.grants ?? [],
+    },
+    aggregator: {
+      ...compact({ name: aggregator?.name, version: aggregator?.version }),
+      separator: aggregator?.separator ?? DEFAULTS.separator,
+      connectTimeoutMs: connection?.connect_timeout ?? DEFAULTS.connectTimeoutMs,
+      callTimeoutMs: connection?.call_timeout ?? DEFAULTS.callTimeoutMs,
+      listWaitMs: connection?.list_wait ?? DEFAULTS.listWaitMs,
+    },
+    backends: (raw.backends ?? []).map((backend) => buildBackend(backend, reading)),
+    limits: compact({
+      messageBytes: raw.limits?.message_bytes,
+      sessions: raw.limits?.sessions,
+      callsPerSession: raw.limits?.calls_per_session,
+      callsInAll: raw.limits?.calls_in_all,
+      callsQueued: raw.limits?.calls_queued,
+      toolsPerBackend: raw.limits?.tools_per_backend,
+      definitionBytes: raw.limits?.definition_bytes,
+    }),
+    ...compact({ logFile: raw.log_file }),
+  };
+  checkIds(raw, reading);
+  checkAnyEnabled(config.backends, raw.given.has('backends') ? raw.spotOf('backends') : undefined, reading);
+  noteDifferences(raw, reading);
+  return config;
+}
+
+export function checkAnyEnabled(backends: readonly BackendConfig[], spot: Spot | undefined, { report }: Reading): void {
+  if (spot === undefined || report.failed() || backends.some((backend) => !backend.disabled)) return;
+  report.problem(
+    spot,
+    `expected at least one backend${backends.length > 0 ? ' that is not disabled' : ' (got an empty list)'}`,
+  );
+}
+
+/** An empty allow list allows nothing: said, because in the original it lets everything through. */
+export function buildTools(
+  raw: Pick<RawTools, 'mode' | 'list'>,
+  spot: Spot,
+  { report, format }: Reading,
+): ToolFilterConfig {
+  const filter: ToolFilterConfig = { mode: raw.mode ?? 'allow', list: raw.list ?? [] };
+  if (filter.mode === 'allow' && filter.list.length === 0 && !report.failed()) {
+    const before = format === 'original' ? ' (the Go original showed all)' : '';
+    report.note(spot, 'differs', `the allow list is empty: none of its tools is shown${before}`);
+  }
+  return filter;
+}
+
+function buildBackend(raw: RawBackend, reading: Reading): BackendConfig {
+  const id = raw.id ?? '';
+  const disabled = raw.disabled ?? false;
+  if (disabled) reading.report.note(raw.spotOf('disabled'), 'disabled', `backend ${id} is disabled`);
+  return {
+    id,
+    name: raw.name ?? id,
+    era: raw.era ?? 'auto',
+    shared: raw.shared ?? false,
+    transport: buildTransport(raw.transport, reading),
+    disabled,
+    ...compact({
+      prefix: raw.prefix,
+      tools: raw.tools && buildTools(raw.tools, raw.spotOf('tools'), reading),
+      connectTimeoutMs: raw.connect_timeout,
+      callTimeoutMs: raw.call_timeout,
+    }),
+  };
+}
+
+function checkIds(raw: RawGateway, { report }: Reading): void {
+  const first = new Map<string, Spot>();
+  for (const backend of raw.backends ?? []) {
+    if (backend.id === undefined) continue;
+    const spot = backend.spotOf('id');
+    const before = first.get(backend.id);
+    if (before) report.problem(spot, `id ${quoteText(backend.id)} is used twice`, `first on line ${before.line}`);
+    else first.set(backend.id, spot);
+  }
+}
+
+function noteDifferences(raw: RawGateway, { report, format }: Reading): void {
+  if (raw.given.has('orchestrator')) {
+    report.note(raw.spotOf('orchestrator'), 'differs', 'managed mode is not spoken: nothing connects to this socket');
+  }
+  const separator = raw.aggregator?.separator;
+  if (raw.aggregator && separator !== undefined && /[^A-Za-z0-9_-]/.test(separator)) {
+    const spot = raw.aggregator.spotOf('separator');
+    report.note(
+      spot,
+      'differs',
+      `${quoteText(separator)} becomes "${separator.replace(/[^A-Za-z0-9_-]/g, '_')}" in names: agents accept letters, digits, _ and - only`,
+    );
+  }
+  if (format === 'original' && separator === undefined) {
+    const spot = raw.spotOf('aggregator');
+    report.note(
+      { ...spot, key: 'aggregator.separator' },
+      'differs',
+      'names are joined by __ (the Go original: _; separator: _ keeps that)',
+    );
+  }
+  const grants = raw.share?.grants ?? [];
+  if (raw.share && grants.length > 0) {
+    report.note(
+      raw.share.spotOf('grants'),
+      'later',
+      'grants count on networks that prove who calls; a local share admits its user alone',
+    );
+  }
+}

@@ -1,0 +1,115 @@
+// What the rest of the toolkit sees of a configuration: durations in ms, paths absolute, variables replaced, ids unique.
+
+export type OverlayName = 'local' | 'zrok' | 'ziti';
+
+export interface GatewayConfig {
+  /** Which of the three it was written for. */
+  readonly format: 'ours' | 'original' | 'mcp-servers';
+  /** Absolute. */
+  readonly file: string;
+  readonly share: ShareConfig;
+  readonly aggregator: AggregatorConfig;
+  readonly backends: readonly BackendConfig[];
+  readonly logFile?: string;
+  /** Only what the file sets; names are those of the relay's limits. */
+  readonly limits: LimitsConfig;
+}
+
+export interface ShareConfig {
+  /** Absent: an ephemeral share with a random token. */
+  readonly token?: string;
+  readonly mode: 'closed';
+  readonly grants: readonly string[];
+  readonly overlay?: OverlayName;
+}
+
+export interface AggregatorConfig {
+  readonly name?: string;
+  readonly version?: string;
+  readonly separator: string;
+  readonly connectTimeoutMs: number;
+  /** Without progress. */
+  readonly callTimeoutMs: number;
+  readonly listWaitMs: number;
+}
+
+export interface BackendConfig {
+  readonly id: string;
+  /** For people. */
+  readonly name: string;
+  /** Put before the backend's names as it is; '' for none, absent for the id and the separator. */
+  readonly prefix?: string;
+  readonly era: 'auto' | 'legacy' | 'modern';
+  /** One child for all client sessions. */
+  readonly shared: boolean;
+  readonly transport: TransportConfig;
+  /** Absent: every tool. */
+  readonly tools?: ToolFilterConfig;
+  readonly connectTimeoutMs?: number;
+  readonly callTimeoutMs?: number;
+  readonly disabled: boolean;
+}
+
+export interface ToolFilterConfig {
+  readonly mode: 'allow' | 'deny';
+  /** Globs on the backend's own names, each known to compile. */
+  readonly list: readonly string[];
+}
+
+export type TransportConfig = StdioConfig | ShareTransportConfig | HttpConfig;
+
+export interface StdioConfig {
+  readonly type: 'stdio';
+  /** A name to look up in PATH, or an absolute path. */
+  readonly command: string;
+  readonly args: readonly string[];
+  readonly env: Readonly<Record<string, string>>;
+  /** Names of our own variables that are passed on. */
+  readonly envPass: readonly string[];
+  readonly cwd?: string;
+}
+
+export interface ShareTransportConfig {
+  readonly type: 'share';
+  readonly token: string;
+  /** Absent: the gateway's own. */
+  readonly overlay?: OverlayName;
+}
+
+export interface HttpConfig {
+  readonly type: 'http';
+  /** Without user, password and fragment. */
+  readonly url: string;
+  readonly protocol: 'auto' | 'sse' | 'streamable';
+  readonly headers: Readonly<Record<string, string>>;
+  readonly tls: { readonly insecureSkipVerify: boolean; readonly caCertFile?: string };
+  /** http:// is known and wanted. */
+  readonly allowInsecure: boolean;
+}
+
+export interface LimitsConfig {
+  readonly messageBytes?: number;
+  readonly sessions?: number;
+  readonly callsPerSession?: number;
+  readonly callsInAll?: number;
+  readonly callsQueued?: number;
+  readonly toolsPerBackend?: number;
+  readonly definitionBytes?: number;
+}
+
+export const DEFAULTS = {
+  separator: '__',
+  /** A first `npx` downloads its server. */
+  connectTimeoutMs: 120_000,
+  callTimeoutMs: 600_000,
+  listWaitMs: 3000,
+} as const;
+
+/** Leaves out what is undefined, as exact optional properties want it. */
+export function compact<T extends object>(value: T): Compact<T> {
+  return Object.fromEntries(Object.entries(value).filter(([, one]) => one !== undefined)) as Compact<T>;
+}
+
+type Compact<T> = { [K in keyof T as undefined extends T[K] ? never : K]: T[K] } & {
+  [K in keyof T as undefined extends T[K] ? K : never]?: Exclude<T[K], undefined>;
+};

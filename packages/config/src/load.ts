@@ -1,0 +1,45 @@
+// A configuration file from disk. Every way in which a path can be no file ends in the same ConfigError as a bad key.
+
+import { open } from 'node:fs/promises';
+import { resolve } from 'node:path';
+import { ConfigError, openReport, WHOLE_FILE } from './errors.ts';
+import { type ParsedConfig, type ParseOptions, parseGatewayConfig } from './parse.ts';
+import { decodeSource, MAX_FILE_BYTES } from './source.ts';
+
+export async function loadGatewayConfig(path: string, around: Omit<ParseOptions, 'file'>): Promise<ParsedConfig> {
+  const report = openReport(path);
+  const text = decodeSource(await readBytes(path, around.cwd), report);
+  report.end();
+  return parseGatewayConfig(text ?? '', { ...around, file: path });
+}
+
+const READ_FAULTS: Readonly<Record<string, string>> = {
+  ENOENT: 'no such file',
+  ENOTDIR: 'no such file',
+  EISDIR: 'expected a file (got a folder)',
+  EACCES: 'not allowed to read it',
+  EPERM: 'not allowed to read it',
+  ELOOP: 'its symbolic links go round in a circle',
+  ENAMETOOLONG: 'the name is too long',
+  ERR_INVALID_ARG_VALUE: 'no such file',
+};
+
+/** At most one byte more than a file may have: a device or a pipe can be endless. */
+async function readBytes(path: string, cwd: string): Promise<Uint8Array> {
+  try {
+    await using handle = await open(resolve(cwd, path), 'r');
+    const chunks: Uint8Array[] = [];
+    let length = 0;
+    while (length <= MAX_FILE_BYTES) {
+      const { bytesRead, buffer } = await handle.read({ buffer: Buffer.alloc(64 * 1024) });
+      if (bytesRead === 0) break;
+      chunks.push(buffer.subarray(0, bytesRead));
+      length += bytesRead;
+    }
+    return Buffer.concat(chunks);
+  } catch (error) {
+    const code = (error as NodeJS.ErrnoException).code ?? '';
+    const expected = READ_FAULTS[code] ?? `cannot be read (${code})`;
+    throw new ConfigError(path, [{ ...WHOLE_FILE, expected, text: `${path}: ${expected}` }], { cause: error });
+  }
+}

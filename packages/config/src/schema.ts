@@ -1,0 +1,316 @@
+// Every key of a gateway's file: what it means, how it is written, what it is when left out. Our files and those of the Go
+// original are read by this one table; so are the hints for unknown keys and docs/CONFIG.md. A new key is a new line here,
+// in configs/example.yml, and in build.ts where it gets its meaning.
+
+import { withoutVariables } from './expand.ts';
+import { globProblem } from './glob.ts';
+import { looksSecret } from './secrets.ts';
+import { bool, choice, count, field, list, mapping, object, parsed, path, type Shape, text, wrong } from './shape.ts';
+import { shareTokenRefusal } from './share-token.ts';
+import { DURATION_FORM, parseDuration, parseSize } from './units.ts';
+
+const overlay = choice(['local', 'zrok', 'ziti']);
+const duration = parsed<number>(DURATION_FORM, (value) => parseDuration(value) ?? { refused: DURATION_FORM });
+const shareToken = parsed<string>('a share token', (value) => shareTokenRefusal(value) ?? value);
+const glob = parsed<string>('a pattern', (value) => {
+  const refused = globProblem(value);
+  return refused === undefined ? value : { refused: 'a pattern', hint: refused };
+});
+const separator = text({ form: '1 to 8 characters, without blanks', pattern: /^[\x21-\x7e]{1,8}$/ });
+const prefix = text({ form: 'up to 40 letters, digits, _ or -', pattern: /^[A-Za-z0-9_-]{0,40}$/ });
+
+export const BACKEND_ID_FORM = '1 to 32 letters, digits, _ or -, first a letter or digit, without __';
+const backendId = text({ form: BACKEND_ID_FORM, pattern: /^(?!.*__)[A-Za-z0-9][A-Za-z0-9_-]{0,31}$/ });
+
+export const variableName = { form: 'the name of a variable', pattern: /^[^=\0\s]+$/ };
+export const headerName = { form: 'the name of a header', pattern: /^[A-Za-z0-9!#$%&'*+.^_`|~-]+$/ };
+
+/** How later versions refer to secrets. Passed on as plain text today, a server would get the address for the secret. */
+const REFERENCE =
+  /^(env|file|cmd|vault|creds|keyring):(?:(?<=env:)[A-Za-z_][A-Za-z0-9_]*$|(?<=file:)\/(?!\/)|(?<=cmd:)\s*\[|(?<=vault:|creds:|keyring:)\S)/;
+
+/** Free text that a server gets: an argument, a variable, a header. Never shown; a secret written out is warned of. */
+export function secretText(form: string, wanted?: { pattern: RegExp; form: string }): Shape<string> {
+  const parse: Parameters<typeof parsed<string>>[1] = (value, spot, { report, format }, raw) => {
+    const name = spot.key.split('.').at(-1) ?? '';
+    const reference = REFERENCE.exec(raw)?.[1];
+    if (reference !== undefined && format === 'ours') {
+      return {
+        refused: `${form}: references to secrets (${reference}:) are not in this version yet`,
+        hint: `write \${VAR} and set the variable`,
+      };
+    }
+    if (reference !== undefined) report.note(spot, 'literal', `${reference}: is passed on as it is, not looked up`);
+    const kind = looksSecret(withoutVariables(raw), name);
+    if (kind !== undefined) {
+      report.note(spot, 'inline-secret', `${kind} stands in the file, better to write \${VAR} and set the variable`);
+    }
+    return wanted && !wanted.pattern.test(value) ? { refused: wanted.form } : value;
+  };
+  return parsed<string>(form, parse, { secret: true, booleans: true });
+}
+
+export const argument = secretText('text');
+export const variableValue = secretText('text');
+export const headerValue = secretText('text', {
+  pattern: /^[\t\x20-\x7e\x80-\xff]*$/,
+  form: 'one line of Latin-1 text',
+});
+
+export const toolsShape = object(
+  {
+    mode: field(choice(['allow', 'deny']), 'allow: only tools that match are shown; deny: all others', {
+      default: 'allow',
+    }),
+    list: field(
+      list(glob),
+      "patterns on the backend's own tool names: * ? [a-z] [!a-z], \\ takes the next character as it is; an empty allow list allows nothing",
+      {
+        default: 'empty',
+        example: '[read_*, list_directory]',
+      },
+    ),
+  },
+  { later: { strict: 'pinned tool definitions', retry: 'tools that may safely run twice' } },
+);
+
+const STDIO = ['stdio'];
+const SHARE = ['share', 'zrok'];
+const HTTP = ['http', 'https'];
+
+export const transportShape = object({
+  type: field(
+    choice(['stdio', 'share', 'zrok', 'http', 'https'], {
+      sse: 'write type: https and protocol: sse',
+      streamable: 'write type: https and protocol: streamable',
+    }),
+    'how the server is reached: stdio starts a program; share (zrok means the same) dials a bridge or another gateway; https, or http for both schemes, calls a URL',
+    { required: true, example: 'stdio' },
+  ),
+  command: field(
+    text({ form: 'the program to run' }),
+    'the program to run: a name looked up in PATH, or a path (~/ works, relative to this file)',
+    { only: STDIO, example: 'npx' },
+  ),
+  args: field(list(argument), 'its arguments, as they are: no shell is involved, ~ stays ~', {
+    only: STDIO,
+    default: 'none',
+    example: '["-y", "@modelcontextprotocol/server-filesystem", "/data"]',
+  }),
+  env: field(
+    mapping(variableValue, variableName),
+    'variables the server gets, besides a short safe set (PATH, HOME, LANG …)',
+    { only: STDIO, default: 'none', example: `{ GITHUB_TOKEN: "\${GITHUB_TOKEN}" }` },
+  ),
+  env_pass: field(
+    list(text({ form: variableName.form, pattern: variableName.pattern })),
+    'names of our own variables that are passed on as they are',
+    { only: STDIO, default: 'none', example: '[SSH_AUTH_SOCK]' },
+  ),
+  working_dir: field(path(), 'where the server runs', {
+    only: STDIO,
+    aliases: ['cwd'],
+    default: 'where the gateway was started',
+    example: '/srv/data',
+  }),
+  share_token: field(shareToken, 'the share to dial, as the bridge or gateway printed it', {
+    only: SHARE,
+    aliases: ['token'],
+    example: 'build-box',
+  }),
+  overlay: field(overlay, 'the network the share is on', { only: SHARE, default: "the gateway's own" }),
+  endpoint: field(text({ form: 'a URL', secret: true }), 'URL of the MCP endpoint; https insists on https://', {
+    only: HTTP,
+    aliases: ['url'],
+    example: 'https://mcp.example.com/mcp',
+  }),
+  protocol: field(choice(['sse', 'streamable', 'auto']), 'sse is the older transport; auto tries streamable first', {
+    only: HTTP,
+    default: 'sse',
+  }),
+  headers: field(mapping(headerValue, headerName), 'sent with every request, never to another host', {
+    only: HTTP,
+    default: 'none',
+    example: `{ Authorization: "Bearer \${API_TOKEN}" }`,
+  }),
+  tls: field(
+    object({
+      insecure_skip_verify: field(bool(), 'does not check the certificate: development only', { default: 'false' }),
+      ca_cert_file: field(path(), 'PEM file with a CA to trust besides those of the system', {
+        default: 'none',
+        example: '/etc/ssl/certs/internal-ca.pem',
+      }),
+    }),
+    'for https:// only',
+    { only: HTTP },
+  ),
+  allow_insecure: field(bool(), 'must be true for http://, on this machine too', { only: HTTP, default: 'false' }),
+});
+
+const backendFields = {
+  id: field(backendId, 'names the backend; its tools are called id__tool', { required: true, example: 'fs' }),
+  name: field(text(), 'for people', { default: 'the id' }),
+  prefix: field(prefix, 'what goes before its names instead of id and separator, as it is; "" for nothing', {
+    default: 'id and separator; nothing when there is one backend',
+    example: '""',
+  }),
+  era: field(choice(['auto', 'legacy', 'modern']), 'protocol era the server speaks: legacy is up to 2025-11-25', {
+    default: 'auto',
+  }),
+  shared: field(
+    bool(),
+    'one process for all clients instead of one each: only for servers that keep nothing of a client',
+    { default: 'false' },
+  ),
+  transport: field(transportShape, 'how the server is reached', { required: true }),
+  tools: field(toolsShape, 'which tools are shown; without it, all', { default: 'all tools', neverEmpty: true }),
+  connect_timeout: field(duration, 'as in aggregator.connection, for this backend', {
+    default: 'that of aggregator.connection',
+  }),
+  call_timeout: field(duration, 'as in aggregator.connection, for this backend', {
+    default: 'that of aggregator.connection',
+  }),
+  disabled: field(bool(), 'the backend is left out', { default: 'false' }),
+};
+
+const backendObject = object(backendFields, {
+  elsewhere: Object.fromEntries(Object.keys(transportShape.fields ?? {}).map((key) => [key, 'transport'])),
+  later: { pins: 'pinned tool definitions', scrub: 'masking of secrets in values', limits: 'limits per backend' },
+});
+
+const size = { form: 'bytes (18MiB, 64KiB)', parse: parseSize };
+
+export const gatewayShape = object(
+  {
+    share: field(
+      object(
+        {
+          token: field(shareToken, 'a share made with mcp-tools create, kept over restarts', {
+            aliases: ['share_token'],
+            default: 'a new random share',
+            example: 'my-gateway',
+          }),
+          mode: field(
+            choice(['closed'], { open: 'a share is always closed; grants: [unproven] lets in callers without proof' }),
+            'closed: only the owner and whom grants name',
+            { default: 'closed' },
+          ),
+          grants: field(
+            list(text({ form: 'a principal id, an e-mail, network or unproven' })),
+            'who may come besides the owner, on networks that prove who calls; a local share admits its user alone',
+            { default: 'nobody', example: '[bob@example.com]' },
+          ),
+          overlay: field(overlay, 'the network to be on; --overlay wins', {
+            default: 'zrok if enabled for this user, else local',
+          }),
+        },
+        { later: { hosts: 'several hosts of one share' } },
+      ),
+      'where clients reach the gateway',
+    ),
+    aggregator: field(
+      object(
+        {
+          name: field(text(), 'server name told to clients', { default: 'mcp-gateway; with one backend, its own' }),
+          version: field(text(), 'server version told to clients', { default: 'that of this program' }),
+          separator: field(separator, 'between backend id and name; what agents do not accept (:) becomes _', {
+            default: '__',
+            example: '_',
+          }),
+          connection: field(
+            object({
+              connect_timeout: field(duration, 'for a backend to start and answer', { default: '2m' }),
+              call_timeout: field(duration, 'for a call without an answer or progress', { default: '10m' }),
+              list_wait: field(
+                duration,
+                "how long a session's first answers wait for slow backends; what comes later is announced",
+                { default: '3s' },
+              ),
+            }),
+            'time limits',
+          ),
+        },
+        {
+          elsewhere: {
+            connect_timeout: 'aggregator.connection',
+            call_timeout: 'aggregator.connection',
+            list_wait: 'aggregator.connection',
+          },
+        },
+      ),
+      'how the gateway presents itself',
+    ),
+    backends: field(list(lenientWhenDisabled(backendObject)), 'the servers behind the gateway, at least one', {
+      required: true,
+    }),
+    log_file: field(path(), 'the log goes there instead of stderr, as JSON', { default: 'stderr' }),
+    limits: field(
+      object(
+        {
+          message_bytes: field(count(64 * 1024, 256 * 1024 * 1024, size), 'one message, both ways', {
+            default: '18MiB',
+          }),
+          sessions: field(count(1, 100_000), 'clients at a time', { default: '512' }),
+          calls_per_session: field(count(1, 100_000), 'calls in flight of one client', { default: '256' }),
+          calls_in_all: field(count(1, 100_000), 'calls in flight of all', { default: '1024' }),
+          calls_queued: field(count(0, 100_000), 'calls that wait for their turn', { default: '1024' }),
+          tools_per_backend: field(count(1, 1_000_000), 'tools of one backend; with more it is refused', {
+            default: '10000',
+          }),
+          definition_bytes: field(count(64 * 1024, 256 * 1024 * 1024, size), 'tool definitions of one backend', {
+            default: '32MiB',
+          }),
+        },
+        { later: { identities: 'limits per identity', rate: 'limits per identity', burst: 'limits per identity' } },
+      ),
+      'caps; the defaults protect the machine and do not stop a normal agent',
+    ),
+    share_token: field(shareToken, 'share.token, as the Go original calls it', { example: 'my-gateway' }),
+    orchestrator: field(
+      object({
+        socket_path: field(path(), 'read, not used'),
+        heartbeat_interval: field(duration, 'read, not used'),
+      }),
+      'managed mode of the Go original: accepted, but its socket is not spoken to',
+    ),
+  },
+  {
+    later: {
+      roles: 'rules about who may call what',
+      identities: 'names and roles of callers',
+      audit: 'a tamper-evident record of calls',
+      secrets: 'how secrets are referred to',
+      pins: 'pinned tool definitions',
+      scrub: 'masking of secrets in values',
+    },
+    elsewhere: {
+      token: 'share',
+      grants: 'share',
+      mode: 'share',
+      overlay: 'share',
+      separator: 'aggregator',
+      name: 'aggregator',
+      version: 'aggregator',
+      connection: 'aggregator',
+    },
+  },
+);
+
+type ValueOf<S> = S extends Shape<infer T> ? T : never;
+export type RawGateway = ValueOf<typeof gatewayShape>;
+export type RawBackend = ValueOf<typeof backendObject>;
+export type RawTransport = ValueOf<typeof transportShape>;
+export type RawTools = ValueOf<typeof toolsShape>;
+
+/** A backend that will not run may name variables that are not set. */
+function lenientWhenDisabled<T>(shape: Shape<T>): Shape<T> {
+  return {
+    ...shape,
+    read: (node, spot, reading) => {
+      const flag = node.kind === 'map' ? node.entries.get('disabled')?.value : undefined;
+      const off = flag?.kind === 'scalar' && flag.value === true;
+      if (node.kind === 'scalar') return wrong(node, spot, 'a mapping with id and transport', reading);
+      return shape.read(node, spot, off ? { ...reading, expand: (value) => value } : reading);
+    },
+  };
+}
