@@ -49,6 +49,7 @@ export { faultReply, type RelayHooks, relay } from './relay.ts';
 export { describeFault, type SourceEvents, type SteadyOptions, SteadySession, type SteadyState } from './steady.ts';
 export { type CloseReason, DONE, type Transport, type TransportHandlers } from './transport.ts';
 export { type Backoff, type BackoffOptions, type BackoffState, createBackoff } from './transports/child/backoff.ts';
+export { type ChildExit, type ChildOptions, type ChildTransport, spawnChild } from './transports/child/child.ts';
 export { safeEnvironment } from './transports/child/environment.ts';
 export { type ChildLog, Watcher } from './transports/child/watcher.ts';
 export { type LineHandlers, LineReader } from './transports/line-reader.ts';

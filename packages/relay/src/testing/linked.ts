@@ -84,7 +84,7 @@ class Linked implements LinkedTransport {
     if (this.#closing === undefined) {
       this.#inbox = [];
       this.#end(reason);
-      this.#peer?.#end(reason);
+      if (this.#peer !== undefined) this.#peer.#end(reason);
     }
     if (this.#told) return Promise.resolve();
     return new Promise((resolve) => this.#released.push(resolve));

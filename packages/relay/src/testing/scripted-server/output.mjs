@@ -37,7 +37,7 @@ function writeAll(descriptor, bytes) {
     } catch (error) {
       // The reader made the pipe non-blocking and is slow; or it is gone.
       if (error.code === 'EAGAIN') Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 1);
-      else if (error.code === 'EPIPE') return;
+      else if (error.code === 'EPIPE' || error.code === 'EBADF') return;
       else throw error;
     }
   }

@@ -11,6 +11,7 @@ import { type CloseReason, DONE, type Transport, type TransportHandlers } from '
 import { streamTransport } from '../stream.ts';
 import { type Diagnostics, readDiagnostics, tellingLine } from './diagnostics.ts';
 import { Family } from './family.ts';
+import { tolerantInput } from './input.ts';
 import { OWNER_VARIABLE } from './processes.ts';
 import type { Clock } from './rate.ts';
 import { startProcess } from './start.ts';
@@ -123,7 +124,12 @@ class Child implements ChildTransport {
       now,
       onLine: options.onStderr,
     });
-    this.#stream = streamTransport({ input: child.stdout, output: child.stdin, limits, name });
+    this.#stream = streamTransport({
+      input: child.stdout,
+      output: tolerantInput(child.stdin, () => this.#begin()),
+      limits,
+      name,
+    });
     spawned.catch(() => {});
     log?.debug({ backend: name, pid: child.pid }, 'child started');
     this.exited.then(() => this.#begin());
@@ -217,7 +223,8 @@ class Child implements ChildTransport {
       const closing = closedByUs ? this.#stream?.close(this.#decided) : undefined;
       closing?.catch(() => {});
       if (closedByUs) await within(FLUSH_MS, inputEnded(child));
-      else child.stdin.end();
+      // With a full pipe nothing but this is an end of input.
+      child.stdin.destroy();
       await within(eofMs, this.exited);
     }
     const obeyed = hasExited(child);

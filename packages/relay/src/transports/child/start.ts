@@ -43,6 +43,8 @@ export function startProcess(options: StartOptions): Started {
       // After the start, 'error' only tells of signals that could not be sent.
       child.on('error', (error) => failed(startError(options, error)));
     });
+    // Node resumes the streams of a dead child, paused or not (flushStdio), and its last words would find no taker.
+    child.stdio.splice(0);
     return { process: child.pid === undefined ? undefined : child, spawned };
   } catch (error) {
     return { process: undefined, spawned: Promise.reject(startError(options, error)) };
