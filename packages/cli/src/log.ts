@@ -2,6 +2,7 @@
 // A log that cannot be written (disk full, closed pipe) never stops the program: what is lost is counted and said later.
 
 import { pino } from 'pino';
+import type { CommonFlags } from './main.ts';
 import { prettyLine } from './pretty.ts';
 
 export const LOG_LEVELS = ['debug', 'info', 'warn', 'error', 'silent'] as const;
@@ -24,6 +25,17 @@ export interface LogOptions {
   /** Absolute path; made with mode 0600. Default: stderr. */
   readonly file?: string;
   readonly program: string;
+}
+
+/** The log of a command, as its common flags say. */
+export function openLogFor(program: string, flags: CommonFlags, file?: string): Log {
+  const { logLevel: level, logFormat: format } = flags;
+  return openLog({
+    program,
+    level,
+    ...(format === undefined ? {} : { format }),
+    ...(file === undefined ? {} : { file }),
+  });
 }
 
 export function openLog({ level = 'info', format, file, program }: LogOptions): Log {

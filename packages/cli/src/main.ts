@@ -1,6 +1,5 @@
 // The door to yargs: a program is a name, a sentence and commands; common flags, help, errors and exit codes are here once.
 
-import { setDefaultResultOrder } from 'node:dns';
 import type { Argv, Options } from 'yargs';
 import yargs from 'yargs';
 import { EXIT, type ExitCode } from './exit-codes.ts';
@@ -9,7 +8,7 @@ import { report, UsageError } from './report.ts';
 import { toolkitVersion } from './version.ts';
 
 export interface CommonFlags {
-  readonly overlay?: 'local' | 'zrok' | 'ziti';
+  readonly overlay?: 'local' | 'zrok' | 'ziti' | undefined;
   readonly identity?: string;
   readonly access?: string;
   readonly logLevel: LogLevel;
@@ -45,14 +44,17 @@ const COMMON: Readonly<Record<string, Options>> = {
   'log-format': { choices: ['json', 'pretty'], describe: 'default: pretty on a terminal, else json' },
 };
 
+/** After a command is over nothing should keep the process; what does (a peer's open socket) is not waited for. */
+const LINGER_MS = 250;
+
 /** Runs one command and sets the process's exit code. Never rejects. */
 export async function main(program: Program, argv: readonly string[] = process.argv.slice(2)): Promise<void> {
-  setDefaultResultOrder('ipv4first');
   try {
     process.exitCode = await runCommand(program, argv);
   } catch (error) {
     process.exitCode = report(program.name, error);
   }
+  setTimeout(() => process.exit(), LINGER_MS).unref();
 }
 
 async function runCommand(program: Program, argv: readonly string[]): Promise<ExitCode> {

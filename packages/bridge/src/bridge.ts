@@ -1,0 +1,121 @@
+// One stdio server as a dark service: each session that comes in gets a child of its own, and both are joined without a
+// look at what they say. A child that dies is started again inside its session (relay/steady).
+
+import type { Listener, Overlay } from '@mcp-overlay/overlay';
+import {
+  type AcceptedSession,
+  Acceptor,
+  createBackoff,
+  describeFault,
+  LIMITS,
+  relay,
+  SteadySession,
+  spawnChild,
+} from '@mcp-overlay/relay';
+
+/** How long open calls may still take when the bridge is told to end. */
+const DRAIN_MS = 2000;
+/** A first `npx` downloads its server. */
+const START_MS = 120_000;
+
+export interface BridgeOptions {
+  readonly overlay: Overlay;
+  /** undefined: an ephemeral share with a random token. */
+  readonly token: string | undefined;
+  readonly command: string;
+  readonly args: readonly string[];
+  /** All of the child's environment. */
+  readonly env: Readonly<Record<string, string>>;
+  readonly cwd: string | undefined;
+  readonly by: string;
+  readonly log: BridgeLog;
+  onLost(error: Error): void;
+}
+
+export interface BridgeLog {
+  debug(fields: object, event: string): void;
+  info(fields: object, event: string): void;
+  warn(fields: object, event: string): void;
+}
+
+export interface Bridge {
+  readonly token: string;
+  close(): Promise<void>;
+}
+
+export async function startBridge(options: BridgeOptions): Promise<Bridge> {
+  const { overlay, log, by } = options;
+  const sessions = new Map<SteadySession, Promise<unknown>>();
+  let count = 0;
+  const acceptor = new Acceptor({
+    by,
+    log,
+    principalOf: () => 'owner',
+    onSession: (accepted) => {
+      count += 1;
+      const number = count;
+      const server = openServer(options);
+      log.info({ session: number, by: accepted.by, principal: accepted.principal }, 'session opened');
+      const over = join(accepted, server, log, number).then((reason) => {
+        sessions.delete(server);
+        log.info({ session: number, code: reason.code }, 'session closed');
+      });
+      sessions.set(server, over);
+    },
+  });
+  const listenOptions = { onConnection: acceptor.accept, onLost: options.onLost };
+  const listener: Listener =
+    options.token === undefined
+      ? await overlay.listenEphemeral(listenOptions)
+      : await overlay.listen(options.token, listenOptions);
+  return {
+    token: listener.share,
+    close: async () => {
+      await listener.close();
+      await drained([...sessions.keys()]);
+      await acceptor.close({ code: 'away', reason: 'the bridge is ending' });
+      await Promise.all([...sessions.values()]);
+    },
+  };
+}
+
+function openServer(options: BridgeOptions): SteadySession {
+  const { command, args, env, cwd, log } = options;
+  return new SteadySession({
+    name: `server ${command}`,
+    open: async () => {
+      const child = spawnChild({
+        name: 'server',
+        command,
+        args,
+        env,
+        ...(cwd === undefined ? {} : { cwd }),
+        limits: LIMITS,
+        log,
+        onStderr: (line) => log.info({ line }, 'stderr'),
+      });
+      await child.started;
+      return child;
+    },
+    backoff: createBackoff({ clock: () => performance.now(), random: Math.random }),
+    waitMs: START_MS,
+    startMs: START_MS,
+    unavailable: 'backend_unavailable',
+    onStray: (fault) => log.warn({ line: fault.preview, fault: describeFault(fault) }, 'stray line'),
+  });
+}
+
+function join(accepted: AcceptedSession, server: SteadySession, log: BridgeLog, session: number) {
+  return relay(accepted.transport, server, {
+    onFault: (side, fault) => log.warn({ session, side, fault: describeFault(fault) }, 'message skipped'),
+  });
+}
+
+async function drained(sessions: readonly SteadySession[]): Promise<void> {
+  let timer: NodeJS.Timeout | undefined;
+  const enough = new Promise<void>((resolve) => {
+    timer = setTimeout(resolve, DRAIN_MS);
+  });
+  await Promise.race([Promise.all(sessions.map((session) => session.idle())), enough]);
+  clearTimeout(timer);
+}

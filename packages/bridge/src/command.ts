@@ -1,0 +1,66 @@
+// `mcp-bridge [options] COMMAND [ARGS…]`: serves one stdio server until it is told to end.
+
+import {
+  announce,
+  type Command,
+  EXIT,
+  endSignal,
+  type Flags,
+  openLogFor,
+  toolkitVersion,
+  UsageError,
+} from '@mcp-overlay/cli';
+import { parseBridgeEnv } from '@mcp-overlay/config';
+import { openOverlay } from '@mcp-overlay/overlay';
+import { safeEnvironment } from '@mcp-overlay/relay';
+import { startBridge } from './bridge.ts';
+
+export const bridgeCommand: Command = {
+  usage: '$0',
+  describe: 'make one stdio server a dark service',
+  options: {
+    'share-token': { type: 'string', requiresArg: true, describe: 'a persistent share made with mcp-tools create' },
+    env: {
+      type: 'string',
+      array: true,
+      nargs: 1,
+      describe: 'K=V sets a variable of the server; K alone passes our own on',
+    },
+    'working-dir': { type: 'string', requiresArg: true, describe: 'where the server runs (default: here)' },
+  },
+  examples: [
+    ['$0 npx -y @modelcontextprotocol/server-filesystem /data', 'prints {"share_token":"…"}'],
+    ['$0 --env API_KEY -- my-server --config x.yml', 'the server gets our API_KEY'],
+  ],
+  run: async (flags: Flags) => {
+    const [command, ...args] = (flags._ as string[]).map(String);
+    if (command === undefined) {
+      throw new UsageError(
+        'no command to run',
+        'mcp-bridge [options] COMMAND [ARGS…], as in: mcp-bridge npx -y my-server',
+      );
+    }
+    using end = endSignal();
+    const declared = parseBridgeEnv((flags.env as string[] | undefined) ?? [], process.env);
+    const log = openLogFor('mcp-bridge', flags);
+    const { overlay, chosenBecause } = await openOverlay({ env: process.env, kind: flags.overlay });
+    log.info({ overlay: overlay.kind, because: chosenBecause }, 'overlay chosen');
+    const bridge = await startBridge({
+      overlay,
+      token: flags['share-token'] as string | undefined,
+      command,
+      args,
+      env: safeEnvironment(process.env, declared, []),
+      cwd: flags['working-dir'] as string | undefined,
+      by: `mcp-bridge/${toolkitVersion()}`,
+      log,
+      onLost: (error) => end.lost(error),
+    });
+    announce({ share_token: bridge.token });
+    const lost = await end.ended;
+    await bridge.close();
+    await overlay.close();
+    if (lost) throw lost;
+    return EXIT.done;
+  },
+};

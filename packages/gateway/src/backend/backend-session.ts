@@ -1,0 +1,175 @@
+// One client session's session with one backend: requests under ids of our own, answers matched to them, everything the
+// server starts by itself handed to the session. Survives the server's death (relay/steady).
+
+import {
+  describeFault,
+  errorMessage,
+  type Message,
+  notificationMessage,
+  parseMessage,
+  requestMessage,
+  SteadySession,
+  type SteadyState,
+} from '@mcp-overlay/relay';
+import { asObject, type JsonObject } from '../call/json.ts';
+import type { Permit } from '../call/permit.ts';
+import type { Backend, SessionOrigin } from './backend.ts';
+import type { HealthRecord } from './health.ts';
+
+export interface BackendEvents {
+  /** The server asks the client. */
+  request(backend: BackendSession, message: Message): void;
+  notification(backend: BackendSession, message: Message): void;
+  /** Its initialize was answered, for the first time in this session. */
+  joined(backend: BackendSession): void;
+}
+
+export interface Asked {
+  readonly id: string;
+  readonly answer: Promise<Message>;
+}
+
+export interface BackendSessionOptions {
+  readonly backend: Backend;
+  readonly origin: SessionOrigin;
+  readonly health: HealthRecord;
+  readonly connectTimeoutMs: number;
+  readonly events: BackendEvents;
+  readonly log: { warn(fields: object, event: string): void; info(fields: object, event: string): void };
+}
+
+export class BackendSession {
+  readonly id: string;
+  readonly backend: Backend;
+  /** The server's answer to initialize, once there is one. */
+  welcome: JsonObject | undefined;
+  private readonly options: BackendSessionOptions;
+  private readonly steady: SteadySession;
+  private readonly pending = new Map<string, (answer: Message) => void>();
+  private nextId = 1;
+  private settle: () => void = () => {};
+  /** Resolves when initialize was answered, or the first attempt failed: nothing more to wait for. */
+  readonly settled: Promise<void>;
+
+  constructor(options: BackendSessionOptions) {
+    this.options = options;
+    this.backend = options.backend;
+    this.id = options.backend.id;
+    this.settled = new Promise((resolve) => {
+      this.settle = resolve;
+    });
+    this.steady = new SteadySession({
+      name: `backend ${this.id}`,
+      open: (events, signal) => options.backend.open(options.origin, events, signal),
+      backoff: options.backend.backoff(),
+      waitMs: options.connectTimeoutMs,
+      startMs: options.connectTimeoutMs,
+      unavailable: 'backend_unavailable',
+      facts: { backend: this.id },
+      onState: (state) => this.onState(state),
+      onStray: (fault) => {
+        options.health.count('strayLines');
+        options.log.warn({ backend: this.id, line: fault.preview, fault: describeFault(fault) }, 'stray line');
+      },
+    });
+    this.steady.start({
+      message: (message) => this.onMessage(message),
+      fault: () => {},
+      closed: () => this.settle(),
+    });
+  }
+
+  get up(): boolean {
+    return this.welcome !== undefined && this.steady.state.phase === 'up';
+  }
+
+  get state(): SteadyState {
+    return this.steady.state;
+  }
+
+  has(capability: string): boolean {
+    return this.welcome !== undefined && asObject(this.welcome.capabilities)?.[capability] !== undefined;
+  }
+
+  /** Sends initialize as the client worded it. Its answer arrives whenever the server is ready. */
+  async initialize(params: JsonObject): Promise<void> {
+    const { result } = parseMessage(await this.ask('initialize', params).answer) as { result?: unknown };
+    const welcome = asObject(result);
+    this.settle();
+    if (!welcome) return;
+    this.welcome = welcome;
+    this.options.health.saw('up');
+    this.options.events.joined(this);
+  }
+
+  /** A request of the gateway itself: initialize, lists, log level. */
+  ask(method: string, params: JsonObject | undefined, call?: number): Asked {
+    const id = String(this.nextId++);
+    const answer = new Promise<Message>((resolve) => {
+      this.pending.set(id, resolve);
+    });
+    this.steady.send(requestMessage(id, method, params, call));
+    return { id, answer };
+  }
+
+  /** A request of the client. The permit says that a rule let it through. */
+  call(_permit: Permit, method: string, params: JsonObject, call: number | undefined): Asked {
+    this.options.health.count('calls');
+    return this.ask(method, params, call);
+  }
+
+  /** Tells the server that nobody waits any more. */
+  cancel(id: string, reason: string): void {
+    if (!this.pending.delete(id)) return;
+    this.notify('notifications/cancelled', { requestId: Number(id), reason });
+  }
+
+  notify(method: string, params?: JsonObject): void {
+    this.steady.send(notificationMessage(method, params));
+  }
+
+  /** The client's answer to a request of this server, under the server's own id. */
+  respond(message: Message): void {
+    this.steady.send(message);
+  }
+
+  pause(): void {
+    this.steady.pause();
+  }
+
+  resume(): void {
+    this.steady.resume();
+  }
+
+  close(): Promise<void> {
+    return this.steady.close();
+  }
+
+  private onMessage(message: Message): void {
+    if (message.kind === 'request') {
+      this.options.events.request(this, message);
+    } else if (message.kind === 'notification') {
+      this.options.events.notification(this, message);
+    } else if (message.id !== undefined) {
+      const answer = this.pending.get(message.id);
+      this.pending.delete(message.id);
+      answer?.(message);
+    }
+  }
+
+  private onState(state: SteadyState): void {
+    const { health, log } = this.options;
+    if (state.phase === 'waiting') {
+      health.count('restarts');
+      this.settle();
+      if (health.saw('failing', state.reason)) log.warn({ backend: this.id, reason: state.reason }, 'backend failed');
+    } else if (state.phase === 'up' && this.welcome && health.saw('up')) {
+      log.info({ backend: this.id }, 'backend is back');
+    }
+  }
+}
+
+/** The answer to a server whose request cannot reach the client. */
+export function refusal(id: string, text: string): Message {
+  return errorMessage(id, 'method_not_found', text);
+}

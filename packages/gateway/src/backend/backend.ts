@@ -1,0 +1,21 @@
+// The contract of a backend: one MCP server behind the gateway, as the configuration names it. Its kinds (stdio, share,
+// http) differ only in how a transport for one client session is opened.
+
+import type { BackendConfig } from '@mcp-overlay/config';
+import type { Backoff, SourceEvents, Transport } from '@mcp-overlay/relay';
+
+export interface SessionOrigin {
+  /** Handed on hop by hop: a hash of who the client is and its session, so that nobody takes another's. */
+  readonly session: string;
+  /** Gateways this session came through, nearest last: a cycle is refused. */
+  readonly via: readonly string[];
+}
+
+export interface Backend {
+  readonly id: string;
+  readonly config: BackendConfig;
+  /** When a session that failed is tried again. */
+  backoff(): Backoff;
+  /** A new session with the server. Rejects with an error that names what failed. */
+  open(origin: SessionOrigin, events: SourceEvents, signal: AbortSignal): Promise<Transport>;
+}

@@ -1,0 +1,80 @@
+// The kinds of backend: how a transport for one client session is opened. `share` covers bridges and other gateways.
+
+import type { BackendConfig } from '@mcp-overlay/config';
+import type { Overlay } from '@mcp-overlay/overlay';
+import {
+  type Backoff,
+  createBackoff,
+  dialShare,
+  LIMITS,
+  safeEnvironment,
+  spawnChild,
+  type Transport,
+} from '@mcp-overlay/relay';
+import type { SessionLog } from '../session/session.ts';
+import type { Backend } from './backend.ts';
+
+export interface BackendSurroundings {
+  /** Opens the overlay a backend names, or the gateway's own. */
+  overlayOf(kind: BackendConfig['transport'] & { type: 'share' }): Promise<Overlay>;
+  readonly env: NodeJS.ProcessEnv;
+  /** Program and version, told to hosts that we dial. */
+  readonly by: string;
+  readonly log: SessionLog;
+}
+
+/** A child that crashes again and again is left alone for a while; a network that is away is simply tried again. */
+const CHILD_BACKOFF = { clock: () => performance.now(), random: Math.random };
+const NETWORK_BACKOFF = { ...CHILD_BACKOFF, minMs: 250, maxMs: 10_000, crashes: Number.POSITIVE_INFINITY };
+
+export function backendOf(config: BackendConfig, around: BackendSurroundings): Backend {
+  const { id, transport } = config;
+  const backoff = (): Backoff => createBackoff(transport.type === 'stdio' ? CHILD_BACKOFF : NETWORK_BACKOFF);
+  switch (transport.type) {
+    case 'stdio':
+      return { id, config, backoff, open: async () => openChild(id, transport, around) };
+    case 'share':
+      return {
+        id,
+        config,
+        backoff,
+        open: async (origin, events, signal) => {
+          const overlay = await around.overlayOf(transport);
+          return dialShare({
+            name: `share ${transport.token}`,
+            connect: (dialSignal) => overlay.dial(transport.token, { signal: dialSignal }),
+            session: origin.session,
+            via: origin.via,
+            by: around.by,
+            events,
+            signal,
+            log: around.log,
+          });
+        },
+      };
+    case 'http':
+      return { id, config, backoff, open: async () => openHttp(transport, around) };
+  }
+}
+
+type TransportOf<K> = Extract<BackendConfig['transport'], { type: K }>;
+
+async function openChild(id: string, transport: TransportOf<'stdio'>, around: BackendSurroundings): Promise<Transport> {
+  const child = spawnChild({
+    name: id,
+    command: transport.command,
+    args: transport.args,
+    env: safeEnvironment(around.env, transport.env, transport.envPass),
+    ...(transport.cwd === undefined ? {} : { cwd: transport.cwd }),
+    limits: LIMITS,
+    log: around.log,
+    onStderr: (line) => around.log.info({ backend: id, line }, 'stderr'),
+  });
+  await child.started;
+  return child;
+}
+
+async function openHttp(transport: TransportOf<'http'>, around: BackendSurroundings): Promise<Transport> {
+  const { httpTransport } = await import('@mcp-overlay/relay');
+  return httpTransport({ ...transport, limits: LIMITS, log: around.log });
+}

@@ -1,0 +1,13 @@
+#!/usr/bin/env node
+// mcp-gateway: aggregates servers into one share. Commands load what they need, nothing more.
+
+import { main } from '@mcp-overlay/cli';
+import { checkCommand } from './commands/check.ts';
+import { runCommand } from './commands/run.ts';
+import { statusCommand } from './commands/status.ts';
+
+await main({
+  name: 'mcp-gateway',
+  describe: 'One dark share for many MCP servers.',
+  commands: [runCommand, checkCommand, statusCommand],
+});

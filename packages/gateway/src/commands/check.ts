@@ -1,0 +1,137 @@
+// `mcp-gateway check CONFIG`: validates, starts each backend once, and shows every public name, where it leads, and what
+// is hidden and why. Exit 1 when a backend fails, so that a script can rely on it.
+
+import { type Command, EXIT, type Flags, openLog, printJson, printTable, say, toolkitVersion } from '@mcp-overlay/cli';
+import { describeBackends } from '@mcp-overlay/config';
+import { openOverlay } from '@mcp-overlay/overlay';
+import { LIST_KINDS } from '@mcp-overlay/relay';
+import { BackendSession, refusal } from '../backend/backend-session.ts';
+import { asString } from '../call/json.ts';
+import { sessionSettings } from '../gateway.ts';
+import { type Entry, walkPages } from '../routing/catalog.ts';
+import { nameAll } from '../routing/names.ts';
+import { rewriterFor } from '../routing/rewrite.ts';
+import { prefixedUris, UNCHANGED } from '../routing/uris.ts';
+import type { SessionSettings } from '../session/session.ts';
+import { loadConfig } from './load-config.ts';
+
+interface Row {
+  readonly kind: string;
+  /** '' where nothing public leads to it. */
+  readonly public: string;
+  readonly backend: string;
+  readonly native: string;
+  readonly hidden: string;
+}
+
+interface Checked {
+  readonly id: string;
+  readonly ok: boolean;
+  readonly reason: string;
+  readonly entries: ReadonlyMap<string, readonly Entry[]>;
+}
+
+export const checkCommand: Command = {
+  usage: 'check <config>',
+  describe: 'validate a configuration and show what it would serve',
+  positionals: { config: { type: 'string', describe: 'as for run' } },
+  options: {
+    offline: { type: 'boolean', default: false, describe: 'only read the file, start nothing' },
+    json: { type: 'boolean', default: false, describe: 'for programs' },
+  },
+  run: async (flags: Flags) => {
+    const config = await loadConfig(String(flags.config));
+    const runs = describeBackends(config);
+    if (flags.offline === true) {
+      if (flags.json === true) printJson({ ok: true, backends: runs });
+      else for (const line of runs) process.stdout.write(`${line}\n`);
+      return EXIT.done;
+    }
+    const log = openLog({ program: 'mcp-gateway', level: 'error' });
+    const kind = flags.overlay ?? config.share.overlay;
+    const { overlay } = await openOverlay({ env: process.env, ...(kind === undefined ? {} : { kind }) });
+    const settings = sessionSettings({ config, overlay, log, env: process.env, version: toolkitVersion() });
+    const checked = await Promise.all(settings.backends.map((one) => checkBackend(one, settings)));
+    await overlay.close();
+    const rows = rowsOf(checked, settings);
+    const ok = checked.every((backend) => backend.ok);
+    if (flags.json === true) {
+      printJson({ ok, backends: checked.map(({ id, ok, reason }) => ({ id, ok, reason })), names: rows });
+    } else {
+      printTable(
+        ['kind', 'public name', 'backend', 'own name', 'hidden because'],
+        rows.map((row) => [row.kind, row.public, row.backend, row.native, row.hidden]),
+      );
+      for (const { id, ok, reason } of checked) if (!ok) say(`mcp-gateway: backend ${id} failed: ${reason}`);
+    }
+    return ok ? EXIT.done : EXIT.failed;
+  },
+};
+
+async function checkBackend(
+  { backend, health }: SessionSettings['backends'][number],
+  settings: SessionSettings,
+): Promise<Checked> {
+  const session = new BackendSession({
+    backend,
+    health,
+    origin: { session: '0'.repeat(32), via: [] },
+    connectTimeoutMs: backend.config.connectTimeoutMs ?? settings.connectTimeoutMs,
+    log: settings.log,
+    events: {
+      request: (from, message) => from.respond(refusal(message.id ?? 'null', 'there is no client')),
+      notification: () => {},
+      joined: (from) => from.notify('notifications/initialized'),
+    },
+  });
+  const entries = new Map<string, readonly Entry[]>();
+  try {
+    void session.initialize({
+      protocolVersion: '2025-11-25',
+      capabilities: {},
+      clientInfo: { name: 'mcp-gateway', version: settings.own.version },
+    });
+    await session.settled;
+    if (!session.welcome) {
+      const reason = session.state.reason ?? 'it refused initialize';
+      return { id: backend.id, ok: false, reason, entries };
+    }
+    for (const kind of LIST_KINDS) {
+      const found = session.has(kind.capability) ? await walkPages(session, kind) : [];
+      if (typeof found !== 'string') entries.set(kind.member, found);
+      else if (kind.member === 'tools') return { id: backend.id, ok: false, reason: found, entries };
+    }
+    return { id: backend.id, ok: true, reason: '', entries };
+  } finally {
+    await session.close();
+  }
+}
+
+function rowsOf(checked: readonly Checked[], settings: SessionSettings): Row[] {
+  const ids = settings.backends.map(({ backend }) => backend.id);
+  const uris = ids.length === 1 ? UNCHANGED : prefixedUris(ids);
+  return LIST_KINDS.flatMap((kind): Row[] => {
+    const entries = checked.flatMap((backend) => backend.entries.get(kind.member) ?? []);
+    const row = (entry: Entry, name: string, hidden: string): Row => {
+      return { kind: kind.member, public: name, backend: entry.backend, native: entry.native, hidden };
+    };
+    if (kind.member !== 'tools' && kind.member !== 'prompts') {
+      return entries.map((entry) => {
+        const item = rewriterFor(uris, entry.backend).item(entry.item, undefined);
+        const uri = asString(item.uri) ?? asString(item.uriTemplate) ?? '';
+        return row({ ...entry, native: asString(entry.item.uri) ?? asString(entry.item.uriTemplate) ?? '' }, uri, '');
+      });
+    }
+    const denied = (entry: Entry): boolean =>
+      kind.member === 'tools' && settings.filters.get(entry.backend)?.(entry.native) === undefined;
+    const table = nameAll(
+      entries.filter((entry) => !denied(entry)),
+      settings.naming,
+    );
+    return [
+      ...[...table.shown].map(([name, entry]) => row(entry, name, '')),
+      ...table.hidden.map(({ item, name, why }) => row(item, '', `${name}: ${why}`)),
+      ...entries.filter(denied).map((entry) => row(entry, '', 'the tools filter of its backend')),
+    ];
+  });
+}

@@ -1,0 +1,41 @@
+// `mcp-gateway run CONFIG`: serves until it is told to end. stdout carries the token line and nothing else.
+
+import { announce, type Command, EXIT, endSignal, type Flags, openLogFor, toolkitVersion } from '@mcp-overlay/cli';
+import { openOverlay } from '@mcp-overlay/overlay';
+import { openAdmin } from '../admin/server.ts';
+import { startGateway } from '../gateway.ts';
+import { loadConfig } from './load-config.ts';
+
+export const runCommand: Command = {
+  usage: 'run <config>',
+  describe: 'aggregate local servers and remote shares into one share',
+  positionals: {
+    config: { type: 'string', describe: 'our YAML, the YAML of the Go original, or any mcpServers JSON' },
+  },
+  examples: [['$0 run config.yml', 'prints {"share_token":"…"} once it can be dialled']],
+  run: async (flags: Flags) => {
+    using end = endSignal();
+    const config = await loadConfig(String(flags.config));
+    const log = openLogFor('mcp-gateway', flags, config.logFile);
+    const { overlay, chosenBecause } = await openOverlay({
+      env: process.env,
+      kind: flags.overlay ?? config.share.overlay,
+    });
+    log.info({ overlay: overlay.kind, because: chosenBecause }, 'overlay chosen');
+    const gateway = await startGateway({
+      config,
+      overlay,
+      log,
+      env: process.env,
+      version: toolkitVersion(),
+      onLost: (error) => end.lost(error),
+    });
+    const admin = await openAdmin(gateway, process.env);
+    announce({ share_token: gateway.token });
+    const lost = await end.ended;
+    await Promise.all([admin.close(), gateway.close()]);
+    await overlay.close();
+    if (lost) throw lost;
+    return EXIT.done;
+  },
+};

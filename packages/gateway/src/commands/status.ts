@@ -1,0 +1,50 @@
+// `mcp-gateway status [TOKEN]`: how a running gateway is, read from its admin socket.
+
+import { type Command, EXIT, type Flags, printJson, printTable } from '@mcp-overlay/cli';
+import { askAdmin } from '../admin/client.ts';
+import type { GatewayStatus } from '../status.ts';
+
+export const statusCommand: Command = {
+  usage: 'status [token]',
+  describe: 'sessions, backends and calls of a running gateway',
+  positionals: { token: { type: 'string', describe: 'its share, only if several run' } },
+  options: { json: { type: 'boolean', default: false, describe: 'for programs' } },
+  run: async (flags: Flags) => {
+    const token = typeof flags.token === 'string' ? flags.token : undefined;
+    const status = (await askAdmin('status', token, process.env)) as GatewayStatus;
+    if (flags.json === true) printJson(status);
+    else show(status);
+    return EXIT.done;
+  },
+};
+
+function show(status: GatewayStatus): void {
+  const { share, overlay, version, pid, startedAt, calls } = status;
+  process.stdout.write(`${share} on ${overlay}, mcp-gateway ${version}, pid ${pid}, since ${startedAt}\n`);
+  process.stdout.write(`${calls.open} calls open, ${calls.waiting} waiting\n\n`);
+  printTable(
+    ['backend', 'kind', 'state', 'since', 'calls', 'restarts', 'reason'],
+    status.backends.map((b) => [
+      b.id,
+      b.kind,
+      b.state,
+      new Date(b.since).toISOString(),
+      String(b.calls),
+      String(b.restarts),
+      b.reason ?? '',
+    ]),
+  );
+  process.stdout.write('\n');
+  printTable(
+    ['session', 'who', 'with', 'over', 'since', 'calls', 'open'],
+    status.sessions.map((s) => [
+      String(s.number),
+      s.principal,
+      s.by ?? '',
+      s.protocol,
+      s.openedAt,
+      String(s.calls),
+      String(s.openCalls),
+    ]),
+  );
+}

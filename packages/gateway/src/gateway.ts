@@ -1,0 +1,81 @@
+// Read first: joins everything. Configuration + overlay -> backends with their health -> a share whose sessions each get
+// their own backend sessions -> an admin socket that tells how it is.
+
+import { randomBytes } from 'node:crypto';
+import type { GatewayConfig } from '@mcp-overlay/config';
+import { type Overlay, openOverlay } from '@mcp-overlay/overlay';
+import { HealthRecord } from './backend/health.ts';
+import { backendOf } from './backend/kinds.ts';
+import { openProbes } from './backend/probe.ts';
+import { toolFilter } from './policy/filter.ts';
+import { callGauge } from './policy/limit.ts';
+import { naming } from './routing/names.ts';
+import type { SessionLog, SessionSettings } from './session/session.ts';
+import { openShare } from './share.ts';
+import { type GatewayStatus, statusOf } from './status.ts';
+
+export interface GatewayOptions {
+  readonly config: GatewayConfig;
+  readonly overlay: Overlay;
+  readonly env: NodeJS.ProcessEnv;
+  readonly version: string;
+  readonly log: SessionLog;
+  onLost(error: Error): void;
+}
+
+export interface Gateway {
+  readonly token: string;
+  status(): GatewayStatus;
+  close(): Promise<void>;
+}
+
+export function sessionSettings(options: Omit<GatewayOptions, 'onLost'>): SessionSettings {
+  const { config, log, version } = options;
+  const by = `mcp-gateway/${version}`;
+  const others = new Map<string, Promise<Overlay>>();
+  const overlayOf = (kind: string | undefined): Promise<Overlay> => {
+    if (kind === undefined || kind === options.overlay.kind) return Promise.resolve(options.overlay);
+    const known =
+      others.get(kind) ?? openOverlay({ kind: kind as Overlay['kind'], env: options.env }).then((o) => o.overlay);
+    others.set(kind, known);
+    return known;
+  };
+  const enabled = config.backends.filter((backend) => !backend.disabled);
+  const backends = enabled.map((backend) => ({
+    backend: backendOf(backend, { overlayOf: ({ overlay }) => overlayOf(overlay), env: options.env, by, log }),
+    health: new HealthRecord(),
+  }));
+  return {
+    backends,
+    filters: new Map(enabled.map((backend) => [backend.id, toolFilter(backend.tools)])),
+    naming: naming(enabled, config.aggregator.separator),
+    own: { name: config.aggregator.name, version: config.aggregator.version ?? version },
+    callTimeoutMs: config.aggregator.callTimeoutMs,
+    connectTimeoutMs: config.aggregator.connectTimeoutMs,
+    listWaitMs: config.aggregator.listWaitMs,
+    gauge: callGauge(),
+    log,
+  };
+}
+
+export async function startGateway(options: GatewayOptions): Promise<Gateway> {
+  const { config, overlay, version } = options;
+  const settings = sessionSettings(options);
+  const share = await openShare({
+    overlay,
+    token: config.share.token,
+    settings,
+    by: `mcp-gateway/${version}`,
+    instance: randomBytes(8).toString('hex'),
+    onLost: options.onLost,
+  });
+  const probes = openProbes(settings);
+  const startedAt = Date.now();
+  return {
+    token: share.token,
+    status: () => statusOf({ version, overlay: overlay.kind, startedAt, share, settings }),
+    close: async () => {
+      await Promise.all([probes.close(), share.close()]);
+    },
+  };
+}

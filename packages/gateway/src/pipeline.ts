@@ -1,0 +1,28 @@
+// The road of every request, outermost first. The order is the meaning:
+//   limit      before anything costs something
+//   deadline   counts the time a client waits, whatever is slow
+//   fanOut     takes the requests that concern every backend
+//   route      finds the owner and its own name for the target; permission binds to that name, never to the public one
+//   authorize  lets through or answers like unknown; after it a call carries a permit
+//   dispatch   the backend; takes nothing without a permit
+// Audit will stand outermost, scrub and intent between authorize and dispatch.
+
+import type { Call } from './call/call.ts';
+import { deadline } from './call/deadline.ts';
+import type { Next } from './call/stage.ts';
+import { authorize } from './policy/authorize.ts';
+import type { ToolFilter } from './policy/filter.ts';
+import { type CallGauge, limit } from './policy/limit.ts';
+import { type DispatchOptions, dispatch } from './routing/dispatch.ts';
+import { type FanOutOptions, fanOut } from './routing/fan-out.ts';
+import { type RouterOptions, route } from './routing/router.ts';
+
+export interface PipelineOptions extends RouterOptions, FanOutOptions, DispatchOptions {
+  readonly gauge: CallGauge;
+  readonly callTimeoutMs: number;
+  readonly filters: ReadonlyMap<string, ToolFilter>;
+}
+
+export function pipeline(o: PipelineOptions): Next<Call> {
+  return limit(o.gauge)(deadline(o.callTimeoutMs)(fanOut(o)(route(o)(authorize(o.filters)(dispatch(o))))));
+}

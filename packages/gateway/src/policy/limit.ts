@@ -1,0 +1,75 @@
+// Stage: how many calls may be open at once, of one session and of all. A call over the limit waits in a queue that is
+// itself limited; then it is refused, with when to come back. Limits protect the machine, not a quota (design 5.7).
+
+import { LIMITS } from '@mcp-overlay/relay';
+import type { Call, Reply } from '../call/call.ts';
+import { deny } from '../call/denial.ts';
+import type { Stage } from '../call/stage.ts';
+
+const RETRY_AFTER_MS = 1000;
+
+/** Shared by all sessions of a gateway. */
+export interface CallGauge {
+  open: number;
+  readonly waiting: Set<() => boolean>;
+}
+
+export function callGauge(): CallGauge {
+  return { open: 0, waiting: new Set() };
+}
+
+export function limit(gauge: CallGauge, limits: Partial<typeof LIMITS> = {}): Stage<Call> {
+  const { callsPerSession, callsInAll, callsQueued } = { ...LIMITS, ...limits };
+  let openHere = 0;
+  const admit = (): boolean => {
+    if (openHere >= callsPerSession || gauge.open >= callsInAll) return false;
+    openHere += 1;
+    gauge.open += 1;
+    return true;
+  };
+  const release = (): void => {
+    openHere -= 1;
+    gauge.open -= 1;
+    for (const wake of gauge.waiting) {
+      if (wake()) break;
+    }
+  };
+  return (next) => async (call) => {
+    if (!admit()) {
+      if (gauge.waiting.size >= callsQueued) return busy();
+      if (!(await turn(gauge, admit, call.signal))) return cancelled();
+    }
+    try {
+      return await next(call);
+    } finally {
+      release();
+    }
+  };
+}
+
+/** Whether the call's turn came before its client gave up. */
+function turn(gauge: CallGauge, admit: () => boolean, signal: AbortSignal): Promise<boolean> {
+  return new Promise((resolve) => {
+    const leave = (came: boolean): void => {
+      gauge.waiting.delete(wake);
+      signal.removeEventListener('abort', giveUp);
+      resolve(came);
+    };
+    const wake = (): boolean => {
+      if (!admit()) return false;
+      leave(true);
+      return true;
+    };
+    const giveUp = (): void => leave(false);
+    gauge.waiting.add(wake);
+    signal.addEventListener('abort', giveUp);
+  });
+}
+
+function busy(): Reply {
+  return deny('busy', 'too many calls are waiting at this gateway; try again', { retryAfterMs: RETRY_AFTER_MS });
+}
+
+function cancelled(): Reply {
+  return deny('internal_error', 'the call was cancelled while it waited');
+}

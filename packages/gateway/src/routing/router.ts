@@ -1,0 +1,141 @@
+// Stage: whose is this call, and under which name of its own? Routing goes by table, names are never split to route.
+
+import { LISTS } from '@mcp-overlay/relay';
+import type { BackendSession } from '../backend/backend-session.ts';
+import type { Call, Reply, RoutedCall, TargetKind } from '../call/call.ts';
+import { deny, unknownTarget } from '../call/denial.ts';
+import { asObject, asString, type JsonObject } from '../call/json.ts';
+import type { Stage } from '../call/stage.ts';
+import type { Catalog } from './catalog.ts';
+import type { Naming } from './names.ts';
+import type { TaskIds } from './task-ids.ts';
+import type { UriNaming } from './uris.ts';
+
+export interface RouterOptions {
+  readonly backends: readonly BackendSession[];
+  readonly catalog: Catalog;
+  readonly naming: Naming;
+  readonly uris: UriNaming;
+  readonly tasks: TaskIds;
+}
+
+type Found = { readonly routed: Omit<RoutedCall, keyof Call> } | { readonly reply: Reply };
+
+export function route(options: RouterOptions): Stage<Call, RoutedCall> {
+  return (next) => async (call) => {
+    const found = await locate(call, options);
+    if ('reply' in found) return found.reply;
+    call.trail.backend = found.routed.backend.id;
+    return next({ ...call, ...found.routed });
+  };
+}
+
+async function locate(call: Call, options: RouterOptions): Promise<Found> {
+  const { params } = call;
+  switch (call.method) {
+    case 'tools/call':
+      return byName(call, options, 'tool', asString(params.name));
+    case 'prompts/get':
+      return byName(call, options, 'prompt', asString(params.name));
+    case 'resources/read':
+    case 'resources/subscribe':
+    case 'resources/unsubscribe':
+      return byUri(asString(params.uri), options, (uri) => ({ ...params, uri }));
+    case 'completion/complete':
+      return byReference(call, options);
+    case 'tasks/get':
+    case 'tasks/result':
+    case 'tasks/cancel':
+      return byTask(call, options);
+    default:
+      return byMethod(call, options);
+  }
+}
+
+async function byName(
+  call: Call,
+  options: RouterOptions,
+  kind: 'tool' | 'prompt',
+  name: string | undefined,
+): Promise<Found> {
+  if (name === undefined) return { reply: deny('invalid_params', `${call.method} needs a name`) };
+  const only = single(options);
+  if (only && options.naming.prefixOf(only.id) === '') return to(only, kind, name, call.params);
+  const entry = await options.catalog.find(kind === 'tool' ? LISTS.tools : LISTS.prompts, name);
+  const backend = entry && backendOf(options, entry.backend);
+  if (entry && backend) return to(backend, kind, entry.native, { ...call.params, name: entry.native });
+  return { reply: absentOwner(options, name) ?? unknownTarget(kind, name) };
+}
+
+async function byUri(
+  uri: string | undefined,
+  options: RouterOptions,
+  withUri: (native: string) => JsonObject,
+): Promise<Found> {
+  if (uri === undefined) return { reply: deny('invalid_params', 'the request needs a uri') };
+  const only = single(options);
+  if (only) return to(only, 'resource', uri, withUri(uri));
+  const owned = options.uris.toNative(uri);
+  const named = owned && backendOf(options, owned.backend);
+  if (owned && named) return to(named, 'resource', owned.uri, withUri(owned.uri));
+  const owners = await options.catalog.owners(uri);
+  const backend = owners.length === 1 && owners[0] !== undefined ? backendOf(options, owners[0]) : undefined;
+  if (backend) return to(backend, 'resource', uri, withUri(uri));
+  if (owners.length > 1) {
+    // The first match would let one server shadow another.
+    const text = `several backends have ${uri} (${owners.join(', ')}): ask for <backend>+<uri>`;
+    return { reply: deny('invalid_params', text, { backends: owners }) };
+  }
+  return { reply: unknownTarget('resource', uri) };
+}
+
+async function byReference(call: Call, options: RouterOptions): Promise<Found> {
+  const ref = asObject(call.params.ref);
+  const name = asString(ref?.name);
+  if (ref?.type === 'ref/prompt' && name !== undefined) {
+    const found = await byName(call, options, 'prompt', name);
+    if ('reply' in found) return found;
+    const { backend, target } = found.routed;
+    return to(backend, 'prompt', target.name, { ...call.params, ref: { ...ref, name: target.name } });
+  }
+  return byUri(asString(ref?.uri), options, (uri) => ({ ...call.params, ref: { ...ref, uri } }));
+}
+
+function byTask(call: Call, options: RouterOptions): Found {
+  const taskId = asString(call.params.taskId);
+  if (taskId === undefined) return { reply: deny('invalid_params', `${call.method} needs a taskId`) };
+  const owned = options.tasks.toNative(taskId);
+  const backend = owned && backendOf(options, owned.backend);
+  if (!owned || !backend) return { reply: deny('invalid_params', `Unknown task: ${taskId}`) };
+  return to(backend, 'task', owned.taskId, { ...call.params, taskId: owned.taskId });
+}
+
+/** What is not known passes to a single backend; several could not be told apart. */
+function byMethod(call: Call, options: RouterOptions): Found {
+  const only = single(options);
+  return only ? to(only, 'method', call.method, call.params) : { reply: unknownTarget('method', call.method) };
+}
+
+function to(backend: BackendSession, kind: TargetKind, name: string, native: JsonObject): Found {
+  return { routed: { backend, target: { kind, name }, native } };
+}
+
+function single(options: RouterOptions): BackendSession | undefined {
+  return options.backends.length === 1 ? options.backends[0] : undefined;
+}
+
+function backendOf(options: RouterOptions, id: string): BackendSession | undefined {
+  return options.backends.find((backend) => backend.id === id);
+}
+
+/** The name carries the prefix of a backend that is not there: that one is named, with since when. */
+function absentOwner(options: RouterOptions, name: string): Reply | undefined {
+  const owner = options.backends.find((backend) => {
+    const prefix = options.naming.prefixOf(backend.id);
+    return !backend.up && prefix !== '' && name.startsWith(prefix);
+  });
+  if (!owner) return undefined;
+  const since = new Date(owner.state.since).toISOString();
+  const text = `backend ${owner.id} is not available since ${since}: ${owner.state.reason ?? 'it is still starting'}`;
+  return deny('backend_unavailable', text, { backend: owner.id, since });
+}

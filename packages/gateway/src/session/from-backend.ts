@@ -1,0 +1,155 @@
+// What servers start by themselves enters a session here: requests to the client under ids of the session's own, and
+// notifications. One request belongs to one backend; its answer goes there and nowhere else.
+
+import {
+  CLIENT_CAPABILITY,
+  errorMessage,
+  LIST_KINDS,
+  type ListKind,
+  type Message,
+  notificationMessage,
+  parseMessage,
+  requestMessage,
+  withId,
+} from '@mcp-overlay/relay';
+import type { BackendSession } from '../backend/backend-session.ts';
+import { asObject, asString, type JsonObject } from '../call/json.ts';
+import type { TaskIds } from '../routing/task-ids.ts';
+import type { UriNaming } from '../routing/uris.ts';
+
+/** Several changes at once, as when backends join, become one notification a kind. */
+const LIST_CHANGED_DEBOUNCE_MS = 20;
+
+export const BACKEND_META = 'mcp-overlay/backend';
+
+export interface FromBackendOptions {
+  readonly single: boolean;
+  readonly uris: UriNaming;
+  readonly tasks: TaskIds;
+  clientCapabilities(): JsonObject;
+  send(message: Message): void;
+  listChanged(backend: BackendSession, kind: ListKind): void;
+  /** Whether this progress token belongs to an open call; then the call lives. */
+  progressed(token: unknown): boolean;
+}
+
+interface Asked {
+  readonly backend: BackendSession;
+  readonly id: string;
+  readonly progressToken: unknown;
+}
+
+export class FromBackend {
+  private readonly options: FromBackendOptions;
+  private readonly asked = new Map<string, Asked>();
+  private readonly changed = new Map<string, NodeJS.Timeout>();
+  private nextId = 0;
+
+  constructor(options: FromBackendOptions) {
+    this.options = options;
+  }
+
+  request(backend: BackendSession, message: Message): void {
+    const method = message.method ?? '';
+    const id = message.id ?? 'null';
+    const needed = CLIENT_CAPABILITY[method];
+    if (needed !== undefined && this.options.clientCapabilities()[needed] === undefined) {
+      backend.respond(errorMessage(id, 'method_not_found', `the client has no ${needed} capability`));
+      return;
+    }
+    const shown = String(this.nextId++);
+    const params = asObject((parseMessage(message) as { params?: unknown }).params);
+    const progressToken = asObject(params?._meta)?.progressToken;
+    this.asked.set(shown, { backend, id, progressToken });
+    if (this.options.single) {
+      this.options.send(withId(message, shown));
+      return;
+    }
+    // Tokens of two backends may be equal; the shown id is unique among them.
+    const token = progressToken === undefined ? {} : { progressToken: Number(shown) };
+    const _meta = { ...asObject(params?._meta), ...token, [BACKEND_META]: backend.id };
+    this.options.send(requestMessage(shown, method, { ...params, _meta }));
+  }
+
+  /** The client's answer to a server's request; what nobody asked for ends here. */
+  answer(message: Message): void {
+    const asked = message.id === undefined ? undefined : this.asked.get(message.id);
+    if (!asked || message.id === undefined) return;
+    this.asked.delete(message.id);
+    asked.backend.respond(withId(message, asked.id));
+  }
+
+  /** Progress of the client on a server's request goes to that server. */
+  clientProgress(params: JsonObject): boolean {
+    if (this.options.single) return false;
+    const asked = this.asked.get(String(params.progressToken));
+    asked?.backend.notify('notifications/progress', { ...params, progressToken: asked.progressToken });
+    return true;
+  }
+
+  notification(backend: BackendSession, message: Message): void {
+    const kinds = LIST_KINDS.filter((kind) => kind.changed === message.method);
+    if (kinds.length > 0) {
+      for (const kind of kinds) this.listChanged(backend, kind);
+      return;
+    }
+    switch (message.method) {
+      case 'notifications/progress':
+        if (this.options.progressed(paramsOf(message).progressToken)) this.options.send(message);
+        return;
+      case 'notifications/cancelled':
+        this.cancelled(backend, paramsOf(message));
+        return;
+      case 'notifications/resources/updated':
+        this.updated(backend, message);
+        return;
+      case 'notifications/tasks/status':
+        this.rewritten(message, this.options.tasks.publish(backend.id, paramsOf(message)));
+        return;
+      default:
+        this.options.send(message);
+    }
+  }
+
+  listChanged(backend: BackendSession, kind: ListKind): void {
+    this.options.listChanged(backend, kind);
+    if (this.changed.has(kind.changed)) return;
+    const timer = setTimeout(() => {
+      this.changed.delete(kind.changed);
+      this.options.send(notificationMessage(kind.changed));
+    }, LIST_CHANGED_DEBOUNCE_MS);
+    this.changed.set(kind.changed, timer);
+  }
+
+  close(): void {
+    for (const timer of this.changed.values()) clearTimeout(timer);
+    this.changed.clear();
+    this.asked.clear();
+  }
+
+  private cancelled(backend: BackendSession, params: JsonObject): void {
+    const id = JSON.stringify(params.requestId ?? null);
+    for (const [shown, asked] of this.asked) {
+      if (asked.backend !== backend || asked.id !== id) continue;
+      this.asked.delete(shown);
+      this.options.send(notificationMessage('notifications/cancelled', { ...params, requestId: Number(shown) }));
+      return;
+    }
+  }
+
+  private updated(backend: BackendSession, message: Message): void {
+    const params = paramsOf(message);
+    const uri = asString(params.uri);
+    const shown = uri === undefined ? params : { ...params, uri: this.options.uris.toPublic(backend.id, uri) };
+    this.rewritten(message, shown.uri === uri ? params : shown);
+  }
+
+  private rewritten(message: Message, params: JsonObject): void {
+    const same = this.options.single || message.method === undefined;
+    this.options.send(same ? message : notificationMessage(message.method ?? '', params));
+  }
+}
+
+export function paramsOf(message: Message): JsonObject {
+  return asObject((parseMessage(message) as { params?: unknown }).params) ?? {};
+}

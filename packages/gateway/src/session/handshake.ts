@@ -1,0 +1,78 @@
+// The answer to initialize: one backend's own words, or one answer made of several. A backend that is not ready yet may
+// have anything, so what it might have is declared at once; what it has is announced by list_changed when it joins.
+
+import { LATEST_LEGACY_VERSION, LEGACY_VERSIONS } from '@mcp-overlay/relay';
+import type { BackendSession } from '../backend/backend-session.ts';
+import { asObject, asString, type JsonObject } from '../call/json.ts';
+
+export interface OwnIdentity {
+  /** As configured; undefined: a single backend's own name is shown. */
+  readonly name: string | undefined;
+  readonly version: string;
+}
+
+const OWN_NAME = 'mcp-gateway';
+
+/** What a server of these revisions can declare. */
+const ANYTHING: JsonObject = {
+  tools: { listChanged: true },
+  resources: { subscribe: true, listChanged: true },
+  prompts: { listChanged: true },
+  logging: {},
+  completions: {},
+};
+
+export function welcome(params: JsonObject, backends: readonly BackendSession[], own: OwnIdentity): JsonObject {
+  const [only] = backends;
+  if (backends.length === 1 && only?.welcome) {
+    return own.name === undefined ? only.welcome : { ...only.welcome, serverInfo: serverInfo(own) };
+  }
+  const instructions = mergeInstructions(backends);
+  return {
+    protocolVersion: agreeVersion(asString(params.protocolVersion)),
+    capabilities: mergeCapabilities(backends),
+    serverInfo: serverInfo(own),
+    ...(instructions === undefined ? {} : { instructions }),
+  };
+}
+
+function serverInfo(own: OwnIdentity): JsonObject {
+  return { name: own.name ?? OWN_NAME, version: own.version };
+}
+
+function agreeVersion(wanted: string | undefined): string {
+  return LEGACY_VERSIONS.find((version) => version === wanted) ?? LATEST_LEGACY_VERSION;
+}
+
+function mergeCapabilities(backends: readonly BackendSession[]): JsonObject {
+  let merged: JsonObject = {};
+  for (const backend of backends) {
+    merged = union(merged, backend.welcome ? (asObject(backend.welcome.capabilities) ?? {}) : ANYTHING);
+  }
+  // Backends come and go, so every list the gateway has may change.
+  for (const kind of ['tools', 'resources', 'prompts']) {
+    const declared = asObject(merged[kind]);
+    if (declared) merged = { ...merged, [kind]: { ...declared, listChanged: true } };
+  }
+  return merged;
+}
+
+function union(a: JsonObject, b: JsonObject): JsonObject {
+  const merged: Record<string, unknown> = { ...a };
+  for (const [key, value] of Object.entries(b)) {
+    const mine = asObject(merged[key]);
+    const theirs = asObject(value);
+    if (mine && theirs) merged[key] = union(mine, theirs);
+    else if (merged[key] !== true) merged[key] = value;
+  }
+  return merged;
+}
+
+/** Each server's instructions under its id, so that an agent knows of whose tools they speak. */
+function mergeInstructions(backends: readonly BackendSession[]): string | undefined {
+  const parts = backends.flatMap((backend) => {
+    const text = asString(backend.welcome?.instructions);
+    return text === undefined || text === '' ? [] : [`# ${backend.id}\n\n${text}`];
+  });
+  return parts.length === 0 ? undefined : parts.join('\n\n');
+}

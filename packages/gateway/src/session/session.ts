@@ -1,0 +1,291 @@
+// One client's MCP session through the gateway: its messages become calls, its backends are its own, nothing of it reaches
+// another session. Client requests go down the pipeline; what servers start comes in at ./from-backend.ts.
+
+import {
+  type CloseReason,
+  errorMessage,
+  faultReply,
+  type Message,
+  resultMessage,
+  type Transport,
+  toMessage,
+  withId,
+} from '@mcp-overlay/relay';
+import type { Backend } from '../backend/backend.ts';
+import { BackendSession } from '../backend/backend-session.ts';
+import type { HealthRecord } from '../backend/health.ts';
+import type { Call, Reply, Trail } from '../call/call.ts';
+import { asObject, type JsonObject } from '../call/json.ts';
+import type { Next } from '../call/stage.ts';
+import { pipeline } from '../pipeline.ts';
+import type { ToolFilter } from '../policy/filter.ts';
+import type { CallGauge } from '../policy/limit.ts';
+import { Catalog } from '../routing/catalog.ts';
+import { listsOf } from '../routing/fan-out.ts';
+import type { Naming } from '../routing/names.ts';
+import { prefixedTaskIds, singleTaskIds } from '../routing/task-ids.ts';
+import { prefixedUris, UNCHANGED } from '../routing/uris.ts';
+import { FromBackend, paramsOf } from './from-backend.ts';
+import { type OwnIdentity, welcome } from './handshake.ts';
+
+/** What all sessions of a gateway have in common. */
+export interface SessionSettings {
+  readonly backends: readonly { readonly backend: Backend; readonly health: HealthRecord }[];
+  readonly filters: ReadonlyMap<string, ToolFilter>;
+  readonly naming: Naming;
+  readonly own: OwnIdentity;
+  readonly callTimeoutMs: number;
+  readonly connectTimeoutMs: number;
+  readonly listWaitMs: number;
+  readonly gauge: CallGauge;
+  readonly log: SessionLog;
+}
+
+export interface SessionLog {
+  debug(fields: object, event: string): void;
+  info(fields: object, event: string): void;
+  warn(fields: object, event: string): void;
+}
+
+export interface SessionOriginInfo {
+  /** For status and logs; the session's secret parts never go there. */
+  readonly number: number;
+  readonly handOn: string;
+  readonly via: readonly string[];
+  readonly principal: string;
+  readonly by: string | undefined;
+}
+
+interface OpenCall {
+  readonly abort: AbortController;
+  readonly trail: Trail;
+  readonly progressToken: unknown;
+}
+
+export class ClientSession {
+  readonly info: SessionOriginInfo;
+  readonly openedAt = Date.now();
+  calls = 0;
+  private readonly client: Transport;
+  private readonly settings: SessionSettings;
+  private readonly backends: readonly BackendSession[];
+  private readonly fromBackend: FromBackend;
+  private readonly catalog: Catalog;
+  private readonly handle: Next<Call>;
+  private readonly open = new Map<string, OpenCall>();
+  private readonly byToken = new Map<unknown, OpenCall>();
+  private initialize: JsonObject | undefined;
+  private initialized = false;
+  private level: JsonObject | undefined;
+  private waitUntil = 0;
+  private closing: Promise<void> | undefined;
+  private resolveClosed: () => void = () => {};
+  private readonly whenIdle: (() => void)[] = [];
+  readonly closed: Promise<void>;
+
+  constructor(client: Transport, info: SessionOriginInfo, settings: SessionSettings) {
+    this.client = client;
+    this.info = info;
+    this.settings = settings;
+    this.closed = new Promise((resolve) => {
+      this.resolveClosed = resolve;
+    });
+    const { backends, naming, filters } = settings;
+    const [only] = backends;
+    const single = backends.length === 1 && only !== undefined;
+    const uris = single ? UNCHANGED : prefixedUris(backends.map(({ backend }) => backend.id));
+    const tasks = single ? singleTaskIds(only.backend.id) : prefixedTaskIds();
+    this.fromBackend = new FromBackend({
+      single,
+      uris,
+      tasks,
+      clientCapabilities: () => asObject(this.initialize?.capabilities) ?? {},
+      send: (message) => this.send(message),
+      listChanged: (backend, kind) => this.catalog.forget(backend.id, kind),
+      progressed: (token) => this.progressed(token),
+    });
+    this.backends = backends.map(({ backend, health }) => this.openBackend(backend, health));
+    this.catalog = new Catalog({
+      backends: this.backends,
+      naming,
+      uris,
+      filters,
+      note: (backend, kind, why) => settings.log.warn({ backend, list: kind.member, why }, 'list incomplete'),
+    });
+    this.handle = pipeline({
+      backends: this.backends,
+      catalog: this.catalog,
+      naming,
+      uris,
+      tasks,
+      filters,
+      unchanged: single,
+      gauge: settings.gauge,
+      callTimeoutMs: settings.callTimeoutMs,
+      waitForBackends: () => this.waitForBackends(),
+    });
+    client.start({
+      message: (message) => this.fromClient(message),
+      fault: (fault) => {
+        const reply = faultReply(fault);
+        if (reply) this.send(reply);
+      },
+      closed: (reason) => void this.close(reason),
+    });
+  }
+
+  get openCalls(): number {
+    return this.open.size;
+  }
+
+  backendStates(): { id: string; phase: string; reason: string | undefined }[] {
+    return this.backends.map(({ id, state }) => ({ id, phase: state.phase, reason: state.reason }));
+  }
+
+  /** Resolves when no call is open. */
+  async idle(): Promise<void> {
+    while (this.open.size > 0) await new Promise<void>((resolve) => this.whenIdle.push(resolve));
+  }
+
+  close(reason?: CloseReason): Promise<void> {
+    this.closing ??= this.closeNow(reason);
+    return this.closing;
+  }
+
+  // --- from the client ----------------------------------------------------------------------------------------------
+
+  private fromClient(message: Message): void {
+    if (message.kind === 'response') this.fromBackend.answer(message);
+    else if (message.kind === 'notification') this.clientNotification(message);
+    else void this.clientRequest(message);
+  }
+
+  private async clientRequest(message: Message): Promise<void> {
+    const id = message.id ?? 'null';
+    if (this.open.has(id)) {
+      this.send(errorMessage(id, 'invalid_request', `request id ${id} is already in use`));
+      return;
+    }
+    const params = paramsOf(message);
+    const call: OpenCall = {
+      abort: new AbortController(),
+      trail: {},
+      progressToken: asObject(params._meta)?.progressToken,
+    };
+    this.open.set(id, call);
+    if (call.progressToken !== undefined) this.byToken.set(call.progressToken, call);
+    try {
+      const reply = await this.reply(message, params, call);
+      if (!call.abort.signal.aborted) this.send(replyMessage(id, reply));
+    } catch (error) {
+      this.settings.log.warn({ method: message.method, error: String(error) }, 'internal error');
+      this.send(errorMessage(id, 'internal_error', 'the gateway failed while it handled this request'));
+    } finally {
+      this.open.delete(id);
+      if (this.byToken.get(call.progressToken) === call) this.byToken.delete(call.progressToken);
+      if (this.open.size === 0) for (const resolve of this.whenIdle.splice(0)) resolve();
+    }
+  }
+
+  private async reply(message: Message, params: JsonObject, open: OpenCall): Promise<Reply> {
+    const method = message.method ?? '';
+    if (method === 'initialize') return this.handshake(params);
+    if (method === 'ping') return { result: {} };
+    if (!this.initialize) {
+      const known = method !== 'server/discover';
+      const text = known ? 'the session begins with initialize' : `Method not found: ${method}`;
+      return { error: { code: known ? -32600 : -32601, message: text } };
+    }
+    this.calls += 1;
+    if (method === 'logging/setLevel') this.level = params;
+    return this.handle({ method, params, message, signal: open.abort.signal, trail: open.trail });
+  }
+
+  private async handshake(params: JsonObject): Promise<Reply> {
+    if (this.initialize) return { error: { code: -32600, message: 'this session is initialized already' } };
+    this.initialize = params;
+    this.waitUntil = Date.now() + this.settings.listWaitMs;
+    for (const backend of this.backends) void backend.initialize(params);
+    await this.waitForBackends();
+    return { result: welcome(params, this.backends, this.settings.own) };
+  }
+
+  private clientNotification(message: Message): void {
+    const params = paramsOf(message);
+    switch (message.method) {
+      case 'notifications/initialized':
+        this.initialized = true;
+        for (const backend of this.backends) if (backend.welcome) backend.notify('notifications/initialized', params);
+        return;
+      case 'notifications/cancelled':
+        this.open.get(JSON.stringify(params.requestId ?? null))?.abort.abort();
+        return;
+      case 'notifications/progress':
+        if (this.fromBackend.clientProgress(params)) return;
+    }
+    for (const backend of this.backends) if (backend.welcome) backend.notify(message.method ?? '', params);
+  }
+
+  // --- backends -----------------------------------------------------------------------------------------------------
+
+  private openBackend(backend: Backend, health: HealthRecord): BackendSession {
+    const { settings, info } = this;
+    return new BackendSession({
+      backend,
+      health,
+      origin: { session: info.handOn, via: info.via },
+      connectTimeoutMs: backend.config.connectTimeoutMs ?? settings.connectTimeoutMs,
+      log: settings.log,
+      events: {
+        request: (from, message) => this.fromBackend.request(from, message),
+        notification: (from, message) => this.fromBackend.notification(from, message),
+        joined: (from) => this.joined(from),
+      },
+    });
+  }
+
+  private joined(backend: BackendSession): void {
+    if (this.initialized) backend.notify('notifications/initialized');
+    if (this.level && backend.has('logging')) void backend.ask('logging/setLevel', this.level);
+    if (Date.now() < this.waitUntil && !this.initialized) return;
+    for (const kind of listsOf(backend)) this.fromBackend.listChanged(backend, kind);
+  }
+
+  private async waitForBackends(): Promise<void> {
+    const leftMs = this.waitUntil - Date.now();
+    if (leftMs <= 0) return;
+    let timer: NodeJS.Timeout | undefined;
+    const enough = new Promise<void>((resolve) => {
+      timer = setTimeout(resolve, leftMs);
+    });
+    await Promise.race([Promise.all(this.backends.map((backend) => backend.settled)), enough]);
+    clearTimeout(timer);
+  }
+
+  private progressed(token: unknown): boolean {
+    const call = this.byToken.get(token);
+    call?.trail.onProgress?.();
+    return call !== undefined;
+  }
+
+  private send(message: Message): void {
+    if (this.client.send(message)) return;
+    for (const backend of this.backends) backend.pause();
+    void this.client.drained().then(() => {
+      for (const backend of this.backends) backend.resume();
+    });
+  }
+
+  private async closeNow(reason: CloseReason | undefined): Promise<void> {
+    this.fromBackend.close();
+    for (const call of this.open.values()) call.abort.abort();
+    await Promise.all([this.client.close(reason), ...this.backends.map((backend) => backend.close())]);
+    this.resolveClosed();
+  }
+}
+
+function replyMessage(id: string, reply: Reply): Message {
+  if ('answer' in reply) return withId(reply.answer, id);
+  if ('result' in reply) return resultMessage(id, reply.result);
+  return withId(toMessage({ jsonrpc: '2.0', id: 0, error: reply.error }), id);
+}

@@ -1,0 +1,65 @@
+// What `mcp-gateway status` shows: plain facts, no secrets, nothing of any call's contents.
+
+import type { BackendHealth } from './backend/health.ts';
+import type { SessionSettings } from './session/session.ts';
+import type { Share } from './share.ts';
+
+export interface GatewayStatus {
+  readonly program: 'mcp-gateway';
+  readonly version: string;
+  readonly pid: number;
+  readonly share: string;
+  readonly overlay: string;
+  readonly startedAt: string;
+  readonly calls: { readonly open: number; readonly waiting: number };
+  readonly backends: readonly (BackendHealth & { readonly id: string; readonly kind: string })[];
+  readonly sessions: readonly SessionStatus[];
+}
+
+export interface SessionStatus {
+  readonly number: number;
+  readonly principal: string;
+  readonly by: string | undefined;
+  readonly protocol: string;
+  readonly openedAt: string;
+  readonly calls: number;
+  readonly openCalls: number;
+  readonly backends: readonly { readonly id: string; readonly phase: string; readonly reason: string | undefined }[];
+  readonly link: object | undefined;
+}
+
+export interface StatusSources {
+  readonly version: string;
+  readonly overlay: string;
+  readonly startedAt: number;
+  readonly share: Share;
+  readonly settings: SessionSettings;
+}
+
+export function statusOf({ version, overlay, startedAt, share, settings }: StatusSources): GatewayStatus {
+  return {
+    program: 'mcp-gateway',
+    version,
+    pid: process.pid,
+    share: share.token,
+    overlay,
+    startedAt: new Date(startedAt).toISOString(),
+    calls: { open: settings.gauge.open, waiting: settings.gauge.waiting.size },
+    backends: settings.backends.map(({ backend, health }) => ({
+      id: backend.id,
+      kind: backend.config.transport.type,
+      ...health.get(),
+    })),
+    sessions: share.sessions().map(({ session, accepted }) => ({
+      number: session.info.number,
+      principal: session.info.principal,
+      by: session.info.by,
+      protocol: accepted.protocol,
+      openedAt: new Date(session.openedAt).toISOString(),
+      calls: session.calls,
+      openCalls: session.openCalls,
+      backends: session.backendStates(),
+      link: accepted.link?.stats(),
+    })),
+  };
+}

@@ -1,0 +1,73 @@
+// The dialler's way to a session at a share: a link, or SSE over HTTP where the host is the Go original. The link mends
+// itself; what it reports goes to the session above (relay/steady).
+
+import type { Duplex } from 'node:stream';
+import { RelayError } from './errors.ts';
+import { LIMITS } from './limits.ts';
+import { dialLink } from './link/dialer.ts';
+import type { SourceEvents } from './steady.ts';
+import type { Transport } from './transport.ts';
+
+export interface DialShareOptions {
+  /** For messages: `share build-box`. */
+  readonly name: string;
+  connect(signal: AbortSignal): Promise<Duplex>;
+  readonly session: string;
+  readonly via: readonly string[];
+  readonly by: string;
+  readonly events: SourceEvents;
+  readonly signal: AbortSignal;
+  readonly log: DialShareLog;
+  readonly limits?: typeof LIMITS;
+}
+
+export interface DialShareLog {
+  debug(fields: object, event: string): void;
+  info(fields: object, event: string): void;
+  warn(fields: object, event: string): void;
+}
+
+export async function dialShare(options: DialShareOptions): Promise<Transport> {
+  const { name, connect, session, via, by, events, signal, log, limits = LIMITS } = options;
+  let fail: (error: unknown) => void = () => {};
+  const failed = new Promise<never>((_resolve, reject) => {
+    fail = reject;
+  });
+  failed.catch(() => {});
+  const link = dialLink({
+    connect,
+    session,
+    by,
+    via,
+    limits,
+    log,
+    onState: ({ phase, reason, error }) => {
+      // Until it was up once, whoever asked for the share decides whether to go on.
+      if (phase === 'connecting' && error !== undefined) fail(error);
+      if (phase === 'down') events.suspended(`${name} cannot be reached: ${reason}`);
+      if (phase === 'up') events.resumed();
+    },
+    onRenewed: () => events.renewed(),
+  });
+  const onAbort = (): void => void link.close();
+  signal.addEventListener('abort', onAbort, { once: true });
+  try {
+    await Promise.race([link.ready, failed]);
+    return link;
+  } catch (error) {
+    await link.close();
+    if (!(error instanceof RelayError && error.code === 'peer_speaks_http')) throw error;
+    const { httpTransport } = await import('./transports/http/client.ts');
+    return httpTransport({
+      url: 'http://mcp-backend/sse',
+      protocol: 'sse',
+      headers: {},
+      fetchVia: { connect },
+      allowInsecure: true,
+      limits,
+      log,
+    });
+  } finally {
+    signal.removeEventListener('abort', onAbort);
+  }
+}

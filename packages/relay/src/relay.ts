@@ -1,0 +1,60 @@
+// Joins a client's transport with a server's: messages pass both ways unchanged, each side is read no faster than the
+// other takes, and when one ends the other is ended. Lines that are no messages are answered, never passed on.
+
+import { errorMessage } from './json-rpc.ts';
+import type { Fault, Message } from './message.ts';
+import { describeFault } from './steady.ts';
+import type { CloseReason, Transport } from './transport.ts';
+
+export interface RelayHooks {
+  /** What may happen between the client's end of input and the end of the server's session. */
+  readonly beforeServerClose?: (reason: CloseReason) => Promise<void>;
+  readonly onFault?: (side: 'client' | 'server', fault: Fault) => void;
+}
+
+/** Starts both. Resolves with the reason of whoever ended first, when both are closed. */
+export function relay(client: Transport, server: Transport, hooks: RelayHooks = {}): Promise<CloseReason> {
+  return new Promise((resolve) => {
+    let ended = false;
+    const end = async (reason: CloseReason, other: Transport, before?: Promise<void>): Promise<void> => {
+      if (ended) return;
+      ended = true;
+      await before;
+      await other.close(reason);
+      resolve(reason);
+    };
+    server.start({
+      message: (message) => pass(message, server, client),
+      fault: (fault) => hooks.onFault?.('server', fault),
+      closed: (reason) => void end(reason, client),
+    });
+    client.start({
+      message: (message) => pass(message, client, server),
+      fault: (fault) => {
+        hooks.onFault?.('client', fault);
+        const reply = faultReply(fault);
+        if (reply) client.send(reply);
+      },
+      closed: (reason) => void end(reason, server, hooks.beforeServerClose?.(reason)),
+    });
+  });
+}
+
+/** The answer to a client whose line was no message; none to a broken notification or response. */
+export function faultReply(fault: Fault): Message | undefined {
+  if (fault.kind === 'notification' || fault.kind === 'response') return undefined;
+  const name =
+    fault.code === 'not_json' || fault.code === 'invalid_utf8'
+      ? 'parse_error'
+      : fault.code === 'message_too_large'
+        ? 'message_too_large'
+        : 'invalid_request';
+  const text = `the message was not passed on: ${describeFault(fault)}`;
+  return errorMessage(fault.id ?? 'null', name, text, { fault: fault.code, bytes: fault.bytes });
+}
+
+function pass(message: Message, from: Transport, to: Transport): void {
+  if (to.send(message)) return;
+  from.pause();
+  void to.drained().then(() => from.resume());
+}

@@ -1,0 +1,45 @@
+// Joins the agent's stdio with a share. The agent's streams end only when the agent ends them, or when the share could
+// never be reached.
+
+import type { Readable, Writable } from 'node:stream';
+import { type CloseReason, describeFault, LIMITS, relay, streamTransport } from '@mcp-overlay/relay';
+import { openShareSession, type ShareSessionOptions } from './share-session.ts';
+
+/** After the agent's end of input: how long answers on their way are still written. */
+const LAST_ANSWERS_MS = 1000;
+
+export interface AttachOptions extends ShareSessionOptions {
+  readonly input: Readable;
+  readonly output: Writable;
+  /** Ends the session as if the agent had. */
+  readonly signal: AbortSignal;
+}
+
+export interface Attached {
+  readonly reason: CloseReason;
+  /** Set when the share was never reached. */
+  readonly failure: unknown;
+}
+
+export async function attach(options: AttachOptions): Promise<Attached> {
+  const { input, output, signal, log } = options;
+  const { server, firstAttempt, failure } = openShareSession(options);
+  const agent = streamTransport({ input, output, limits: LIMITS });
+  const lastAnswers = async (): Promise<void> => {
+    await firstAttempt;
+    let timer: NodeJS.Timeout | undefined;
+    const enough = new Promise<void>((resolve) => {
+      timer = setTimeout(resolve, LAST_ANSWERS_MS);
+    });
+    await Promise.race([server.idle(), enough]);
+    clearTimeout(timer);
+  };
+  const onEnd = (): void => input.destroy();
+  signal.addEventListener('abort', onEnd, { once: true });
+  const reason = await relay(agent, server, {
+    beforeServerClose: lastAnswers,
+    onFault: (side, fault) => log.warn({ side, fault: describeFault(fault) }, 'message skipped'),
+  });
+  signal.removeEventListener('abort', onEnd);
+  return { reason, failure: failure() };
+}

@@ -1,0 +1,38 @@
+// `mcp-tools run TOKEN`: an agent's stdio on a share. stdout carries MCP and nothing else, ever.
+
+import { type Command, EXIT, endSignal, type Flags, openLogFor, say, toolkitVersion } from '@mcp-overlay/cli';
+import { openOverlay } from '@mcp-overlay/overlay';
+import { agentEntry } from '../agent-entry.ts';
+import { attach } from '../attach.ts';
+
+export const runCommand: Command = {
+  usage: 'run <token>',
+  describe: "connect an agent's stdio to a share",
+  positionals: { token: { type: 'string', describe: 'the share token of a gateway or bridge' } },
+  examples: [['$0 run my-gateway', 'the command of an agent entry']],
+  run: async (flags: Flags) => {
+    const token = String(flags.token);
+    using end = endSignal();
+    const log = openLogFor('mcp-tools', flags);
+    const { overlay, chosenBecause } = await openOverlay({ env: process.env, kind: flags.overlay });
+    log.debug({ overlay: overlay.kind, because: chosenBecause }, 'overlay chosen');
+    if (process.stdin.isTTY) {
+      say(
+        'this speaks MCP on stdin and stdout; paste it into an agent instead:',
+        agentEntry(token, overlay.kind, process.env),
+      );
+    }
+    const { failure } = await attach({
+      overlay,
+      token,
+      by: `mcp-tools/${toolkitVersion()}`,
+      log,
+      input: process.stdin,
+      output: process.stdout,
+      signal: end.signal,
+    });
+    await overlay.close();
+    if (failure) throw failure;
+    return EXIT.done;
+  },
+};

@@ -1,0 +1,28 @@
+// `mcp-tools status`: which network this user's programs take, and who they are there.
+
+import { userInfo } from 'node:os';
+import { type Command, EXIT, type Flags, printJson } from '@mcp-overlay/cli';
+import { openOverlay, stateFolder } from '@mcp-overlay/overlay';
+
+export const statusCommand: Command = {
+  usage: 'status',
+  describe: 'own identity and network',
+  options: { json: { type: 'boolean', default: false, describe: 'for programs' } },
+  run: async (flags: Flags) => {
+    const { overlay, chosenBecause } = await openOverlay({ env: process.env, kind: flags.overlay });
+    const folder = await stateFolder(process.env);
+    const shares = await overlay.listShares();
+    const status = {
+      overlay: overlay.kind,
+      because: chosenBecause,
+      identity: `owner (user ${userInfo().username})`,
+      stateFolder: folder.path,
+      shares: shares.length,
+      hosted: shares.filter((share) => share.hosted === true).length,
+    };
+    if (flags.json === true) printJson(status);
+    else for (const [key, value] of Object.entries(status)) process.stdout.write(`${key.padEnd(12)} ${value}\n`);
+    await overlay.close();
+    return EXIT.done;
+  },
+};

@@ -1,0 +1,100 @@
+// The agent's end of a share: a session that survives lost networks and restarted gateways (relay/steady over a link).
+// Until it was up once, a share that does not exist fails at once and one that is not hosted after 20 s; from then on it
+// is dialled again as long as the agent lives.
+
+import { randomBytes } from 'node:crypto';
+import { type Overlay, OverlayError } from '@mcp-overlay/overlay';
+import { createBackoff, dialShare, RelayError, SteadySession, type SteadyState } from '@mcp-overlay/relay';
+
+/** How long a share may be out of reach before the first session. */
+const FIRST_TRY_MS = 20_000;
+/** How long a request waits for the way back. */
+const REQUEST_WAIT_MS = 60_000;
+/** From a link to an answered initialize; the other end may be downloading a server. */
+const START_MS = 150_000;
+const FAIL_GRACE_MS = 1000;
+/** A network that is away is tried again as long as the agent lives. */
+const BACKOFF = {
+  clock: () => performance.now(),
+  random: Math.random,
+  minMs: 250,
+  maxMs: 10_000,
+  crashes: Number.POSITIVE_INFINITY,
+};
+
+export interface ShareSessionOptions {
+  readonly overlay: Overlay;
+  readonly token: string;
+  readonly by: string;
+  readonly log: ShareSessionLog;
+  readonly onState?: (state: SteadyState) => void;
+}
+
+export interface ShareSessionLog {
+  debug(fields: object, event: string): void;
+  info(fields: object, event: string): void;
+  warn(fields: object, event: string): void;
+}
+
+export interface ShareSession {
+  readonly server: SteadySession;
+  /** Settles with the first attempt to reach the share; the error if it failed for good. */
+  readonly firstAttempt: Promise<unknown>;
+  /** Why the share was never reached. */
+  failure(): unknown;
+}
+
+export function openShareSession({ overlay, token, by, log, onState }: ShareSessionOptions): ShareSession {
+  const session = randomBytes(16).toString('hex');
+  const giveUpAt = Date.now() + FIRST_TRY_MS;
+  let reached = false;
+  let failure: unknown;
+  let attempted: () => void = () => {};
+  const firstAttempt = new Promise<void>((resolve) => {
+    attempted = resolve;
+  });
+  const server = new SteadySession({
+    name: `share ${token}`,
+    open: async (events, signal) => {
+      try {
+        const transport = await dialShare({
+          name: `share ${token}`,
+          connect: (dialSignal) => overlay.dial(token, { signal: dialSignal }),
+          session,
+          via: [],
+          by,
+          events,
+          signal,
+          log,
+        });
+        reached = true;
+        return transport;
+      } catch (error) {
+        failure = error;
+        throw error;
+      } finally {
+        attempted();
+      }
+    },
+    backoff: createBackoff(BACKOFF),
+    waitMs: REQUEST_WAIT_MS,
+    startMs: START_MS,
+    unavailable: 'share_unreachable',
+    facts: { share: token },
+    failGraceMs: FAIL_GRACE_MS,
+    isFatal: (error) => !reached && (isFinal(error) || Date.now() >= giveUpAt),
+    onState: (state) => {
+      log.debug({ phase: state.phase, reason: state.reason }, 'share');
+      onState?.(state);
+    },
+  });
+  return { server, firstAttempt, failure: () => (reached ? undefined : failure) };
+}
+
+/** Trying again would not help. */
+function isFinal(error: unknown): boolean {
+  if (error instanceof OverlayError) return ['share_unknown', 'bad_token', 'overlay_unavailable'].includes(error.code);
+  if (!(error instanceof RelayError)) return false;
+  // A host that is full or leaving says when to come back.
+  return error.code === 'link_version' || (error.code === 'link_refused' && error.facts.retryMs === undefined);
+}
