@@ -38,6 +38,7 @@ export const RELAY_ERROR_CODES = [
   'child_flooded',
   'http_failed',
   'http_unauthorized',
+  'session_lost',
   'connection_lost',
 ] as const;
 

@@ -52,5 +52,12 @@ export { type Backoff, type BackoffOptions, type BackoffState, createBackoff } f
 export { type ChildExit, type ChildOptions, type ChildTransport, spawnChild } from './transports/child/child.ts';
 export { safeEnvironment } from './transports/child/environment.ts';
 export { type ChildLog, Watcher } from './transports/child/watcher.ts';
+export { type HttpTransportOptions, httpTransport } from './transports/http/client.ts';
+export {
+  createHttpSessions,
+  type HttpSessionInfo,
+  type HttpSessions,
+  type HttpSessionsOptions,
+} from './transports/http/server.ts';
 export { type LineHandlers, LineReader } from './transports/line-reader.ts';
 export { type StreamOptions, streamTransport } from './transports/stream.ts';
