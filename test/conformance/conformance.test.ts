@@ -1,11 +1,23 @@
-// The suite's 2025-11-25 server set against the whole chain, with our fixture at its end: 0 failures.
+// The suite's 2025-11-25 server set against the whole chain, with our fixture at its end: 0 failures. The same against
+// the fixture alone and behind our HTTP door alone: which of the three is red says where a fault is.
 
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
 import { createInterface } from 'node:readline';
 import { test } from 'node:test';
 import { fileURLToPath } from 'node:url';
+import {
+  type ChildTransport,
+  createHttpSessions,
+  LIMITS,
+  relay,
+  safeEnvironment,
+  spawnChild,
+} from '../../packages/relay/src/index.ts';
+import { doorGuard } from '../../packages/tools/src/door-guard.ts';
 import { House } from '../e2e/harness.ts';
 import { type Failure, installSuite, runSuite, type Verdict } from './suite.ts';
 
@@ -26,6 +38,39 @@ test('the fixture alone, behind the official transport, passes the suite', { ski
   } finally {
     child.stdin.end();
     await once(child, 'close');
+  }
+});
+
+test('our http door alone, in front of the fixture, passes the suite', { skip }, async () => {
+  const children = new Set<ChildTransport>();
+  const door = createHttpSessions({
+    onSession: (client) => {
+      const child = spawnChild({
+        name: 'fixture',
+        command: process.execPath,
+        args: [fixture],
+        env: safeEnvironment(process.env, {}),
+        limits: LIMITS,
+      });
+      children.add(child);
+      void relay(client, child);
+    },
+  });
+  const server = createServer((request, response) => {
+    const verdict = guard(request);
+    if (verdict.pass) door.handle(request, response);
+    else response.writeHead(verdict.status).end();
+  });
+  server.listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  const { port } = server.address() as AddressInfo;
+  const guard = doorGuard({ bind: { kind: 'tcp', host: '127.0.0.1', port }, secret: undefined, allowOrigins: [] });
+  try {
+    assertPassed(await run(`http://127.0.0.1:${port}/mcp`));
+  } finally {
+    await door.close();
+    await Promise.all([...children].map((child) => child.close()));
+    server.close().closeAllConnections();
   }
 });
 
