@@ -15,17 +15,17 @@ export interface ChildLog {
 /** A watcher that is killed is replaced; one that cannot live here is given up after so many. */
 const MAX_RESTARTS = 5;
 
-// Lines: `m MARK` · `+ GROUP START` · `- GROUP` · `q` (orderly end). START is 0 where there is no /proc.
+// Arguments: owner mark, and the groups known so far (` GROUP:START ...`): both are there before we can die the next time.
+// Lines: `+ GROUP START` · `- GROUP` · `q` (orderly end). START is 0 where there is no /proc.
 // It runs in a session of its own, ignores what a terminal or a service manager sends to ours, and uses nothing but
 // builtins until the end of file: no process, no file, no output. Then: TERM, at most 2 s, KILL until nothing is left.
 // A group is spared if its leader's pid now has another start time: the group is empty and its number given away.
 // `grep` finds by mark what left its group (Linux; elsewhere there is no /proc and it finds nothing).
 const SCRIPT = `# mcp-overlay: ends the children of a process that died
 trap '' HUP INT QUIT TERM PIPE
-list=' ' mark=
+mark=$1 list="$2 "
 while read -r op a b; do
   case $op in
-    m) mark=$a ;;
     +) list="$list$a:$b " ;;
     -) case $list in *" $a:"*) rest=\${list#*" $a:"}; list="\${list%%" $a:"*} \${rest#* }" ;; esac ;;
     q) exit 0 ;;
@@ -120,7 +120,8 @@ export class Watcher {
     // No job control and no POSIX shell: there a child ends by the end of its stdin, or not at all.
     if (process.platform === 'win32') return;
     this.#starts += 1;
-    const shell = spawn('/bin/sh', ['-c', SCRIPT, 'mcp-overlay-watcher'], {
+    const known = [...this.#groups].map(([group, start]) => ` ${group}:${start}`).join('');
+    const shell = spawn('/bin/sh', ['-c', SCRIPT, 'mcp-overlay-watcher', this.owner, known], {
       cwd: '/',
       detached: true,
       // Only PATH: an owner mark of a process above us would have the watcher ended before it did its work.
@@ -143,7 +144,6 @@ export class Watcher {
     // It never keeps us alive.
     shell.unref();
     if (shell.stdin !== null && 'unref' in shell.stdin && typeof shell.stdin.unref === 'function') shell.stdin.unref();
-    this.#tell(`m ${this.owner}\n${[...this.#groups].map(([group, start]) => `+ ${group} ${start}\n`).join('')}`);
   }
 
   /** A pipe write of this size happens inside the call (libuv tries before it queues): no turn passes before the
