@@ -5,6 +5,7 @@
 import type { ServerResponse } from 'node:http';
 import {
   errorMessage,
+  type JsonRpcValue,
   notificationMessage,
   parseMessage,
   rawId,
@@ -163,7 +164,9 @@ export class StatelessSession implements Transport {
       const { listChanged: _listChanged, subscribe: _subscribe, ...rest } = objectOf(capabilities[kind]);
       capabilities[kind] = rest;
     }
-    return resultMessage(id, { ...result, capabilities, protocolVersion: asked < served ? asked : served } as never);
+    // Revisions are dates: the older one sorts first.
+    const [protocolVersion] = [asked, served].sort();
+    return resultMessage(id, { ...result, capabilities, protocolVersion });
   }
 
   // --- calls ------------------------------------------------------------------------------------------------------
@@ -178,7 +181,7 @@ export class StatelessSession implements Transport {
     const changed =
       token === undefined ? value : { ...value, params: { ...params, _meta: { ...meta, progressToken: Number(own) } } };
     this.#calls.set(own, { id, method, token, stream });
-    this.#inbox.push(toMessage({ ...changed, id: Number(own) } as never));
+    this.#inbox.push(toMessage({ ...changed, id: Number(own) } as JsonRpcValue));
   }
 
   #answer(message: Message): void {
@@ -186,7 +189,7 @@ export class StatelessSession implements Transport {
     if (call === undefined) return;
     this.#calls.delete(message.id ?? 'null');
     const value = parseMessage(message) as unknown as JsonObject;
-    call.stream.finish(toMessage({ ...value, id: rawId(call.id) } as never));
+    call.stream.finish(toMessage({ ...value, id: rawId(call.id) } as JsonRpcValue));
   }
 
   #progress(message: Message): void {
@@ -195,7 +198,7 @@ export class StatelessSession implements Transport {
     const params = objectOf(value.params);
     const call = this.#calls.get(String(params.progressToken));
     if (call === undefined || call.token === undefined) return;
-    call.stream.write(toMessage({ ...value, params: { ...params, progressToken: call.token } } as never));
+    call.stream.write(toMessage({ ...value, params: { ...params, progressToken: call.token } } as JsonRpcValue));
   }
 
   #refuse(message: Message): void {
