@@ -121,6 +121,8 @@ function startGrandchild({ via = 'direct', deaf = false, keepsOutput = false, cl
 
 async function die({ code = 1, signal, stderr }, { output }) {
   if (stderr !== undefined) output.line(stderr, 'stderr');
+  // Answers that are ready leave first: who dies at the third call has answered two.
+  await new Promise((resolve) => setImmediate(resolve));
   await output.flushed();
   if (signal !== undefined) process.kill(process.pid, signal);
   else process.exit(code);

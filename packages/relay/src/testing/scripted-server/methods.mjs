@@ -100,7 +100,7 @@ export function createMethods(script, server, output) {
     notified(method) {
       if (method === 'notifications/initialized') void callTool.acts(script.atInitialized ?? []);
     },
-    cancelled: ({ id }, reason) => ledger('cancelled', { id, reason: reason ?? null }),
+    cancelled: (id, reason) => ledger('cancelled', { id, reason: reason ?? null }),
     changeTools(add, remove, silent) {
       tools = [...tools.filter(({ name }) => !remove.includes(name)), ...add.map(plainTool)];
       if (!silent) server.notify('notifications/tools/list_changed');

@@ -56,8 +56,15 @@ export function createServer(script, output) {
 
   function notified({ method, params }) {
     if (seen.notifications.length < 1000) seen.notifications.push({ method, params });
-    if (method === 'notifications/cancelled') open.get(params?.requestId)?.abort(params?.reason);
+    if (method === 'notifications/cancelled') cancelled(params?.requestId, params?.reason);
     else methods.notified(method);
+  }
+
+  function cancelled(id, reason) {
+    const abort = open.get(id);
+    if (abort === undefined || abort.signal.aborted) return;
+    methods.cancelled(id, reason);
+    abort.abort();
   }
 
   async function request({ id, method, params = {} }) {
@@ -80,8 +87,7 @@ export function createServer(script, output) {
     }
     open.delete(id);
     // A cancelled request gets no answer (2025-11-25, basic/utilities/cancellation).
-    if (abort.signal.aborted) methods.cancelled(call, abort.signal.reason);
-    else output.message({ jsonrpc: '2.0', id, ...answer });
+    if (!abort.signal.aborted) output.message({ jsonrpc: '2.0', id, ...answer });
   }
 
   return server;

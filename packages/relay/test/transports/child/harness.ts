@@ -10,7 +10,12 @@ import { Watcher } from '../../../src/transports/child/watcher.ts';
 interface Answer {
   id?: unknown;
   method?: string;
-  result?: { content?: { text?: string }[]; [key: string]: unknown };
+  result?: {
+    content?: { text?: string }[];
+    tools?: { name: string }[];
+    task?: { taskId: string; status: string };
+    [key: string]: unknown;
+  };
   error?: { code: number; message: string };
 }
 
