@@ -1,5 +1,10 @@
 // The public names of @mcp-overlay/overlay, one by one.
 export { OVERLAY_ERROR_CODES, OverlayError, type OverlayErrorCode } from './errors.ts';
+export { type StateFolder, stateFolder } from './home.ts';
+export { type BindOptions, type BoundSocket, bindSocket } from './local/bind-socket.ts';
+export { socketBehind } from './local/connect-socket.ts';
+export { createLocalOverlay, type LocalLog, type LocalOverlayOptions } from './local/driver.ts';
+export { type OpenedOverlay, type OpenOverlayOptions, openOverlay } from './open-overlay.ts';
 export type {
   Connection,
   DialOptions,
@@ -10,3 +15,4 @@ export type {
   PeerHint,
   ShareInfo,
 } from './overlay.ts';
+export { checkShareToken, isShareToken, randomShareToken } from './share-token.ts';

@@ -1,0 +1,119 @@
+// Listens on a Unix socket under a name: for shares, the admin socket and doors. What a dead process left behind is taken
+// over at once; of several that try at the same time exactly one gets it (./claims.ts). The name is a link to the socket.
+
+import { stat, unlink } from 'node:fs/promises';
+import type { Socket } from 'node:net';
+import { setTimeout as pause } from 'node:timers/promises';
+import { OverlayError } from '../errors.ts';
+import { announce, type Claim, rivals } from './claims.ts';
+import { isAlive } from './connect-socket.ts';
+
+export interface BoundSocket {
+  readonly path: string;
+  /** Stops listening and removes the files; open connections live on. Idempotent. */
+  close(): Promise<void>;
+}
+
+export interface BindOptions {
+  /** Default false: a connection ends with its peer's end. */
+  readonly allowHalfOpen?: boolean;
+  /** Told when the name no longer leads here though nobody closed it, for example because its folder was removed. */
+  readonly onLost?: (error: OverlayError) => void;
+  /** How often that is looked at. */
+  readonly watchMs?: number;
+}
+
+/** A rival that has not won after this many looks is frozen; it may still wake up and win. */
+const MAX_LOOKS = 200;
+const LOOK_MS = 10;
+const WATCH_MS = 15_000;
+
+/** Rejects `share_in_use` when a living process has the name, or something that is no socket. */
+export async function bindSocket(
+  path: string,
+  onSocket: (socket: Socket) => void,
+  options: BindOptions = {},
+): Promise<BoundSocket> {
+  let won = false;
+  // Until then only others come, to see whether we live.
+  const onConnection = (socket: Socket): void => (won ? onSocket(socket) : void socket.destroy());
+  const claim = await contend(path, onConnection, options.allowHalfOpen ?? false);
+  won = true;
+  const stopWatching = watch(path, claim, options);
+  return {
+    path,
+    close: () => {
+      stopWatching();
+      return claim.withdraw();
+    },
+  };
+}
+
+/** Removes what dead processes left under this name; only for names that nobody will bind again. */
+export async function sweepSocket(path: string): Promise<void> {
+  if ((await rivals(path)).length > 0 || (await isAlive(path))) return;
+  await unlink(path).catch(() => {});
+}
+
+async function contend(path: string, onSocket: (socket: Socket) => void, halfOpen: boolean): Promise<Claim> {
+  let claim: Claim | undefined;
+  try {
+    for (let look = 0; look < MAX_LOOKS; look += 1) {
+      await refuseOther(path);
+      if (await isAlive(path)) break;
+      const others = await rivals(path, claim?.id);
+      if (others.length === 0) {
+        if (claim) {
+          await claim.publish();
+          return claim;
+        }
+        // The look that decides comes after the announcement.
+        claim = await announce(path, onSocket, halfOpen);
+        continue;
+      }
+      // All but one step back, so that the contest ends; who stays is only a matter of speed, never of safety.
+      if (claim && others.some((id) => id < (claim?.id ?? ''))) {
+        await claim.withdraw();
+        claim = undefined;
+      }
+      await pause(LOOK_MS * (0.5 + Math.random()));
+    }
+  } catch (error) {
+    await claim?.withdraw();
+    throw error;
+  }
+  await claim?.withdraw();
+  throw new OverlayError('share_in_use', `${path} is in use by a running program`, {
+    hint: 'end that program, or choose another name',
+  });
+}
+
+/** A name may hold a socket, a link to one or a dead link; anything else is somebody's file, not ours to replace. */
+async function refuseOther(path: string): Promise<void> {
+  const stats = await stat(path).catch((error: NodeJS.ErrnoException) => {
+    if (error.code === 'ENOENT') return undefined;
+    throw error;
+  });
+  if (stats === undefined || stats.isSocket()) return;
+  throw new OverlayError('share_in_use', `${path} exists and is not a socket`, {
+    hint: 'move it away, or choose another path',
+  });
+}
+
+function watch(path: string, claim: Claim, { onLost, watchMs = WATCH_MS }: BindOptions): () => void {
+  if (!onLost) return () => {};
+  let stopped = false;
+  const timer = setInterval(() => void look(), watchMs);
+  const stop = (): void => {
+    stopped = true;
+    clearInterval(timer);
+  };
+  const look = async (): Promise<void> => {
+    if ((await claim.isPublished()) || stopped) return;
+    stop();
+    await claim.withdraw().catch(() => {});
+    onLost(new OverlayError('share_not_hosted', `${path} was removed while this program listened there`));
+  };
+  timer.unref();
+  return stop;
+}

@@ -1,0 +1,28 @@
+// The driver's ways to say no to a share's name, each with what to do about it.
+
+import { OverlayError } from '../errors.ts';
+
+export function unknown(token: string): OverlayError {
+  return new OverlayError('share_unknown', `share ${token} does not exist`, {
+    hint: `make it with: mcp-tools create ${token}`,
+  });
+}
+
+export function notHosted(token: string): OverlayError {
+  return new OverlayError('share_not_hosted', `nobody hosts share ${token} now`, {
+    hint: 'start the gateway or bridge that hosts it',
+  });
+}
+
+export function taken(token: string): OverlayError {
+  return new OverlayError('share_exists', `share ${token} exists`, {
+    hint: 'choose another name; mcp-tools list shows those that exist',
+  });
+}
+
+export function inUse(token: string, cause: unknown): OverlayError {
+  return new OverlayError('share_in_use', `share ${token} is hosted by a running program`, {
+    hint: 'end that program first; mcp-tools list shows what is hosted',
+    cause,
+  });
+}

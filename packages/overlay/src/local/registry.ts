@@ -1,0 +1,113 @@
+// Which shares exist: one entry file for each in `shares/`, 0600, made whole or not at all. Persistent ones are made by
+// `createShare` and stay; ephemeral ones belong to a running host and are swept once nobody listens on their socket.
+
+import { randomBytes } from 'node:crypto';
+import { link, lstat, readdir, readFile, unlink, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import type { StateFolder } from '../home.ts';
+import { isShareToken } from '../share-token.ts';
+import { sweepSocket } from './bind-socket.ts';
+import { isAlive } from './connect-socket.ts';
+
+export interface ShareEntry {
+  readonly token: string;
+  readonly persistent: boolean;
+  readonly createdAt: Date;
+}
+
+const SUFFIX = '.json';
+const DRAFT = /^[a-z0-9-]+\.draft-[0-9a-f]+$/;
+/** Writing one takes under a millisecond: older drafts were left by a kill in between. */
+const DRAFT_MS = 60_000;
+
+/** Where a share's host listens. */
+export function socketOf(folder: StateFolder, token: string): string {
+  return join(folder.run, `${token}.sock`);
+}
+
+/** False when the name is taken. */
+export async function addEntry(folder: StateFolder, entry: ShareEntry): Promise<boolean> {
+  const draft = join(folder.shares, `${entry.token}.draft-${randomBytes(5).toString('hex')}`);
+  const { persistent, createdAt } = entry;
+  try {
+    await writeFile(draft, `${JSON.stringify({ persistent, createdAt })}\n`, { mode: 0o600, flag: 'wx' });
+    // link(2), unlike rename(2), does not replace: of two that take a name one learns that it is taken.
+    await link(draft, entryPath(folder, entry.token));
+    return true;
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'EEXIST') return false;
+    throw error;
+  } finally {
+    await unlink(draft).catch(() => {});
+  }
+}
+
+export async function readEntry(folder: StateFolder, token: string): Promise<ShareEntry | undefined> {
+  const path = entryPath(folder, token);
+  try {
+    const text = await readFile(path, 'utf8');
+    return parseEntry(token, text) ?? { token, persistent: true, createdAt: (await lstat(path)).mtime };
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined;
+    throw error;
+  }
+}
+
+export async function removeEntry(folder: StateFolder, token: string): Promise<void> {
+  await unlink(entryPath(folder, token)).catch((error: NodeJS.ErrnoException) => {
+    if (error.code !== 'ENOENT') throw error;
+  });
+}
+
+/** Sorted by token, ephemeral ones of dead hosts removed. */
+export async function sweptEntries(folder: StateFolder): Promise<(ShareEntry & { hosted: boolean })[]> {
+  const names = await readdir(folder.shares);
+  await Promise.all(names.filter((name) => DRAFT.test(name)).map((name) => sweepDraft(join(folder.shares, name))));
+  const tokens = names.filter((name) => name.endsWith(SUFFIX)).map((name) => name.slice(0, -SUFFIX.length));
+  const entries = await Promise.all(
+    tokens
+      .filter(isShareToken)
+      .sort()
+      .map((token) => sweptEntry(folder, token)),
+  );
+  return entries.filter((entry) => entry !== undefined);
+}
+
+/** One of them; undefined if there is none (any more). */
+export async function sweptEntry(
+  folder: StateFolder,
+  token: string,
+): Promise<(ShareEntry & { hosted: boolean }) | undefined> {
+  const entry = await readEntry(folder, token);
+  if (entry === undefined) return undefined;
+  const socket = socketOf(folder, token);
+  const hosted = await isAlive(socket);
+  if (hosted || entry.persistent) return { ...entry, hosted };
+  // A random token is never bound again, so nobody can be taking it over meanwhile.
+  await sweepSocket(socket);
+  await removeEntry(folder, token);
+  return undefined;
+}
+
+/** A broken entry (power loss, a hand) must not wedge its share: it counts as persistent, and can be deleted. */
+function parseEntry(token: string, text: string): ShareEntry | undefined {
+  try {
+    const value: unknown = JSON.parse(text);
+    if (typeof value !== 'object' || value === null) return undefined;
+    const { persistent, createdAt } = value as { persistent?: unknown; createdAt?: unknown };
+    const date = new Date(typeof createdAt === 'string' ? createdAt : Number.NaN);
+    if (typeof persistent !== 'boolean' || Number.isNaN(date.getTime())) return undefined;
+    return { token, persistent, createdAt: date };
+  } catch {
+    return undefined;
+  }
+}
+
+async function sweepDraft(path: string): Promise<void> {
+  const stats = await lstat(path).catch(() => undefined);
+  if (stats && Date.now() - stats.mtimeMs > DRAFT_MS) await unlink(path).catch(() => {});
+}
+
+function entryPath(folder: StateFolder, token: string): string {
+  return join(folder.shares, `${token}${SUFFIX}`);
+}
