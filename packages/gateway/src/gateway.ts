@@ -4,6 +4,7 @@
 import { randomBytes } from 'node:crypto';
 import type { GatewayConfig } from '@mcp-overlay/config';
 import { type Overlay, openOverlay } from '@mcp-overlay/overlay';
+import { LIMITS, type Limits } from '@mcp-overlay/relay';
 import { HealthRecord } from './backend/health.ts';
 import { backendOf } from './backend/kinds.ts';
 import { openProbes } from './backend/probe.ts';
@@ -40,9 +41,10 @@ export function sessionSettings(options: Omit<GatewayOptions, 'onLost'>): Sessio
     others.set(kind, known);
     return known;
   };
+  const limits: Limits = { ...LIMITS, ...config.limits };
   const enabled = config.backends.filter((backend) => !backend.disabled);
   const backends = enabled.map((backend) => ({
-    backend: backendOf(backend, { overlayOf: ({ overlay }) => overlayOf(overlay), env: options.env, by, log }),
+    backend: backendOf(backend, { overlayOf: ({ overlay }) => overlayOf(overlay), env: options.env, by, log, limits }),
     health: new HealthRecord(),
   }));
   return {
@@ -53,6 +55,7 @@ export function sessionSettings(options: Omit<GatewayOptions, 'onLost'>): Sessio
     callTimeoutMs: config.aggregator.callTimeoutMs,
     connectTimeoutMs: config.aggregator.connectTimeoutMs,
     listWaitMs: config.aggregator.listWaitMs,
+    limits,
     gauge: callGauge(),
     log,
   };

@@ -7,6 +7,7 @@
 //   dispatch   the backend; takes nothing without a permit
 // Audit will stand outermost, scrub and intent between authorize and dispatch.
 
+import type { Limits } from '@mcp-overlay/relay';
 import type { Call } from './call/call.ts';
 import { deadline } from './call/deadline.ts';
 import type { Next } from './call/stage.ts';
@@ -19,10 +20,11 @@ import { type RouterOptions, route } from './routing/router.ts';
 
 export interface PipelineOptions extends RouterOptions, FanOutOptions, DispatchOptions {
   readonly gauge: CallGauge;
+  readonly limits: Limits;
   readonly callTimeoutMs: number;
   readonly filters: ReadonlyMap<string, ToolFilter>;
 }
 
 export function pipeline(o: PipelineOptions): Next<Call> {
-  return limit(o.gauge)(deadline(o.callTimeoutMs)(fanOut(o)(route(o)(authorize(o.filters)(dispatch(o))))));
+  return limit(o.gauge, o.limits)(deadline(o.callTimeoutMs)(fanOut(o)(route(o)(authorize(o.filters)(dispatch(o))))));
 }

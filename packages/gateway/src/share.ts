@@ -33,6 +33,7 @@ export async function openShare(options: ShareOptions): Promise<Share> {
   const acceptor = new Acceptor({
     by,
     log: settings.log,
+    limits: settings.limits,
     principalOf: () => 'owner',
     instance,
     onSession: (accepted) => {

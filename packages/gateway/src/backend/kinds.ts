@@ -1,12 +1,14 @@
 // The kinds of backend: how a transport for one client session is opened. `share` covers bridges and other gateways.
 
+import { readFile } from 'node:fs/promises';
+import { rootCertificates } from 'node:tls';
 import type { BackendConfig } from '@mcp-overlay/config';
 import type { Overlay } from '@mcp-overlay/overlay';
 import {
   type Backoff,
   createBackoff,
   dialShare,
-  LIMITS,
+  type Limits,
   safeEnvironment,
   spawnChild,
   type Transport,
@@ -21,6 +23,7 @@ export interface BackendSurroundings {
   /** Program and version, told to hosts that we dial. */
   readonly by: string;
   readonly log: SessionLog;
+  readonly limits: Limits;
 }
 
 /** A child that crashes again and again is left alone for a while; a network that is away is simply tried again. */
@@ -48,6 +51,7 @@ export function backendOf(config: BackendConfig, around: BackendSurroundings): B
             by: around.by,
             events,
             signal,
+            limits: around.limits,
             log: around.log,
           });
         },
@@ -66,7 +70,7 @@ async function openChild(id: string, transport: TransportOf<'stdio'>, around: Ba
     args: transport.args,
     env: safeEnvironment(around.env, transport.env, transport.envPass),
     ...(transport.cwd === undefined ? {} : { cwd: transport.cwd }),
-    limits: LIMITS,
+    limits: around.limits,
     log: around.log,
     onStderr: (line) => around.log.info({ backend: id, line }, 'stderr'),
   });
@@ -74,7 +78,23 @@ async function openChild(id: string, transport: TransportOf<'stdio'>, around: Ba
   return child;
 }
 
+/** Loaded with the first HTTP backend only. */
 async function openHttp(transport: TransportOf<'http'>, around: BackendSurroundings): Promise<Transport> {
-  const { httpTransport } = await import('@mcp-overlay/relay');
-  return httpTransport({ ...transport, limits: LIMITS, log: around.log });
+  const { httpTransport } = await import('@mcp-overlay/relay/http');
+  const { url, protocol, headers, allowInsecure, tls } = transport;
+  const ca = tls.caCertFile === undefined ? undefined : await readCa(tls.caCertFile);
+  return httpTransport({
+    url,
+    protocol,
+    headers,
+    allowInsecure,
+    tls: { insecureSkipVerify: tls.insecureSkipVerify, ...(ca === undefined ? {} : { ca }) },
+    limits: around.limits,
+    log: around.log,
+  });
+}
+
+/** The configured CA beside those of the system, as in the original. */
+async function readCa(file: string): Promise<string> {
+  return [...rootCertificates, await readFile(file, 'utf8')].join('\n');
 }

@@ -3,6 +3,7 @@
 
 import type { Message } from '@mcp-overlay/relay';
 import type { BackendSession } from '../backend/backend-session.ts';
+import type { Cancel } from './cancel.ts';
 import type { JsonObject } from './json.ts';
 import type { Permit } from './permit.ts';
 
@@ -11,14 +12,15 @@ export interface Call {
   readonly params: JsonObject;
   /** As the client sent it; `message.id` is the client's. */
   readonly message: Message;
-  /** Aborted when the client cancels, or its session ends. */
-  readonly signal: AbortSignal;
+  readonly cancel: Cancel;
   /** What became known of the call on its way: stages write, messages and records read. */
   readonly trail: Trail;
 }
 
 export interface Trail {
   backend?: string;
+  /** Of the backend, where it has one of its own. */
+  callTimeoutMs?: number;
   /** Set by the deadline: called on each progress notification, which proves that the call lives. */
   onProgress?: () => void;
 }

@@ -6,26 +6,25 @@ import type { Stage } from './stage.ts';
 
 export function deadline(callTimeoutMs: number): Stage<Call> {
   return (next) => async (call) => {
-    const timeout = new AbortController();
     let timer: NodeJS.Timeout | undefined;
+    let expire: (reply: Reply) => void = () => {};
     const expired = new Promise<Reply>((resolve) => {
-      const arm = (): void => {
-        clearTimeout(timer);
-        timer = setTimeout(() => {
-          timeout.abort();
-          resolve(tooLong(call, callTimeoutMs));
-        }, callTimeoutMs);
-      };
-      call.trail.onProgress = arm;
-      arm();
+      expire = resolve;
     });
-    const onAbort = (): void => timeout.abort();
-    call.signal.addEventListener('abort', onAbort, { once: true });
+    const arm = (): void => {
+      clearTimeout(timer);
+      const afterMs = call.trail.callTimeoutMs ?? callTimeoutMs;
+      timer = setTimeout(() => {
+        expire(tooLong(call, afterMs));
+        call.cancel.fire(`no answer and no progress for ${afterMs / 1000} s`);
+      }, afterMs);
+    };
+    call.trail.onProgress = arm;
+    arm();
     try {
-      return await Promise.race([next({ ...call, signal: timeout.signal }), expired]);
+      return await Promise.race([expired, next(call)]);
     } finally {
       clearTimeout(timer);
-      call.signal.removeEventListener('abort', onAbort);
     }
   };
 }

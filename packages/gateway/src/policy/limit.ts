@@ -1,10 +1,13 @@
 // Stage: how many calls may be open at once, of one session and of all. A call over the limit waits in a queue that is
 // itself limited; then it is refused, with when to come back. Limits protect the machine, not a quota (design 5.7).
 
-import { LIMITS } from '@mcp-overlay/relay';
+import type { Limits } from '@mcp-overlay/relay';
 import type { Call, Reply } from '../call/call.ts';
+import type { Cancel } from '../call/cancel.ts';
 import { deny } from '../call/denial.ts';
 import type { Stage } from '../call/stage.ts';
+
+export type CallLimits = Pick<Limits, 'callsPerSession' | 'callsInAll' | 'callsQueued'>;
 
 const RETRY_AFTER_MS = 1000;
 
@@ -18,8 +21,8 @@ export function callGauge(): CallGauge {
   return { open: 0, waiting: new Set() };
 }
 
-export function limit(gauge: CallGauge, limits: Partial<typeof LIMITS> = {}): Stage<Call> {
-  const { callsPerSession, callsInAll, callsQueued } = { ...LIMITS, ...limits };
+export function limit(gauge: CallGauge, limits: CallLimits): Stage<Call> {
+  const { callsPerSession, callsInAll, callsQueued } = limits;
   let openHere = 0;
   const admit = (): boolean => {
     if (openHere >= callsPerSession || gauge.open >= callsInAll) return false;
@@ -37,7 +40,7 @@ export function limit(gauge: CallGauge, limits: Partial<typeof LIMITS> = {}): St
   return (next) => async (call) => {
     if (!admit()) {
       if (gauge.waiting.size >= callsQueued) return busy();
-      if (!(await turn(gauge, admit, call.signal))) return cancelled();
+      if (!(await turn(gauge, admit, call.cancel))) return cancelled();
     }
     try {
       return await next(call);
@@ -48,11 +51,11 @@ export function limit(gauge: CallGauge, limits: Partial<typeof LIMITS> = {}): St
 }
 
 /** Whether the call's turn came before its client gave up. */
-function turn(gauge: CallGauge, admit: () => boolean, signal: AbortSignal): Promise<boolean> {
+function turn(gauge: CallGauge, admit: () => boolean, cancel: Cancel): Promise<boolean> {
   return new Promise((resolve) => {
     const leave = (came: boolean): void => {
       gauge.waiting.delete(wake);
-      signal.removeEventListener('abort', giveUp);
+      cancel.listen(undefined);
       resolve(came);
     };
     const wake = (): boolean => {
@@ -60,9 +63,8 @@ function turn(gauge: CallGauge, admit: () => boolean, signal: AbortSignal): Prom
       leave(true);
       return true;
     };
-    const giveUp = (): void => leave(false);
     gauge.waiting.add(wake);
-    signal.addEventListener('abort', giveUp);
+    cancel.listen(() => leave(false));
   });
 }
 

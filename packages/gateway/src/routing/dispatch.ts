@@ -3,6 +3,7 @@
 
 import { isRepeatable, type Message, parseMessage } from '@mcp-overlay/relay';
 import type { PermittedCall, RpcError } from '../call/call.ts';
+import type { Cancel } from '../call/cancel.ts';
 import { deny } from '../call/denial.ts';
 import { asObject } from '../call/json.ts';
 import type { Next } from '../call/stage.ts';
@@ -19,13 +20,13 @@ export interface DispatchOptions {
 
 export function dispatch({ uris, tasks, unchanged }: DispatchOptions): Next<PermittedCall> {
   return async (call) => {
-    const { backend, permit, method, native, message, signal } = call;
+    const { backend, permit, method, native, message, cancel } = call;
     const number = isRepeatable(method) ? undefined : message.call;
     const asked = backend.call(permit, method, native, number);
-    const answer = await answerOrAbort(asked.answer, signal);
-    if (answer === undefined) {
-      backend.cancel(asked.id, 'the client gave the call up');
-      return deny('internal_error', 'the call was cancelled');
+    const answer = await answerOrCancel(asked.answer, cancel);
+    if (typeof answer === 'string') {
+      backend.cancel(asked.id, answer);
+      return deny('internal_error', `the call was cancelled: ${answer}`);
     }
     if (unchanged) return { answer };
     const { result: raw, error } = parseMessage(answer) as { result?: unknown; error?: RpcError };
@@ -36,13 +37,12 @@ export function dispatch({ uris, tasks, unchanged }: DispatchOptions): Next<Perm
   };
 }
 
-function answerOrAbort(answer: Promise<Message>, signal: AbortSignal): Promise<Message | undefined> {
+/** A string: nobody waits any more, for this reason. */
+function answerOrCancel(answer: Promise<Message>, cancel: Cancel): Promise<Message | string> {
   return new Promise((resolve) => {
-    const giveUp = (): void => resolve(undefined);
-    if (signal.aborted) giveUp();
-    signal.addEventListener('abort', giveUp, { once: true });
+    cancel.listen(resolve);
     void answer.then((message) => {
-      signal.removeEventListener('abort', giveUp);
+      cancel.listen(undefined);
       resolve(message);
     });
   });

@@ -25,7 +25,12 @@ export function route(options: RouterOptions): Stage<Call, RoutedCall> {
   return (next) => async (call) => {
     const found = await locate(call, options);
     if ('reply' in found) return found.reply;
-    call.trail.backend = found.routed.backend.id;
+    const { id, backend } = found.routed.backend;
+    call.trail.backend = id;
+    if (backend.config.callTimeoutMs !== undefined) {
+      call.trail.callTimeoutMs = backend.config.callTimeoutMs;
+      call.trail.onProgress?.();
+    }
     return next({ ...call, ...found.routed });
   };
 }

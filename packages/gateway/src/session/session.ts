@@ -5,6 +5,7 @@ import {
   type CloseReason,
   errorMessage,
   faultReply,
+  type Limits,
   type Message,
   resultMessage,
   type Transport,
@@ -15,7 +16,8 @@ import type { Backend } from '../backend/backend.ts';
 import { BackendSession } from '../backend/backend-session.ts';
 import type { HealthRecord } from '../backend/health.ts';
 import type { Call, Reply, Trail } from '../call/call.ts';
-import { asObject, type JsonObject } from '../call/json.ts';
+import { Cancel } from '../call/cancel.ts';
+import { asObject, asString, type JsonObject } from '../call/json.ts';
 import type { Next } from '../call/stage.ts';
 import { pipeline } from '../pipeline.ts';
 import type { ToolFilter } from '../policy/filter.ts';
@@ -37,6 +39,7 @@ export interface SessionSettings {
   readonly callTimeoutMs: number;
   readonly connectTimeoutMs: number;
   readonly listWaitMs: number;
+  readonly limits: Limits;
   readonly gauge: CallGauge;
   readonly log: SessionLog;
 }
@@ -57,7 +60,9 @@ export interface SessionOriginInfo {
 }
 
 interface OpenCall {
-  readonly abort: AbortController;
+  readonly cancel: Cancel;
+  /** The client wants no answer any more. */
+  abandoned: boolean;
   readonly trail: Trail;
   readonly progressToken: unknown;
 }
@@ -121,6 +126,7 @@ export class ClientSession {
       filters,
       unchanged: single,
       gauge: settings.gauge,
+      limits: settings.limits,
       callTimeoutMs: settings.callTimeoutMs,
       waitForBackends: () => this.waitForBackends(),
     });
@@ -168,7 +174,8 @@ export class ClientSession {
     }
     const params = paramsOf(message);
     const call: OpenCall = {
-      abort: new AbortController(),
+      cancel: new Cancel(),
+      abandoned: false,
       trail: {},
       progressToken: asObject(params._meta)?.progressToken,
     };
@@ -176,7 +183,7 @@ export class ClientSession {
     if (call.progressToken !== undefined) this.byToken.set(call.progressToken, call);
     try {
       const reply = await this.reply(message, params, call);
-      if (!call.abort.signal.aborted) this.send(replyMessage(id, reply));
+      if (!call.abandoned) this.send(replyMessage(id, reply));
     } catch (error) {
       this.settings.log.warn({ method: message.method, error: String(error) }, 'internal error');
       this.send(errorMessage(id, 'internal_error', 'the gateway failed while it handled this request'));
@@ -198,7 +205,7 @@ export class ClientSession {
     }
     this.calls += 1;
     if (method === 'logging/setLevel') this.level = params;
-    return this.handle({ method, params, message, signal: open.abort.signal, trail: open.trail });
+    return this.handle({ method, params, message, cancel: open.cancel, trail: open.trail });
   }
 
   private async handshake(params: JsonObject): Promise<Reply> {
@@ -218,12 +225,18 @@ export class ClientSession {
         for (const backend of this.backends) if (backend.welcome) backend.notify('notifications/initialized', params);
         return;
       case 'notifications/cancelled':
-        this.open.get(JSON.stringify(params.requestId ?? null))?.abort.abort();
+        this.abandon(this.open.get(JSON.stringify(params.requestId ?? null)), asString(params.reason));
         return;
       case 'notifications/progress':
         if (this.fromBackend.clientProgress(params)) return;
     }
     for (const backend of this.backends) if (backend.welcome) backend.notify(message.method ?? '', params);
+  }
+
+  private abandon(call: OpenCall | undefined, reason: string | undefined): void {
+    if (!call) return;
+    call.abandoned = true;
+    call.cancel.fire(reason ?? 'the client cancelled');
   }
 
   // --- backends -----------------------------------------------------------------------------------------------------
@@ -278,7 +291,7 @@ export class ClientSession {
 
   private async closeNow(reason: CloseReason | undefined): Promise<void> {
     this.fromBackend.close();
-    for (const call of this.open.values()) call.abort.abort();
+    for (const call of this.open.values()) this.abandon(call, 'the session ended');
     await Promise.all([this.client.close(reason), ...this.backends.map((backend) => backend.close())]);
     this.resolveClosed();
   }
