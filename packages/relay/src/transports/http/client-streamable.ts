@@ -37,6 +37,7 @@ const RESUME_MAX_MS = 60_000;
 
 interface Call {
   readonly message: Message;
+  readonly onAnswer: () => void;
   response: IncomingMessage | undefined;
   answered: boolean;
   cancelled: boolean;
@@ -62,18 +63,20 @@ export class StreamableWire implements Wire {
   begin(): void {}
 
   async send(message: Message, onSent: () => void): Promise<void> {
+    // Nothing may follow `initialize` before its answer told the session id.
+    if (message.method === 'initialize') {
+      await new Promise<void>((resolve) => void this.#call(message, onSent, resolve).then(resolve));
+      return;
+    }
     if (message.kind === 'request') {
       const left = new Promise<void>((resolve) => {
-        const call = this.#call(message, () => {
+        void this.#call(message, () => {
           onSent();
           resolve();
         });
-        // Nothing may follow `initialize` before its answer told the session id.
-        if (message.method === 'initialize') void call.then(resolve);
       });
       this.#leaving.add(left);
       void left.then(() => this.#leaving.delete(left));
-      if (message.method === 'initialize') await left;
       return;
     }
     if (message.method === 'notifications/cancelled') this.#cancel(message);
@@ -151,9 +154,10 @@ export class StreamableWire implements Wire {
 
   // --- requests ---------------------------------------------------------------------------------------------------
 
-  async #call(message: Message, onSent: () => void): Promise<void> {
+  async #call(message: Message, onSent: () => void, onAnswer: () => void = () => {}): Promise<void> {
     const call: Call = {
       message,
+      onAnswer,
       response: undefined,
       answered: false,
       cancelled: false,
@@ -273,6 +277,7 @@ export class StreamableWire implements Wire {
       if (message.method === 'initialize') this.#version = versionOf(item) ?? this.#version;
     }
     this.#host.inbox.push(item);
+    if (call.answered) call.onAnswer();
   }
 
   // --- failures ---------------------------------------------------------------------------------------------------

@@ -3,6 +3,7 @@
 // (./client-streamable, ./client-sse). Order: a notification is taken by the server before what follows it is sent.
 // Invariant: a request that fails on its way is answered with an error; `closed` tells when the session itself is over.
 
+import { setMaxListeners } from 'node:events';
 import type { Duplex } from 'node:stream';
 import { RelayError } from '../../errors.ts';
 import { errorMessage } from '../../json-rpc.ts';
@@ -68,6 +69,8 @@ class HttpSession implements Transport, WireHost {
 
   constructor(options: HttpTransportOptions) {
     const { fetchVia, headers = {}, tls = {}, connectTimeoutMs = 15_000 } = options;
+    // Each of its requests listens.
+    setMaxListeners(0, this.signal);
     this.limits = options.limits ?? LIMITS;
     this.log = options.log ?? SILENT;
     this.#protocol = options.protocol;
