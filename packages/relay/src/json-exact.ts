@@ -8,6 +8,7 @@ export class RawJson {
   readonly text: string;
 
   constructor(text: string) {
+    if (/[\n\r]/.test(text)) throw new TypeError('raw JSON must stand on one line');
     this.text = text;
   }
 

@@ -2,6 +2,7 @@
 // request can be answered instead of waiting for ever. Feeds the Faults of ./json-rpc.ts.
 // Invariant: an id is told only if it stands at the top level, and only if both ends agree on it.
 
+import { isUtf8 } from 'node:buffer';
 import { MEMBER, memberOf, type Scan, scan } from './json-scan.ts';
 import type { Fault } from './message.ts';
 
@@ -24,11 +25,13 @@ const QUOTE = 0x22;
 const BACKSLASH = 0x5c;
 const COMMA = 0x2c;
 const COLON = 0x3a;
+const CLOSE_OBJECT = 0x7d;
+const BLANKS: readonly number[] = [0x20, 0x09, 0x0a, 0x0d];
 
 export function glimpseEnds({ head, tail }: LineEnds): Glimpse {
   const front = scan(head, UNLIMITED);
   const back = readBackwards(tail);
-  const frontId = endsInside(front, head) ? undefined : idText(head, front);
+  const frontId = isWhole(front, head) ? idText(head, front) : undefined;
   const id = frontId === undefined || back.id === undefined || frontId === back.id ? (frontId ?? back.id) : undefined;
   return { id, kind: kindOf(front.keys | back.keys, id) };
 }
@@ -46,9 +49,9 @@ function kindOf(keys: number, id: string | undefined): Glimpse['kind'] {
   return (keys & MEMBER.method) !== 0 && id !== undefined ? 'request' : 'unknown';
 }
 
-/** A number at the very end may have been cut. */
-function endsInside(found: Scan, head: Buffer): boolean {
-  return found.idEnd === head.length;
+/** A number at the very end may have been cut; and what is no UTF-8 has no text. */
+function isWhole({ idStart, idEnd }: Scan, head: Buffer): boolean {
+  return idEnd < head.length && isUtf8(head.subarray(idStart, idEnd));
 }
 
 /** The last members of the top-level object. In valid JSON a quote is escaped exactly when an odd number of backslashes
@@ -57,29 +60,27 @@ function readBackwards(tail: Buffer): { id: string | undefined; keys: number } {
   let id: string | undefined;
   let keys = 0;
   let at = skipBlanksBack(tail, tail.length - 1);
-  if (tail[at] !== 0x7d) return { id, keys };
+  if (tail[at] !== CLOSE_OBJECT) return { id, keys };
   do {
     const end = skipBlanksBack(tail, at - 1);
     const start = valueStart(tail, end);
-    if (start < 0) break;
     const colon = skipBlanksBack(tail, start - 1);
     const keyEnd = skipBlanksBack(tail, colon - 1);
-    if (tail[colon] !== COLON || tail[keyEnd] !== QUOTE) break;
-    const keyStart = stringStart(tail, keyEnd);
+    const keyStart = tail[colon] === COLON && tail[keyEnd] === QUOTE ? stringStart(tail, keyEnd) : -1;
     if (keyStart < 0) break;
     const member = keyOf(tail, keyStart, keyEnd);
+    if (member === MEMBER.id) id = (keys & member) === 0 ? idOf(tail.subarray(start, end + 1)) : undefined;
     keys |= member;
-    if (member === MEMBER.id) {
-      const text = tail.subarray(start, end + 1);
-      const found = scan(Buffer.concat([Buffer.from('{"id":'), text, Buffer.from('}')]), UNLIMITED);
-      id =
-        found.fault === undefined && text.length <= MAX_ID_BYTES && /^["\-\d]/.test(String(text))
-          ? String(text)
-          : undefined;
-    }
     at = skipBlanksBack(tail, keyStart - 1);
   } while (tail[at] === COMMA);
   return { id, keys };
+}
+
+/** Judged by the same rules as an id that was read forwards. */
+function idOf(text: Buffer): string | undefined {
+  const line = Buffer.concat([Buffer.from('{"id":'), text, Buffer.from('}')]);
+  const found = scan(line, UNLIMITED);
+  return found.fault === undefined ? idText(line, found) : undefined;
 }
 
 function keyOf(tail: Buffer, quote: number, keyEnd: number): number {
@@ -90,8 +91,7 @@ function keyOf(tail: Buffer, quote: number, keyEnd: number): number {
 
 function skipBlanksBack(tail: Buffer, from: number): number {
   let at = from;
-  while (at >= 0 && (tail[at] === 0x20 || (tail[at] as number) - 0x09 === 0 || tail[at] === 0x0a || tail[at] === 0x0d))
-    at--;
+  while (at >= 0 && BLANKS.includes(tail[at] as number)) at--;
   return at;
 }
 
@@ -118,14 +118,16 @@ function valueStart(tail: Buffer, end: number): number {
   return -1;
 }
 
-/** The opening quote of the string that closes at `quote`; -1 if it stands earlier. */
+/** The opening quote of the string that closes at `quote`; -1 if it stands earlier, or might. */
 function stringStart(tail: Buffer, quote: number): number {
-  for (let at = tail.lastIndexOf(QUOTE, quote - 1); at >= 0 && quote > 0; at = tail.lastIndexOf(QUOTE, at - 1)) {
+  let at = quote;
+  while (at > 0) {
+    at = tail.lastIndexOf(QUOTE, at - 1);
     let first = at;
     while (first > 0 && tail[first - 1] === BACKSLASH) first--;
-    if (first === 0 && at > 0 && tail[0] === BACKSLASH) return -1;
+    // What stands before the tail could be one more backslash.
+    if (first <= 0) return -1;
     if ((at - first) % 2 === 0) return at;
-    if (at === 0) return -1;
   }
   return -1;
 }

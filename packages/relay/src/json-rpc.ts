@@ -3,7 +3,7 @@
 // Invariant: every Message has passed one scan (grammar, UTF-8, depth, tokens) or was written by JSON.stringify.
 
 import { RPC_ERRORS, type RpcErrorName } from './errors.ts';
-import { type JsonValue, parseExact, RawJson, stringifyExact } from './json-exact.ts';
+import { parseExact, RawJson, stringifyExact } from './json-exact.ts';
 import { GLIMPSE_BYTES, type Glimpse, glimpseEnds, idText, type LineEnds } from './json-peek.ts';
 import { MEMBER, type Scan, type ScanLimits, scan } from './json-scan.ts';
 import type { Fault, FaultCode, Message } from './message.ts';
@@ -26,9 +26,14 @@ export interface JsonRpcValue {
 /** Longer method names are nobody's; they end up in logs, maps and errors. */
 export const MAX_METHOD_BYTES = 1024;
 const PREVIEW_CHARACTERS = 200;
+/** How every message of ours with an id begins. */
+const BEFORE_ID = '{"jsonrpc":"2.0","id":';
 const OPEN_OBJECT = 0x7b;
 const OPEN_ARRAY = 0x5b;
 const QUOTE = 0x22;
+/** For what has passed the limits once. */
+const UNLIMITED = { jsonDepth: Number.MAX_SAFE_INTEGER, jsonTokens: Number.MAX_SAFE_INTEGER };
+const VERSION = Buffer.from('"2.0"');
 const LINE_FEED = 0x0a;
 const RETURN = 0x0d;
 
@@ -74,17 +79,25 @@ export function parseMessage(message: Message): JsonRpcValue {
 /** Writes a value once. What is no message is our own mistake, hence a TypeError. */
 export function toMessage(value: JsonRpcValue, call?: number): Message {
   const { id, method } = value;
-  const idText = id === undefined ? undefined : id instanceof RawJson ? id.text : JSON.stringify(id);
   const answers = value.result !== undefined || value.error !== undefined;
-  if (answers === (method !== undefined) || (answers && idText === undefined)) {
+  if (answers === (method !== undefined) || (answers && id === undefined && value.error === undefined)) {
     throw new TypeError('a JSON-RPC message has either a method, or an id with a result or an error');
   }
+  const before = RawJson.written;
+  const idText = id instanceof RawJson ? id.text : id === undefined ? undefined : JSON.stringify(id);
   const members: string[] = [];
   for (const [key, member] of Object.entries(value)) {
     if (member === undefined) continue;
     members.push(`${JSON.stringify(key)}:${key === 'id' ? idText : stringifyExact(member)}`);
   }
-  return written(`{${members.join(',')}}`, answers ? 'response' : undefined, idText, method, call);
+  const message = {
+    kind: answers ? 'response' : idText === undefined ? 'notification' : 'request',
+    id: idText ?? (answers ? 'null' : undefined),
+    method,
+    bytes: Buffer.from(`{${members.join(',')}}`),
+    inexact: RawJson.written !== before,
+  } as const;
+  return call === undefined ? message : { ...message, call };
 }
 
 /** Writes an id exactly as it came: value, type and spelling. */
@@ -93,17 +106,21 @@ export function rawId(text: string): RawJson {
 }
 
 export function requestMessage(id: string, method: string, params?: unknown, call?: number): Message {
-  const rest = params === undefined ? '' : `,"params":${stringifyExact(params)}`;
-  return written(`{"jsonrpc":"2.0","id":${id},"method":${JSON.stringify(method)}${rest}}`, 'request', id, method, call);
+  const before = RawJson.written;
+  const text = `${BEFORE_ID}${onOneLine(id)},"method":${JSON.stringify(method)}${withParams(params)}}`;
+  const inexact = RawJson.written !== before;
+  const message = { kind: 'request', id, method, bytes: Buffer.from(text), inexact, idAt: BEFORE_ID.length } as const;
+  return call === undefined ? message : { ...message, call };
 }
 
 export function notificationMessage(method: string, params?: unknown): Message {
-  const rest = params === undefined ? '' : `,"params":${stringifyExact(params)}`;
-  return written(`{"jsonrpc":"2.0","method":${JSON.stringify(method)}${rest}}`, 'notification', undefined, method);
+  const before = RawJson.written;
+  const bytes = Buffer.from(`{"jsonrpc":"2.0","method":${JSON.stringify(method)}${withParams(params)}}`);
+  return { kind: 'notification', id: undefined, method, bytes, inexact: RawJson.written !== before, idAt: -1 };
 }
 
 export function resultMessage(id: string, result: unknown): Message {
-  return written(`{"jsonrpc":"2.0","id":${id},"result":${stringifyExact(result)}}`, 'response', id, undefined);
+  return response(id, 'result', result);
 }
 
 /** An error of our own making (./errors.ts). `id` is raw text, 'null' where it could not be read. */
@@ -113,35 +130,45 @@ export function errorMessage(
   text: string,
   data?: Readonly<Record<string, unknown>>,
 ): Message {
-  const error = { code: RPC_ERRORS[name], message: text, data: { error: name, ...data } };
-  return written(`{"jsonrpc":"2.0","id":${id},"error":${stringifyExact(error)}}`, 'response', id, undefined);
+  return response(id, 'error', { code: RPC_ERRORS[name], message: text, data: { error: name, ...data } });
 }
 
 /** The same message under another id: the other bytes are copied, nothing is parsed. */
 export function withId(message: Message, id: string): Message {
   if (message.id === undefined || message.id === id) return message;
-  const idAt = message.idAt ?? scan(message.bytes, { jsonDepth: 1e9, jsonTokens: 1e9 }).idStart;
-  const old = message.idAt === -1 ? -1 : Buffer.byteLength(message.id);
-  if (old < 0) return toMessage({ ...parseMessage(message), id: rawId(id) }, message.call);
+  const idAt = message.idAt ?? findId(message.bytes);
+  // An error whose request could not be read may have no id, or null.
+  if (idAt < 0) return toMessage({ ...parseMessage(message), id: rawId(id) }, message.call);
   const { bytes } = message;
-  const added = Buffer.byteLength(id) - old;
-  const copy = Buffer.allocUnsafe(bytes.length + added);
+  const end = idAt + Buffer.byteLength(message.id);
+  const length = Buffer.byteLength(onOneLine(id));
+  const copy = Buffer.allocUnsafe(idAt + length + bytes.length - end);
   bytes.copy(copy, 0, 0, idAt);
   copy.write(id, idAt);
-  bytes.copy(copy, idAt + old + added, idAt + old);
+  bytes.copy(copy, idAt + length, end);
   return { ...message, id, idAt, bytes: copy };
 }
 
-function written(
-  text: string,
-  kind: Message['kind'] | undefined,
-  id: string | undefined,
-  method: string | undefined,
-  call?: number,
-): Message {
-  const bytes = Buffer.from(text);
-  const made = { kind: kind ?? (id === undefined ? 'notification' : 'request'), id, method, bytes } as const;
-  return call === undefined ? made : { ...made, call };
+function findId(bytes: Buffer): number {
+  const { idStart, idEnd } = scan(bytes, UNLIMITED);
+  return idEnd === 0 || bytes[idStart] === 0x6e ? -1 : idStart;
+}
+
+function response(id: string, member: 'result' | 'error', value: unknown): Message {
+  const before = RawJson.written;
+  const bytes = Buffer.from(`${BEFORE_ID}${onOneLine(id)},"${member}":${stringifyExact(value)}}`);
+  const inexact = RawJson.written !== before;
+  return { kind: 'response', id, method: undefined, bytes, inexact, idAt: BEFORE_ID.length };
+}
+
+function withParams(params: unknown): string {
+  return params === undefined ? '' : `,"params":${stringifyExact(params)}`;
+}
+
+/** JSON.stringify writes no line breaks; only raw text of ours could. */
+function onOneLine(id: string): string {
+  if (/[\n\r]/.test(id)) throw new TypeError('the raw text of an id must stand on one line');
+  return id;
 }
 
 /** undefined: valid JSON, but no JSON-RPC 2.0 that every reader would understand alike. */
@@ -170,8 +197,13 @@ function guess(found: Scan, id: string | undefined): Fault['kind'] {
 }
 
 function isVersion(line: Buffer, { versionStart, versionEnd }: Scan): boolean {
-  if (versionEnd - versionStart === 5) return line.toString('latin1', versionStart, versionEnd) === '"2.0"';
-  return versionEnd - versionStart <= 20 && JSON.parse(line.toString('latin1', versionStart, versionEnd)) === '2.0';
+  if (versionEnd - versionStart !== VERSION.length) {
+    // Escapes mean the same, for all their length.
+    const text = line.toString('latin1', versionStart, Math.min(versionEnd, versionStart + 6 * VERSION.length));
+    return versionEnd - versionStart === text.length && JSON.parse(text) === '2.0';
+  }
+  for (let at = 0; at < VERSION.length; at++) if (line[versionStart + at] !== VERSION[at]) return false;
+  return true;
 }
 
 function methodOf(line: Buffer, { methodStart, methodEnd }: Scan): string | undefined {
@@ -209,5 +241,3 @@ function previewOf(line: Buffer): string {
 
 /** Control characters, line separators, and what turns the reading direction or hides. */
 const UNSHOWN = /[\p{Cc}\p{Cf}\p{Zl}\p{Zp}\p{Cs}]/gu;
-
-export type { JsonValue };

@@ -62,7 +62,8 @@ const NINE = 0x39;
 const LETTER_E = 0x65;
 const LETTER_U = 0x75;
 /** What may follow a backslash, besides `u`. */
-const ESCAPES = Buffer.from('"\\\\/bfnrt');
+const ESCAPES = new Uint8Array(256);
+for (const letter of Buffer.from('"\\\\/bfnrt')) ESCAPES[letter] = 1;
 const TRUE = Buffer.from('true');
 const FALSE = Buffer.from('false');
 const NULL = Buffer.from('null');
@@ -254,7 +255,7 @@ function skipPlain(bytes: Buffer, from: number, found: Scan): number {
 function skipEscape(bytes: Buffer, at: number): number {
   if (at >= bytes.length) return -1;
   const letter = bytes[at] as number;
-  if (letter !== LETTER_U) return ESCAPES.includes(letter) ? at + 1 : -1;
+  if (letter !== LETTER_U) return ESCAPES[letter] === 1 ? at + 1 : -1;
   if (at + 4 >= bytes.length) return -1;
   for (let digit = at + 1; digit <= at + 4; digit++) {
     const byte = bytes[digit] as number;

@@ -1,5 +1,5 @@
 // Newline-delimited JSON-RPC over a pair of streams: an agent's stdio, a child's pipes, a bare stream on a share.
-// In: bytes -> ./line-reader -> ../json-rpc -> handlers; out: messages of one turn -> one write.
+// In: bytes -> ./line-reader -> ../json-rpc -> ./inbox -> handlers; out: messages of one turn -> ./write-queue.
 // Invariant: nothing a peer does (EPIPE, reset, garbage, no reading) becomes an uncaught exception or unbounded memory.
 
 import type { Readable, Writable } from 'node:stream';
@@ -8,6 +8,7 @@ import type { Limits } from '../limits.ts';
 import type { Fault, Message } from '../message.ts';
 import { type CloseReason, DONE, type Transport, type TransportHandlers } from '../transport.ts';
 import { LineReader } from './line-reader.ts';
+import { WriteQueue } from './write-queue.ts';
 
 export interface StreamOptions {
   readonly input: Readable;
@@ -25,9 +26,8 @@ export interface StreamOptions {
 
 /** What is queued gets this long to leave when we close. */
 const FLUSH_MS = 1000;
-/** Messages up to this size are gathered into one buffer; larger ones are written as they are. */
-const GATHER_BYTES = 64 * 1024;
-const NEWLINE = Buffer.from('\n');
+/** Whoever does not read us any more may still have written: its last words get this long. */
+const LAST_WORDS_MS = 1000;
 
 export function streamTransport(options: StreamOptions): Transport {
   return new StreamTransport(options);
@@ -37,95 +37,91 @@ class StreamTransport implements Transport {
   readonly #options: StreamOptions;
   readonly #name: string;
   readonly #lines: LineReader;
+  readonly #queue: WriteQueue;
   #handlers: TransportHandlers | undefined;
-  /** Read, but not delivered: we are paused. */
+  /** Read, but not delivered: we are paused. At most what one chunk holds. `#next` is the first. */
   #inbox: (Message | Fault)[] = [];
+  #next = 0;
   #paused = false;
   #delivering = false;
   #ended = false;
-  /** Requests delivered minus responses sent. A cancelled request is never answered, so it only ever delays the end. */
+  /** Requests delivered minus responses sent. A cancelled request is never answered: it can only delay the end. */
   #open = 0;
-  #queue: Buffer[] = [];
-  #queuedBytes = 0;
-  #flushing = false;
-  /** The output asked us to wait for its `drain`. */
-  #blocked = false;
-  #waiting: (() => void)[] = [];
+  #timer: NodeJS.Timeout | undefined;
   #closing: Promise<void> | undefined;
-  #told = false;
+  /** Why it ended, once all is released. */
+  #final: CloseReason | undefined;
 
   constructor(options: StreamOptions) {
+    const { input, output, limits, name = 'the peer' } = options;
     this.#options = options;
-    this.#name = options.name ?? 'the peer';
-    this.#lines = new LineReader(options.limits.messageBytes, {
-      onLine: (line) => this.#arrived(readMessage(line, options.limits)),
-      onTooLong: (line) => this.#arrived(longLineFault(line)),
+    this.#name = name;
+    this.#queue = new WriteQueue(output);
+    this.#lines = new LineReader(limits.messageBytes, {
+      onLine: (line) => {
+        if (this.#closing === undefined) this.#arrived(readMessage(line, limits));
+      },
+      onTooLong: (line) => {
+        if (this.#closing === undefined) this.#arrived(longLineFault(line));
+      },
     });
-    const { input, output } = options;
-    // From now on, for a stream may break before we are started, and after we are closed.
+    // From now on and for ever: a stream may break before we are started, and after we are closed.
     input.on('error', (error) => this.#broke(error));
-    if (output !== (input as unknown)) output.on('error', (error) => this.#broke(error));
-    output.on('close', () => this.#broke(undefined));
-    output.on('drain', () => {
-      this.#blocked = false;
-      this.#flush();
+    input.on('close', () => {
+      if (!this.#ended) this.#broke();
     });
+    if (output === (input as unknown)) return;
+    output.on('error', (error) => this.#outputBroke(error));
+    output.on('close', () => this.#queue.drop());
   }
 
   start(handlers: TransportHandlers): void {
+    if (this.#handlers !== undefined) throw new TypeError('a transport is started once');
     this.#handlers = handlers;
     const { input } = this.#options;
-    input.on('data', (chunk: Buffer) => this.#lines.push(chunk));
-    input.once('end', () => {
-      this.#lines.end();
-      this.#ended = true;
-      this.#deliver();
-    });
-    input.once('close', () => this.#broke(undefined));
-    if (this.#paused) input.pause();
-    if (input.destroyed || input.readableEnded || this.#closing !== undefined) {
-      process.nextTick(() => this.#broke(input.errored ?? undefined));
+    if (this.#closing !== undefined) {
+      void this.#closing.then(() => this.#tell());
+    } else if (input.destroyed || input.readableEnded) {
+      process.nextTick(() => (input.readableEnded ? this.#inputEnded() : this.#broke(input.errored ?? undefined)));
+    } else {
+      input.on('data', (chunk: Buffer) => {
+        if (this.#closing === undefined) this.#lines.push(chunk);
+      });
+      input.once('end', () => this.#inputEnded());
+      if (this.#paused) input.pause();
+      else input.resume();
     }
   }
 
   send(message: Message): boolean {
     if (this.#closing !== undefined) return true;
     const { softQueueBytes, hardQueueBytes } = this.#options.limits;
-    if (message.kind === 'response') this.#open--;
-    const waiting = this.#waitingBytes();
+    const waiting = this.#queue.bytes;
+    // One message always finds room, however large: otherwise it could never leave.
     if (waiting > 0 && waiting + message.bytes.length > hardQueueBytes) {
-      void this.close({
-        code: 'queue_full',
-        reason: `${this.#name} does not read: ${waiting} bytes are waiting for it`,
-      });
+      const reason = `${this.#name} does not read: ${waiting} bytes are waiting for it`;
+      void this.close({ code: 'queue_full', reason });
       return true;
     }
-    this.#queue.push(message.bytes);
-    this.#queuedBytes += message.bytes.length + 1;
-    if (!this.#flushing && !this.#blocked) {
-      this.#flushing = true;
-      process.nextTick(() => {
-        this.#flushing = false;
-        this.#flush();
-      });
-    }
-    if (this.#ended && this.#open <= 0) void this.close();
-    return waiting + message.bytes.length < softQueueBytes;
+    this.#queue.add(message.bytes);
+    if (message.kind === 'response' && this.#open > 0) this.#open--;
+    if (this.#ended && this.#open === 0 && this.#next === this.#inbox.length) void this.close();
+    return this.#queue.bytes < softQueueBytes;
   }
 
   drained(): Promise<void> {
-    if (this.#isBelowMark()) return Promise.resolve();
-    return new Promise((resolve) => this.#waiting.push(resolve));
+    return this.#queue.below(this.#options.limits.softQueueBytes);
   }
 
   pause(): void {
     this.#paused = true;
-    this.#options.input.pause();
+    if (this.#handlers !== undefined && this.#closing === undefined) this.#options.input.pause();
   }
 
   resume(): void {
     if (!this.#paused) return;
     this.#paused = false;
+    // Not from here: whoever resumes does not expect a message before it has returned.
     process.nextTick(() => this.#deliver());
   }
 
@@ -135,8 +131,13 @@ class StreamTransport implements Transport {
   }
 
   #arrived(read: Message | Fault): void {
-    if (this.#closing !== undefined) return;
     this.#inbox.push(read);
+    this.#deliver();
+  }
+
+  #inputEnded(): void {
+    this.#lines.end();
+    this.#ended = true;
     this.#deliver();
   }
 
@@ -145,14 +146,17 @@ class StreamTransport implements Transport {
     this.#delivering = true;
     try {
       while (!this.#paused && this.#closing === undefined) {
-        const read = this.#inbox.shift();
+        const read = this.#inbox[this.#next];
         if (read === undefined) break;
+        this.#next++;
         this.#hand(read);
       }
     } finally {
       this.#delivering = false;
     }
-    if (this.#paused || this.#inbox.length > 0 || this.#closing !== undefined) return;
+    if (this.#paused || this.#closing !== undefined) return;
+    this.#inbox.length = 0;
+    this.#next = 0;
     if (this.#ended) this.#afterEnd();
     else if (this.#options.input.isPaused()) this.#options.input.resume();
   }
@@ -171,75 +175,45 @@ class StreamTransport implements Transport {
 
   #afterEnd(): void {
     const { answersAfterEndMs = 0 } = this.#options;
-    if (this.#open <= 0 || answersAfterEndMs === 0) void this.close();
-    else setTimeout(() => void this.close(), answersAfterEndMs);
+    if (this.#open === 0 || answersAfterEndMs === 0) void this.close();
+    else this.#timer ??= setTimeout(() => void this.close(), answersAfterEndMs);
   }
 
-  #flush(): void {
-    const { output } = this.#options;
-    while (this.#queue.length > 0 && !this.#blocked && output.writable) {
-      this.#blocked = !this.#writeSome(output);
-    }
-    if (this.#isBelowMark()) for (const wake of this.#waiting.splice(0)) wake();
+  #broke(error?: Error): void {
+    const why = error === undefined ? '' : ` (${(error as NodeJS.ErrnoException).code ?? error.message})`;
+    void this.close({ code: 'connection_lost', reason: `the connection to ${this.#name} broke${why}` });
   }
 
-  /** One write: small messages together, or a large one as it is. */
-  #writeSome(output: Writable): boolean {
-    let count = 0;
-    let bytes = 0;
-    for (const message of this.#queue) {
-      if (count > 0 && bytes + message.length + 1 > GATHER_BYTES) break;
-      bytes += message.length + 1;
-      count++;
-    }
-    const batch = this.#queue.splice(0, count);
-    this.#queuedBytes -= bytes;
-    const [first] = batch;
-    if (count === 1 && first !== undefined && bytes > GATHER_BYTES) {
-      output.cork();
-      output.write(first);
-      const goOn = output.write(NEWLINE);
-      output.uncork();
-      return goOn;
-    }
-    const joined = Buffer.allocUnsafe(bytes);
-    let at = 0;
-    for (const message of batch) {
-      at += message.copy(joined, at);
-      joined[at++] = 0x0a;
-    }
-    return output.write(joined);
-  }
-
-  #waitingBytes(): number {
-    return this.#queuedBytes + this.#options.output.writableLength;
-  }
-
-  #isBelowMark(): boolean {
-    return this.#closing !== undefined || this.#waitingBytes() < this.#options.limits.softQueueBytes;
-  }
-
-  #broke(error: Error | undefined): void {
-    const code = error === undefined ? '' : ` (${(error as NodeJS.ErrnoException).code ?? error.message})`;
-    void this.close({ code: 'connection_lost', reason: `the connection to ${this.#name} broke${code}` });
+  /** A child that exits closes its stdin first; what it wrote before still stands in its stdout. */
+  #outputBroke(error: Error): void {
+    this.#queue.drop();
+    this.#timer ??= setTimeout(() => {
+      this.#timer = undefined;
+      if (this.#paused) this.#outputBroke(error);
+      else this.#broke(error);
+    }, LAST_WORDS_MS);
   }
 
   async #end(reason: CloseReason): Promise<void> {
     const { input, output } = this.#options;
-    this.#flush();
-    for (const wake of this.#waiting.splice(0)) wake();
-    await new Promise<void>((resolve) => {
-      if (!output.writable) return resolve();
-      const timer = setTimeout(resolve, FLUSH_MS);
-      const done = () => {
-        clearTimeout(timer);
-        resolve();
-      };
-      output.once('close', done).once('error', done);
-      output.end(done);
-    });
-    if (input === (output as unknown)) input.destroy();
-    if (!this.#told) this.#handlers?.closed(reason);
-    this.#told = true;
+    clearTimeout(this.#timer);
+    await this.#queue.end(FLUSH_MS);
+    if (input === (output as unknown)) {
+      input.destroy();
+    } else {
+      // Read on without looking, so that a child that still talks can end by itself; but nobody lives for that alone.
+      input.resume();
+      if ('unref' in input && typeof input.unref === 'function') input.unref();
+    }
+    this.#inbox = [];
+    this.#final = reason;
+    this.#tell();
+  }
+
+  #tell(): void {
+    if (this.#final === undefined || this.#handlers === undefined) return;
+    const reason = this.#final;
+    this.#final = undefined;
+    this.#handlers.closed(reason);
   }
 }
