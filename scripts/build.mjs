@@ -9,29 +9,34 @@ const { version } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'))
 const programs = ['gateway', 'bridge', 'tools'];
 
 rmSync(join(root, 'dist'), { recursive: true, force: true });
-const result = await build({
-  absWorkingDir: root,
-  entryPoints: Object.fromEntries(programs.map((name) => [`mcp-${name}`, `packages/${name}/src/bin.ts`])),
-  outdir: 'dist',
-  bundle: true,
-  splitting: true,
-  chunkNames: 'chunks/[name]-[hash]',
-  format: 'esm',
-  platform: 'node',
-  target: 'node20.18',
-  minifySyntax: true,
-  minifyWhitespace: true,
-  legalComments: 'none',
-  metafile: true,
-  define: { __MCP_OVERLAY_VERSION__: JSON.stringify(version) },
-  // Some dependencies are CommonJS inside an ES module bundle.
-  banner: {
-    js: "import{createRequire as __createRequire}from'node:module';const require=__createRequire(import.meta.url);",
-  },
-  logLevel: 'warning',
-});
+const inputs = new Set();
+// One bundle a program, so that none loads what only another needs; dynamic imports become chunks of their own.
+for (const name of programs) {
+  const result = await build({
+    absWorkingDir: root,
+    entryPoints: { [`mcp-${name}`]: `packages/${name}/src/bin.ts` },
+    outdir: 'dist',
+    bundle: true,
+    splitting: true,
+    chunkNames: `chunks/${name}-[name]-[hash]`,
+    format: 'esm',
+    platform: 'node',
+    target: 'node20.18',
+    minifySyntax: true,
+    minifyWhitespace: true,
+    legalComments: 'none',
+    metafile: true,
+    define: { __MCP_OVERLAY_VERSION__: JSON.stringify(version) },
+    // Some dependencies are CommonJS inside an ES module bundle.
+    banner: {
+      js: "import{createRequire as __createRequire}from'node:module';const require=__createRequire(import.meta.url);",
+    },
+    logLevel: 'warning',
+  });
+  for (const input of Object.keys(result.metafile.inputs)) inputs.add(input);
+}
 for (const name of programs) chmodSync(join(root, 'dist', `mcp-${name}.js`), 0o755);
-writeFileSync(join(root, 'dist', 'THIRD_PARTY_LICENSES.txt'), licenses(Object.keys(result.metafile.inputs)));
+writeFileSync(join(root, 'dist', 'THIRD_PARTY_LICENSES.txt'), licenses([...inputs]));
 
 /** The licence text of every package of which a file went into a bundle. */
 function licenses(inputs) {

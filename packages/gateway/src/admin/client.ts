@@ -3,7 +3,7 @@
 import { readdir } from 'node:fs/promises';
 import { connect } from 'node:net';
 import { UsageError } from '@mcp-overlay/cli';
-import { stateFolder } from '@mcp-overlay/overlay';
+import { socketBehind, stateFolder } from '@mcp-overlay/overlay';
 
 const ANSWER_MS = 5000;
 const SUFFIX = '.sock';
@@ -30,7 +30,9 @@ export async function askAdmin(command: string, token: string | undefined, env: 
 }
 
 /** The answer line, or undefined where nobody answers. */
-function ask(path: string, command: string): Promise<string | undefined> {
+async function ask(name: string, command: string): Promise<string | undefined> {
+  const path = await socketBehind(name);
+  if (path === undefined) return undefined;
   return new Promise((resolve) => {
     const socket = connect(path);
     let text = '';
