@@ -7,7 +7,7 @@ import { looksSecret } from './secrets.ts';
 
 export function describeBackends(config: Pick<GatewayConfig, 'backends'>): string[] {
   return config.backends.map(
-    (backend) => `${backend.id}: ${backend.disabled ? '(disabled) ' : ''}${describeTransport(backend)}`,
+    (backend) => `${backend.id}: ${backend.disabled ? 'disabled' : describeTransport(backend)}`,
   );
 }
 
@@ -62,7 +62,7 @@ const UNSEEN = /[\p{Cc}\p{Cf}\p{Cs}\p{Zl}\p{Zp}]/gu;
 
 /** As a shell would take it back; what a terminal would obey or not show is escaped. */
 export function quoteWord(word: string): string {
-  if (/^[A-Za-z0-9_@%+=:,./<>-]+$/.test(word) && (word === HIDDEN || !/[<>]/.test(word))) return word;
+  if (/^[A-Za-z0-9_@%+=:,./-]+$/.test(word)) return word;
   if (word.search(UNSEEN) >= 0) return `$'${word.replace(/[\\']/g, '\\$&').replace(UNSEEN, shellEscape)}'`;
   return `'${word.replaceAll("'", `'\\''`)}'`;
 }

@@ -114,7 +114,8 @@ content. \`mcp-gateway check FILE --offline\` reads a file and shows what it wou
 
 The Go original's files keep their meaning, but: an empty allow list allows nothing; a malformed pattern and an unknown key are errors;
 names are joined by \`__\` unless \`separator\` says otherwise; variables are replaced (there they are not);
-relative paths begin at the file; \`orchestrator\` is accepted and not used. Each such difference is said when the file is read.`;
+relative paths begin at the file; \`orchestrator\` is accepted and not used. What of this concerns a file is said when it is read;
+a file is known as the original's by \`share_token\`, \`orchestrator\` or \`log_file\` at the top without any key of ours there.`;
 
 const MCP_SERVERS = `
 ## Files made for MCP clients

@@ -56,9 +56,6 @@ export function foreignExpander(env: Environment, places: ForeignPlaces, report:
     });
 }
 
-/** For what will not run: nothing can be missing. */
-export const expandNothing: Expand = (text) => text;
-
 /** What stands in the file itself, variables taken out. */
 export function withoutVariables(text: string): string {
   return text.replace(/\$\{[^}]*\}/g, '');

@@ -11,7 +11,6 @@ import {
   type ToolFilterConfig,
   type TransportConfig,
 } from './config.ts';
-import { expandNothing } from './expand.ts';
 import { escapeGlob } from './glob.ts';
 import { parseEndpoint } from './http-url.ts';
 import type { MapNode, Node } from './node.ts';
@@ -142,7 +141,7 @@ function serversOf(servers: Node, key: string, reading: Reading): BackendConfig[
     }
     if (id !== name) reading.report.note(spot, 'renamed', `is called ${id} here`);
     const off = isOff(entry.value);
-    const raw = serverShape.read(entry.value, spot, off ? { ...reading, expand: expandNothing } : reading);
+    const raw = serverShape.read(entry.value, spot, off ? { ...reading, expand: reading.expandLeniently } : reading);
     if (!raw) return [];
     if (off) reading.report.note(spot, 'disabled', `${id} is disabled in the file`);
     return [buildServer(raw, id, name, off, reading)];

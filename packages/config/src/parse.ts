@@ -51,11 +51,11 @@ function build(root: Node, { file, env, cwd }: ParseOptions, report: Report): Ga
   const folder = dirname(path);
   if (found && root.kind === 'map') {
     const workspace = CLIENT_FOLDERS.has(basename(folder)) ? dirname(folder) : folder;
-    const expand = foreignExpander(env, { home, workspace }, report);
-    return buildFromServers(root, found, path, readingOf('mcp-servers', workspace, home, expand, report));
+    const expanding = (to: Report) => foreignExpander(env, { home, workspace }, to);
+    return buildFromServers(root, found, path, readingOf('mcp-servers', workspace, home, expanding, report));
   }
   const format = root.kind === 'map' && isOriginal(root) ? 'original' : 'ours';
-  const reading = readingOf(format, folder, home, expander(env, report), report);
+  const reading = readingOf(format, folder, home, (to) => expander(env, to), report);
   if (root.kind !== 'map') return wrong(root, rootSpot(root.at), 'a mapping with backends, or mcpServers', reading);
   const raw = gatewayShape.read(root, rootSpot(root.at), reading);
   return raw && buildGateway(raw, path, reading);
@@ -70,7 +70,7 @@ function readingOf(
   format: GatewayConfig['format'],
   folder: string,
   home: string,
-  expand: Reading['expand'],
+  expanding: (report: Report) => Reading['expand'],
   report: Report,
 ): Reading {
   const path = (text: string, spot: Spot): string | undefined => {
@@ -84,5 +84,6 @@ function readingOf(
     }
     return resolve(folder, text);
   };
-  return { format, expand, report, path };
+  // What a lenient expansion finds missing goes into a report that nobody reads.
+  return { format, report, path, expand: expanding(report), expandLeniently: expanding(openReport('')) };
 }

@@ -310,7 +310,7 @@ function lenientWhenDisabled<T>(shape: Shape<T>): Shape<T> {
       const flag = node.kind === 'map' ? node.entries.get('disabled')?.value : undefined;
       const off = flag?.kind === 'scalar' && flag.value === true;
       if (node.kind === 'scalar') return wrong(node, spot, 'a mapping with id and transport', reading);
-      return shape.read(node, spot, off ? { ...reading, expand: (value) => value } : reading);
+      return shape.read(node, spot, off ? { ...reading, expand: reading.expandLeniently } : reading);
     },
   };
 }

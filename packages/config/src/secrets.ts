@@ -15,6 +15,8 @@ const KINDS: readonly (readonly [RegExp, string])[] = [
   [/:\/\/[^/?#@\s:]{0,256}:[^/?#@\s]{1,256}@/, 'a password in a URL'],
 ];
 const SECRET_NAME = /(?:TOKEN|SECRET|PASSWORD|PASSWD|API_?KEY|ACCESS_?KEY|PRIVATE_?KEY|CREDENTIAL|AUTHORIZATION)S?$/i;
+/** Values that such a name has without being one: too short, a scheme before a variable, a path. */
+const NO_SECRET = [/^.{0,5}$/, /^(?:Bearer|Basic|Token) *$/i, /^(?:\/|\.\/|~\/|file:)/];
 /** One run of the characters that encoders use, with no slash at its ends: paths and package names are not it. */
 const ENCODED = /^[A-Za-z0-9_+=-]{24,512}$/;
 const MIN_ENTROPY_BITS = 3.7;
@@ -25,12 +27,8 @@ const MAX_LOOKED_AT = 16 * 1024;
 export function looksSecret(text: string, name = ''): string | undefined {
   const value = text.slice(0, MAX_LOOKED_AT);
   for (const [pattern, kind] of KINDS) if (pattern.test(value)) return kind;
-  if (
-    SECRET_NAME.test(name.replaceAll('-', '_')) &&
-    value.trim().length >= 6 &&
-    !/^(?:\/|\.\/|~\/|file:)/.test(value)
-  ) {
-    return 'a secret, by its name';
+  if (SECRET_NAME.test(name.replaceAll('-', '_')) && NO_SECRET.every((harmless) => !harmless.test(value))) {
+    return 'what its name calls a secret';
   }
   const encoded = ENCODED.test(value) && /[0-9]/.test(value) && /[A-Za-z]/.test(value);
   return encoded && entropyBits(value) >= MIN_ENTROPY_BITS ? 'a random key' : undefined;

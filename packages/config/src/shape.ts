@@ -12,6 +12,8 @@ export interface Reading {
   readonly report: Report;
   readonly format: GatewayConfig['format'];
   readonly expand: Expand;
+  /** For what will not run: a variable that is not set makes its value absent and no problem. */
+  readonly expandLeniently: Expand;
   /** An absolute path, `~/` and paths relative to the file resolved. */
   path(text: string, spot: Spot): string | undefined;
 }

@@ -79,6 +79,11 @@ function tooIndented(text: string, report: Report): boolean {
   return false;
 }
 
+/** The package knows more (binary, sets, dates); a configuration has no use for them. */
+const CORE_TAGS = new Set(
+  ['str', 'int', 'float', 'bool', 'null', 'map', 'seq'].map((name) => `tag:yaml.org,2002:${name}`),
+);
+
 class Stop extends Error {}
 
 function convert(document: Document, place: (offset: number) => At, report: Report): Node | undefined {
@@ -102,6 +107,8 @@ function convert(document: Document, place: (offset: number) => At, report: Repo
       // What the alias stands for is blamed at the alias: the anchor is right where it was written.
       return { ...walk(target, at, depth + 1), at };
     }
+    const { tag } = (node ?? {}) as { tag?: string };
+    if (tag !== undefined && !CORE_TAGS.has(tag)) throw stop(at, `expected no tag (got ${quoteText(tag)})`);
     if (isMap(node)) return { kind: 'map', at, entries: entriesOf(node.items, at, depth) };
     if (isSeq(node)) return { kind: 'list', at, items: node.items.map((item) => walk(item, at, depth + 1)) };
     if (!isScalar(node)) return { kind: 'scalar', at, value: null, text: '' };
