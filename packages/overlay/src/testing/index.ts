@@ -1,2 +1,5 @@
 // Fakes and suites that belong to the overlay contract.
-export {};
+export { type OverlayFactory, type OverlayTraits, type OverlayUnderTest, overlayCompliance } from './compliance.ts';
+export { atLeast, coded, digest, everything, type Joined, joined, over } from './connections.ts';
+export { type HostProcess, spawnHost } from './host-process.ts';
+export { type TempOverlay, tempOverlay } from './temp-overlay.ts';

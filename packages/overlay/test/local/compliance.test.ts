@@ -1,0 +1,3 @@
+import { overlayCompliance, tempOverlay } from '../../src/testing/index.ts';
+
+overlayCompliance('local', tempOverlay);
