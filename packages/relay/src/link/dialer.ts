@@ -152,17 +152,17 @@ class DialedLink extends LinkEnd implements LinkDialer {
   async #connect(): Promise<Duplex> {
     const { connect, connectMs = CONNECT_MS } = this.#options;
     const attempt = new AbortController();
-    const signal = AbortSignal.any([attempt.signal, this.#over.signal]);
-    const dialed = connect(signal);
-    let cancel = (): void => {};
+    const dialed = connect(attempt.signal);
+    let giveUp = (_why: string): void => {};
     const gaveUp = new Promise<never>((_, reject) => {
-      const fail = (why: string): void => reject(new RelayError('link_timeout', why));
-      cancel = this.#clock.after(connectMs, () => {
+      giveUp = (why) => {
         attempt.abort();
-        fail(`no connection within ${connectMs} ms`);
-      });
-      this.#over.signal.addEventListener('abort', () => fail('closed while connecting'), { once: true });
+        reject(new RelayError('link_timeout', why));
+      };
     });
+    const cancel = this.#clock.after(connectMs, () => giveUp(`no connection within ${connectMs} ms`));
+    const onOver = (): void => giveUp('closed while connecting');
+    this.#over.signal.addEventListener('abort', onOver, { once: true });
     try {
       return await Promise.race([dialed, gaveUp]);
     } catch (error) {
@@ -174,6 +174,7 @@ class DialedLink extends LinkEnd implements LinkDialer {
       throw error;
     } finally {
       cancel();
+      this.#over.signal.removeEventListener('abort', onOver);
     }
   }
 

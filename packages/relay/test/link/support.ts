@@ -26,10 +26,15 @@ after(() => clearInterval(awake));
 /** Hosts and dialers of the running test; a test that fails must not leave one redialing. */
 const open = new Set<{ close(): Promise<void> }>();
 afterEach(async () => {
-  const left = [...open];
+  const closing = Promise.all([...open].map((end) => end.close()));
   open.clear();
-  await Promise.all(left.map((end) => end.close()));
+  // Nobody waits for peers that were spoken by hand.
+  for (const end of ends) end.destroy();
+  ends.clear();
+  await closing;
 });
+
+const ends = new Set<Duplex>();
 
 export function tracked<T extends { close(): Promise<void> }>(end: T): T {
   open.add(end);
@@ -54,6 +59,7 @@ export function duplexPair(cut: Cut = {}): [MemoryEnd, MemoryEnd] {
   const b = new MemoryEnd(cut.back, cut);
   a.other = b;
   b.other = a;
+  ends.add(a).add(b);
   return [a, b];
 }
 
@@ -339,3 +345,61 @@ export async function socketStage(
 export function numbered(prefix: string, count: number): string[] {
   return Array.from({ length: count }, (_, index) => `${prefix}${index + 1}`);
 }
+
+/** The other end spoken by hand, line by line. */
+export class Raw {
+  readonly end: Duplex;
+  #lines: (string | null)[] = [];
+  #wanted: ((line: string | null) => void)[] = [];
+  #partial = '';
+
+  constructor(end: Duplex) {
+    this.end = end;
+    end.on('error', () => {});
+    end.on('data', (chunk: Buffer) => {
+      this.#partial += chunk.toString('utf8');
+      const lines = this.#partial.split('\n');
+      this.#partial = lines.pop() ?? '';
+      for (const line of lines) this.#give(line);
+    });
+    end.on('end', () => this.#give(null));
+    end.on('close', () => this.#give(null));
+  }
+
+  write(...lines: string[]): void {
+    if (!this.end.destroyed && !this.end.writableEnded) this.end.write(lines.map((line) => `${line}\n`).join(''));
+  }
+
+  /** The next line; null when the connection ended. */
+  line(): Promise<string | null> {
+    const line = this.#lines.shift();
+    if (line !== undefined) return Promise.resolve(line);
+    return new Promise((resolve) => this.#wanted.push(resolve));
+  }
+
+  /** The JSON of the next line behind its first word(s). */
+  async json(prefix: string): Promise<Record<string, unknown>> {
+    const line = await this.line();
+    if (!line?.startsWith(prefix)) throw new Error(`expected ${prefix} …, got ${line}`);
+    return JSON.parse(line.slice(prefix.length)) as Record<string, unknown>;
+  }
+
+  #give(line: string | null): void {
+    const wanted = this.#wanted.shift();
+    if (wanted) wanted(line);
+    else this.#lines.push(line);
+  }
+}
+
+export function hello(more: Record<string, unknown> = {}): string {
+  return `MCP-LINK/1 ${JSON.stringify({ link: null, got: 0, session: SESSION, by: 'raw/1', ...more })}`;
+}
+
+/** A dialer spoken by hand. */
+export function rawDial(host: LinkHost): Raw {
+  const [near, far] = duplexPair();
+  host.accept(far);
+  return new Raw(near);
+}
+
+export const WELCOME = 'MCP-LINK/1 ';
