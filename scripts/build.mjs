@@ -25,6 +25,7 @@ for (const name of programs) {
     minifySyntax: true,
     minifyWhitespace: true,
     legalComments: 'none',
+    alias: { 'string-width': './scripts/shims/string-width.mjs' },
     metafile: true,
     define: { __MCP_OVERLAY_VERSION__: JSON.stringify(version) },
     // Some dependencies are CommonJS inside an ES module bundle.

@@ -34,7 +34,9 @@ export async function attach(options: AttachOptions): Promise<Attached> {
     await Promise.race([server.idle(), enough]);
     clearTimeout(timer);
   };
-  const onEnd = (): void => input.destroy();
+  const onEnd = (): void => {
+    input.destroy();
+  };
   signal.addEventListener('abort', onEnd, { once: true });
   const reason = await relay(agent, server, {
     beforeServerClose: lastAnswers,
