@@ -4,7 +4,7 @@
 import { randomBytes } from 'node:crypto';
 import type { Server } from 'node:http';
 import type { Duplex } from 'node:stream';
-import { LIMITS } from './limits.ts';
+import { LIMITS, type Limits } from './limits.ts';
 import { recognise } from './link/first-bytes.ts';
 import { LinkHost } from './link/host.ts';
 import type { Link } from './link/link.ts';
@@ -31,7 +31,7 @@ export interface AcceptorOptions {
   /** A session that already came through here is a cycle. */
   readonly instance?: string;
   onSession(session: AcceptedSession): void;
-  readonly limits?: typeof LIMITS;
+  readonly limits?: Limits;
 }
 
 export interface AcceptorLog {
@@ -45,7 +45,7 @@ const MAX_VIA = 8;
 
 export class Acceptor {
   private readonly options: AcceptorOptions;
-  private readonly limits: typeof LIMITS;
+  private readonly limits: Limits;
   private readonly links: LinkHost;
   private readonly bare = new Set<Transport>();
   private http: Promise<{ server: Server; close(): Promise<void>; count(): number }> | undefined;
@@ -128,9 +128,9 @@ export class Acceptor {
       limits: this.limits,
       log: this.options.log,
       maxSessions: this.limits.sessions,
-      onSession: (transport) => {
-        // The share's connections all come from whom the overlay let in; what tells HTTP callers apart comes later.
-        this.options.onSession(this.unlinked(transport, 'http', 'owner'));
+      onSession: (transport, { connection, by }) => {
+        const session = this.unlinked(transport, 'http', this.options.principalOf(connection));
+        this.options.onSession({ ...session, by });
       },
     });
     this.httpCount = () => sessions.count();

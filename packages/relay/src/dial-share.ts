@@ -3,7 +3,7 @@
 
 import type { Duplex } from 'node:stream';
 import { RelayError } from './errors.ts';
-import { LIMITS } from './limits.ts';
+import { LIMITS, type Limits } from './limits.ts';
 import { dialLink } from './link/dialer.ts';
 import type { SourceEvents } from './steady.ts';
 import type { Transport } from './transport.ts';
@@ -18,7 +18,7 @@ export interface DialShareOptions {
   readonly events: SourceEvents;
   readonly signal: AbortSignal;
   readonly log: DialShareLog;
-  readonly limits?: typeof LIMITS;
+  readonly limits?: Limits;
 }
 
 export interface DialShareLog {

@@ -1,0 +1,3 @@
+// The HTTP transports, apart from the package's index so that only commands that speak HTTP load them.
+export { type HttpTransportOptions, httpTransport } from './client.ts';
+export { createHttpSessions, type HttpSessionInfo, type HttpSessions, type HttpSessionsOptions } from './server.ts';
