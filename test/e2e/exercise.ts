@@ -6,6 +6,8 @@ import type { Agent, Json, Reply } from './agent.ts';
 
 /** How one server's own names appear to the client. */
 export interface Names {
+  /** undefined: it is the only one. */
+  readonly backend: string | undefined;
   tool(name: string): string;
   uri(uri: string): string;
   /** Takes the backend's marks off again, and what differs from run to run. */
@@ -20,6 +22,7 @@ export function namesOf(backend: string | undefined): Names {
   const unmark = (text: string): string =>
     backend === undefined ? text : text.replaceAll(tool, '').replaceAll(uri, '').replace(task, '');
   return {
+    backend,
     tool: (name) => tool + name,
     uri: (native) => uri + native,
     plain: (value) => JSON.parse(steady(unmark(JSON.stringify(value) ?? 'null'))),
@@ -85,8 +88,7 @@ export const everything: Exercise = async (agent, names) => {
     ...(await logging(agent, names)),
     ping: await agent.request('ping'),
     task: await task,
-    // roots/list comes when the server likes, more often if there are several.
-    asked: agent.asked.filter(({ method }) => method !== 'roots/list'),
+    asked: questions(agent, names),
   };
   return names.plain(record);
 };
@@ -155,6 +157,17 @@ async function pages(agent: Agent, method: string, field: string): Promise<Json[
   return items;
 }
 
+/** What the server asked; one of several is named, so that a client can tell its user who asks. */
+function questions({ asked }: Agent, { backend }: Names): Json[] {
+  // roots/list comes when the server likes, more often if there are several.
+  const relevant = asked.filter(({ method }) => method !== 'roots/list');
+  return relevant.map(({ method, params }) => {
+    const { _meta: meta, ...own } = params as Json;
+    assert.deepEqual(meta, backend === undefined ? undefined : { 'mcp-overlay/backend': backend });
+    return { method, params: own };
+  });
+}
+
 /** The server writes the time of day into its blobs. */
 function decoded(reply: Reply): Json {
   if ('error' in reply) return reply;
@@ -168,7 +181,9 @@ function decoded(reply: Reply): Json {
 async function withProgress(agent: Agent, name: string, args: Json): Promise<Json> {
   const seen: Json[] = [];
   const reply = await agent.request('tools/call', { name, arguments: args }, { onprogress: (step) => seen.push(step) });
-  return { reply, seen };
+  // Both SDKs handle a notification a moment later than an answer: steps that are read together with the answer find
+  // nobody waiting, with or without us. So how many were seen is a matter of load, their order is not.
+  return { reply, first: seen[0], inOrder: seen.every(({ progress }, index) => progress === index + 1) };
 }
 
 async function subscriptions(agent: Agent, names: Names): Promise<Json> {
@@ -204,7 +219,7 @@ async function runTask(agent: Agent, names: Names): Promise<Json> {
   const polled = await agent.request('tasks/get', { taskId });
   const got = 'result' in polled ? Object.keys(polled.result).sort() : polled;
   const result = await agent.request('tasks/result', { taskId });
-  const listed = await agent.request('tasks/list');
+  const listed = await pages(agent, 'tasks/list', 'tasks');
   const cancelled = await agent.request('tasks/cancel', { taskId });
   return { created, got, result, listed, cancelled };
 }

@@ -20,6 +20,8 @@ export const root = fileURLToPath(new URL('../../', import.meta.url));
 const readyMs = 20_000;
 /** What design.md gives a program after SIGTERM is 8 s; the rest is for a loaded machine. */
 const endMs = 15_000;
+/** For what comes by itself: back-off, redials. */
+const eventuallyMs = 40_000;
 const stderrBytes = 256 * 1024;
 
 export interface Command {
@@ -42,6 +44,53 @@ export interface Backend {
   readonly id: string;
   readonly transport: Readonly<Record<string, unknown>>;
   readonly [key: string]: unknown;
+}
+
+/** The part of `mcp-gateway status --json` that tests look at. */
+export interface GatewayStatus {
+  readonly pid: number;
+  readonly share: string;
+  readonly calls: { readonly open: number };
+  readonly backends: readonly {
+    readonly id: string;
+    readonly state: string;
+    readonly reason?: string;
+    readonly restarts: number;
+    readonly calls: number;
+    readonly strayLines: number;
+    readonly circuit?: string;
+  }[];
+  readonly sessions: readonly {
+    readonly number: number;
+    readonly by?: string;
+    readonly protocol: string;
+    readonly calls: number;
+    readonly openCalls: number;
+    readonly link?: Readonly<Record<string, unknown>>;
+  }[];
+}
+
+export interface Finished {
+  readonly code: number | null;
+  readonly stdout: string;
+  readonly stderr: string;
+}
+
+/** Runs a command that ends by itself. */
+export async function runToEnd({ command, args, env }: Command, input = ''): Promise<Finished> {
+  const child = spawn(command, [...args], { env: { ...env }, stdio: ['pipe', 'pipe', 'pipe'] });
+  let stdout = '';
+  let stderr = '';
+  child.stdout.setEncoding('utf8').on('data', (text: string) => {
+    stdout += text;
+  });
+  child.stderr.setEncoding('utf8').on('data', (text: string) => {
+    stderr += text;
+  });
+  child.stdin.on('error', () => {});
+  child.stdin.end(input);
+  const [code] = (await once(child, 'close')) as [number | null];
+  return { code, stdout, stderr };
 }
 
 export class House implements AsyncDisposable {
@@ -71,10 +120,54 @@ export class House implements AsyncDisposable {
 
   /** A gateway over these backends; resolves with its share token. */
   async gateway(backends: readonly Backend[], more: Readonly<Record<string, unknown>> = {}): Promise<string> {
+    return tokenOf(await this.start(this.gatewayProgram(await this.config(backends, more))));
+  }
+
+  /** Writes a configuration file; resolves with its path. */
+  async config(backends: readonly Backend[], more: Readonly<Record<string, unknown>> = {}): Promise<string> {
     this.#configs += 1;
     const file = join(this.home, `gateway-${this.#configs}.yml`);
     await writeFile(file, stringify({ ...more, backends }));
-    return tokenOf(await this.start(this.program('gateway', 'run', file, '--overlay', 'local')));
+    return file;
+  }
+
+  gatewayProgram(file: string, ...flags: readonly string[]): Command {
+    return this.program('gateway', 'run', file, '--overlay', 'local', ...flags);
+  }
+
+  /** What an agent starts. */
+  agentProgram(token: string, ...flags: readonly string[]): Command {
+    return this.program('tools', 'run', token, '--overlay', 'local', ...flags);
+  }
+
+  /** A persistent share; resolves with its token. */
+  async createShare(name: string): Promise<string> {
+    const { code, stdout, stderr } = await runToEnd(this.program('tools', 'create', name, '--overlay', 'local'));
+    if (code !== 0) throw new Error(`create ${name}: ${stderr}`);
+    return (JSON.parse(stdout) as { share_token: string }).share_token;
+  }
+
+  /** The socket a hosted share listens on. */
+  socket(token: string): string {
+    return join(this.home, 'run', `${token}.sock`);
+  }
+
+  /** `mcp-gateway status --json` of the gateway on this share. */
+  async status(token: string): Promise<GatewayStatus> {
+    const { code, stdout, stderr } = await runToEnd(this.program('gateway', 'status', token, '--json'));
+    if (code !== 0) throw new Error(`status ${token}: ${stderr}`);
+    return JSON.parse(stdout) as GatewayStatus;
+  }
+
+  /** Asks until it is so; says what was last seen when it never is. */
+  async untilStatus(token: string, fits: (status: GatewayStatus) => boolean): Promise<GatewayStatus> {
+    const until = Date.now() + eventuallyMs;
+    for (;;) {
+      const status = await this.status(token);
+      if (fits(status)) return status;
+      if (Date.now() > until) throw new Error(`never so: ${JSON.stringify(status, null, 1)}`);
+      await wait(100);
+    }
   }
 
   /** A bridge around one stdio server; resolves with its share token. */
