@@ -89,7 +89,7 @@ class Child implements ChildTransport {
   #abandoned = false;
   #final: CloseReason | undefined;
   #told = false;
-  #held = true;
+  #paused = false;
   #received = 0;
   #streamClosed = false;
   #wake: () => void = () => {};
@@ -137,7 +137,7 @@ class Child implements ChildTransport {
 
   start(handlers: TransportHandlers): void {
     this.#handlers = handlers;
-    this.#hold(false);
+    this.#wake();
     this.#stream?.start({
       message: (message) => this.#message(message),
       fault: (fault) => this.#fault(fault),
@@ -160,12 +160,13 @@ class Child implements ChildTransport {
 
   pause(): void {
     this.#stream?.pause();
-    this.#hold(true);
+    this.#paused = true;
   }
 
   resume(): void {
     this.#stream?.resume();
-    this.#hold(false);
+    this.#paused = false;
+    this.#wake();
   }
 
   close(reason: CloseReason = DONE): Promise<void> {
@@ -250,7 +251,7 @@ class Child implements ChildTransport {
       const woken = new Promise<void>((resolve) => {
         this.#wake = resolve;
       });
-      if (this.#held) await woken;
+      if (this.#paused || this.#handlers === undefined) await woken;
       else if (!(await within(HELD_OPEN_MS, woken)) && seen === this.#received) return;
     }
   }
@@ -281,11 +282,6 @@ class Child implements ChildTransport {
     log?.debug({ backend: name, reason }, 'child did not start');
     this.#final = { code: 'child_start_failed', reason: `${reason}${hint}` };
     this.#tell();
-  }
-
-  #hold(held: boolean): void {
-    this.#held = held;
-    this.#wake();
   }
 
   #tell(): void {

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { realpathSync } from 'node:fs';
+import { readdirSync, realpathSync } from 'node:fs';
 import { chmod, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -243,4 +243,20 @@ test('sending after the end is dropped without a word', async () => {
   await server.child.close();
   assert.equal(server.child.send({ kind: 'notification', id: undefined, method: 'x', bytes: Buffer.from('{}') }), true);
   await server.child.drained();
+});
+
+test('a hundred lives leave no descriptor, process or timer behind', async () => {
+  await using first = host({ command: '/bin/cat', args: [] });
+  const life = async () => {
+    const cat = host({ command: '/bin/cat', args: [], watcher: first.watcher });
+    await cat.child.started;
+    await cat.child.close();
+  };
+  const count = () => readdirSync('/proc/self/fd').length + process.getActiveResourcesInfo().length;
+  await life();
+  const before = count();
+  for (let n = 0; n < 10; n += 1) await Promise.all(Array.from({ length: 10 }, () => life()));
+  await new Promise((resolve) => setImmediate(resolve));
+  // Fewer is fine: what earlier tests left to be closed is closed by now.
+  assert.ok(count() <= before, `${count()} > ${before}`);
 });
