@@ -118,13 +118,13 @@ class DialedLink extends LinkEnd implements LinkDialer {
     for (;;) {
       const progress = this.#progress();
       const atLeastMs = await this.#attempt();
-      if (this.phase === 'closed') return;
+      if (this.#over.signal.aborted) return;
       // A connection over which something was said starts the patience anew; one that is only ever accepted does not.
       if (this.#progress() > progress) this.#attempts = 0;
       const ceilingMs = Math.min(maxMs, minMs * 2 ** Math.min(this.#attempts, 30));
       this.#attempts += 1;
       await this.#sleep(atLeastMs + random() * ceilingMs);
-      if (this.phase === 'closed') return;
+      if (this.#over.signal.aborted) return;
     }
   }
 

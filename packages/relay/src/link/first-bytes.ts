@@ -40,7 +40,7 @@ export async function recognise(
   connection: Duplex,
   { timeoutMs, clock = SYSTEM_CLOCK }: { timeoutMs: number; clock?: Clock },
 ): Promise<Recognised> {
-  let head = Buffer.alloc(0);
+  let head: Buffer = Buffer.alloc(0);
   try {
     return await readHead(connection, { timeoutMs, clock }, (chunk) => {
       // At most 9 bytes are ever waited for, so this copies little.

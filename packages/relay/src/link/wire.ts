@@ -295,9 +295,9 @@ function prefixOf(message: Message): string {
 
 function joined(control: string, batch: readonly Message[], maxBytes: number): Buffer {
   const buffer = Buffer.allocUnsafe(control.length + maxBytes);
-  let at = control === '' ? 0 : buffer.latin1Write(control, 0);
+  let at = control === '' ? 0 : buffer.write(control, 0, 'latin1');
   for (const message of batch) {
-    if (message.call !== undefined) at += buffer.latin1Write(prefixOf(message), at);
+    if (message.call !== undefined) at += buffer.write(prefixOf(message), at, 'latin1');
     buffer.set(message.bytes, at);
     at += message.bytes.length;
     buffer[at] = 0x0a;

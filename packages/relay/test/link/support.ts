@@ -229,8 +229,9 @@ export class Recorder {
 
 /** A message in short: its call number and the text it was made with. */
 export function textOf({ call, bytes }: Message): string {
-  const { params } = JSON.parse(bytes.toString('utf8')) as { params: { text: string } };
-  return call === undefined ? params.text : `@${call} ${params.text}`;
+  const { params } = JSON.parse(bytes.toString('utf8')) as { params?: { text: string } };
+  const text = params?.text ?? '';
+  return call === undefined ? text : `@${call} ${text}`;
 }
 
 export function note(text: string): Message {
