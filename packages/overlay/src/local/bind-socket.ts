@@ -35,8 +35,12 @@ export async function bindSocket(
   options: BindOptions = {},
 ): Promise<BoundSocket> {
   let won = false;
-  // Until then only others come, to see whether we live.
-  const onConnection = (socket: Socket): void => (won ? onSocket(socket) : void socket.destroy());
+  const onConnection = (socket: Socket): void => {
+    // Rivals connect to see whether we live, and are gone before they are answered: no reason for anybody to die.
+    socket.on('error', () => {});
+    if (won) onSocket(socket);
+    else socket.destroy();
+  };
   const claim = await contend(path, onConnection, options.allowHalfOpen ?? false);
   won = true;
   const stopWatching = watch(path, claim, options);
@@ -91,7 +95,7 @@ async function contend(path: string, onSocket: (socket: Socket) => void, halfOpe
 /** A name may hold a socket, a link to one or a dead link; anything else is somebody's file, not ours to replace. */
 async function refuseOther(path: string): Promise<void> {
   const stats = await stat(path).catch((error: NodeJS.ErrnoException) => {
-    if (error.code === 'ENOENT') return undefined;
+    if (error.code === 'ENOENT' || error.code === 'ELOOP') return undefined;
     throw error;
   });
   if (stats === undefined || stats.isSocket()) return;

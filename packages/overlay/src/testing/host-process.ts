@@ -5,6 +5,7 @@ import { once } from 'node:events';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 import type { OverlayKind } from '../overlay.ts';
+import { importOptions } from './node-options.ts';
 
 export interface HostProcess extends AsyncDisposable {
   readonly share: string;
@@ -18,9 +19,7 @@ export interface HostProcess extends AsyncDisposable {
 
 export async function spawnHost(env: NodeJS.ProcessEnv, kind: OverlayKind, share?: string): Promise<HostProcess> {
   const program = fileURLToPath(new URL('./host-program.ts', import.meta.url));
-  // Whatever lets this process run TypeScript lets the child.
-  const nodeOptions = process.execArgv.filter((option) => !option.startsWith('--test'));
-  const args = [...nodeOptions, program, kind, ...(share === undefined ? [] : [share])];
+  const args = [...importOptions(), program, kind, ...(share === undefined ? [] : [share])];
   const child = spawn(process.execPath, args, { env, stdio: ['pipe', 'pipe', 'inherit'] });
   const gone = once(child, 'exit');
   const stop = async (how: () => void): Promise<void> => {

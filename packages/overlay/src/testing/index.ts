@@ -2,4 +2,5 @@
 export { type OverlayFactory, type OverlayTraits, type OverlayUnderTest, overlayCompliance } from './compliance.ts';
 export { atLeast, coded, digest, everything, type Joined, joined, over } from './connections.ts';
 export { type HostProcess, spawnHost } from './host-process.ts';
+export { importOptions } from './node-options.ts';
 export { type TempOverlay, tempOverlay } from './temp-overlay.ts';
