@@ -267,7 +267,8 @@ export async function exchange(url: URL, request: PlainRequest = {}): Promise<Re
   const chunks: Buffer[] = [];
   for await (const chunk of response) chunks.push(chunk as Buffer);
   const body = Buffer.concat(chunks).toString('utf8');
-  const json = response.headers['content-type']?.startsWith('application/json') ? JSON.parse(body) : undefined;
+  const isJson = response.headers['content-type']?.startsWith('application/json') === true && body !== '';
+  const json = isJson ? JSON.parse(body) : undefined;
   return { status: response.statusCode ?? 0, headers: response.headers, body, json };
 }
 
