@@ -43,6 +43,8 @@ interface Call {
   cancelled: boolean;
   lastEventId: string | undefined;
   retryMs: number | undefined;
+  /** Something on this stream that could not be read, and whose it was. */
+  unreadable: Fault | undefined;
 }
 
 export class StreamableWire implements Wire {
@@ -163,6 +165,7 @@ export class StreamableWire implements Wire {
       cancelled: false,
       lastEventId: undefined,
       retryMs: undefined,
+      unreadable: undefined,
     };
     const id = message.id ?? 'null';
     this.#calls.set(id, call);
@@ -263,12 +266,14 @@ export class StreamableWire implements Wire {
   #take(call: Call, item: Message | Fault): void {
     const { message } = call;
     if (isFault(item)) {
-      // On this stream an unreadable answer is the answer to this request, and to no other.
-      if (item.kind === 'notification' || item.kind === 'request' || (item.id ?? message.id) !== message.id) {
-        this.#host.inbox.push(item);
-      } else if (!call.answered) {
+      if (item.id === message.id) {
         call.answered = true;
-        this.#host.inbox.push({ ...item, id: message.id, kind: 'response' });
+        this.#host.inbox.push({ ...item, kind: 'response' });
+      } else if (item.id === undefined && item.kind !== 'notification') {
+        // Perhaps the answer: if no other comes, it was.
+        call.unreadable = item;
+      } else {
+        this.#host.inbox.push(item);
       }
       return;
     }
@@ -342,6 +347,8 @@ export class StreamableWire implements Wire {
     if (this.#host.signal.aborted || call.answered || call.cancelled) return;
     call.answered = true;
     if (call.message.method === 'initialize') this.#host.lost({ code: 'http_failed', reason: text });
+    else if (call.unreadable !== undefined)
+      this.#host.inbox.push({ ...call.unreadable, id: call.message.id, kind: 'response' });
     else this.#host.fail(call.message, { text, mayHaveRun });
   }
 

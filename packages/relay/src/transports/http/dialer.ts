@@ -186,16 +186,21 @@ function overlayAgent(
       const timer = setTimeout(() => abort.abort(new ConnectTimeout(timeoutMs)), timeoutMs);
       connect(abort.signal)
         .then(
-          (stream) => done(null, stream),
+          (stream) => done(null, likeSocket(stream)),
           (error: unknown) => done(error instanceof Error ? error : new Error(String(error))),
         )
         .finally(() => clearTimeout(timer));
       return undefined;
     },
-    // Node's own two speak to TCP sockets; a Duplex of an overlay has no such methods.
-    keepSocketAlive: () => true,
-    reuseSocket: () => {},
   });
+}
+
+/** Node's agent keeps connections with methods of TCP sockets. A Duplex of an overlay has none, and needs none. */
+function likeSocket(stream: Duplex): Duplex {
+  for (const name of ['ref', 'unref', 'setKeepAlive', 'setNoDelay', 'setTimeout']) {
+    if (!(name in stream)) Object.assign(stream, { [name]: () => stream });
+  }
+  return stream;
 }
 
 class ConnectTimeout extends Error {

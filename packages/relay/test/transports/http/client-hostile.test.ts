@@ -316,7 +316,7 @@ test('addresses and headers that cannot be used are thrown, without what is secr
 test('an owner that pauses stops the server, which then waits in bounded memory', async () => {
   await using server = await hostile((_q, r) => {
     const event = Buffer.from(
-      `data: {"jsonrpc":"2.0","method":"notifications/x","params":"${'y'.repeat(10_000)}"}\n\n`,
+      `data: {"jsonrpc":"2.0","method":"notifications/x","params":["${'y'.repeat(10_000)}"]}\n\n`,
     );
     flood(r.writeHead(200, events), event);
   });
@@ -345,7 +345,7 @@ test('a server that takes nothing makes send answer false until it does', async 
   const client = new Recorder(
     httpTransport({ url: String(url), protocol: 'streamable', limits: { ...LIMITS, softQueueBytes: 100_000 } }),
   );
-  const notice = { jsonrpc: '2.0', method: 'notifications/x', params: 'y'.repeat(17_000_000) };
+  const notice = { jsonrpc: '2.0', method: 'notifications/x', params: ['y'.repeat(17_000_000)] };
   assert.equal(client.send(notice), false);
   const asked = new Promise((resolve) => server.once('request', resolve));
   const drained = client.transport.drained();
