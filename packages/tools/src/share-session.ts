@@ -13,6 +13,8 @@ const REQUEST_WAIT_MS = 60_000;
 /** From a link to an answered initialize; the other end may be downloading a server. */
 const START_MS = 150_000;
 const FAIL_GRACE_MS = 1000;
+/** What a person must mend first. */
+const FINAL = new Set(['share_unknown', 'bad_token', 'overlay_unavailable', 'state_folder_unsafe']);
 /** A network that is away is tried again as long as the agent lives. */
 const BACKOFF = {
   clock: () => performance.now(),
@@ -93,7 +95,7 @@ export function openShareSession({ overlay, token, by, log, onState }: ShareSess
 
 /** Trying again would not help. */
 function isFinal(error: unknown): boolean {
-  if (error instanceof OverlayError) return ['share_unknown', 'bad_token', 'overlay_unavailable'].includes(error.code);
+  if (error instanceof OverlayError) return FINAL.has(error.code);
   if (!(error instanceof RelayError)) return false;
   // A host that is full or leaving says when to come back.
   return error.code === 'link_version' || (error.code === 'link_refused' && error.facts.retryMs === undefined);
