@@ -206,9 +206,7 @@ export async function door(options: Partial<HttpSessionsOptions> = {}): Promise<
     },
     ...options,
   });
-  const server = http.createServer({ keepAliveTimeout: 1000 }, (request, response) =>
-    sessions.handle(request, response),
-  );
+  const server = http.createServer((request, response) => sessions.handle(request, response));
   const url = await listening(server);
   const close = async (): Promise<void> => {
     await sessions.close();
