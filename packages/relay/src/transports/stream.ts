@@ -68,7 +68,7 @@ class StreamTransport implements Transport {
     // From now on and for ever: a stream may break before we are started, and after we are closed.
     input.on('error', (error) => this.#broke(error));
     input.on('close', () => {
-      if (!this.#ended) this.#broke();
+      if (!this.#ended && !input.readableEnded) this.#broke();
     });
     if (output === (input as unknown)) return;
     output.on('error', (error) => this.#outputBroke(error));

@@ -17,6 +17,9 @@ export class WriteQueue {
   #dropped = false;
   #waiting: { readonly mark: number; readonly wake: () => void }[] = [];
 
+  /** After each write, for `drain` comes only where the Writable's own mark was passed. */
+  readonly #taken = () => this.#wake();
+
   constructor(output: Writable) {
     this.#output = output;
     output.on('drain', () => {
@@ -100,7 +103,7 @@ export class WriteQueue {
       this.#bytes -= first.length + 1;
       this.#output.cork();
       this.#output.write(first);
-      const more = this.#output.write(NEWLINE);
+      const more = this.#output.write(NEWLINE, this.#taken);
       this.#output.uncork();
       return more;
     }
@@ -118,6 +121,6 @@ export class WriteQueue {
       joined[at++] = 0x0a;
     }
     this.#bytes -= bytes;
-    return this.#output.write(joined);
+    return this.#output.write(joined, this.#taken);
   }
 }
