@@ -54,6 +54,11 @@ export { safeEnvironment } from './transports/child/environment.ts';
 export { type ChildLog, Watcher } from './transports/child/watcher.ts';
 export { type HttpTransportOptions, httpTransport } from './transports/http/client.ts';
 export {
+  createHttpConnections,
+  type HttpConnections,
+  type HttpConnectionsOptions,
+} from './transports/http/connections.ts';
+export {
   createHttpSessions,
   type HttpSessionInfo,
   type HttpSessions,
