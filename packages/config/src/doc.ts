@@ -110,7 +110,7 @@ content. \`mcp-gateway check FILE --offline\` reads a file and shows what it wou
 - Paths are relative to the file; \`~/\` is the home folder. Arguments of a server are passed on as they are.
 - Durations: \`500ms\`, \`30s\`, \`1m30s\`, \`2h\`. A number without a unit is an error.
 - Patterns of \`tools.list\`: \`*\` any characters, \`?\` one, \`[a-z]\` one of a set, \`[!a-z]\` one not of it, \`\\\` takes the next character as it is.
-- One file has at most 256 KiB as YAML, 1 MiB as JSON.
+- One file has at most 256 KiB as YAML, 1 MiB as JSON, and 64 levels; a YAML line begins before column 128.
 
 The Go original's files keep their meaning, but: an empty allow list allows nothing; a malformed pattern and an unknown key are errors;
 names are joined by \`__\` unless \`separator\` says otherwise; variables are replaced (there they are not);

@@ -58,7 +58,7 @@ export function foreignExpander(env: Environment, places: ForeignPlaces, report:
 
 /** What stands in the file itself, variables taken out. */
 export function withoutVariables(text: string): string {
-  return text.replace(/\$\{[^}]*\}/g, '');
+  return text.replace(/\$\{[^}$]*\}/g, '');
 }
 
 function replaceAll(
@@ -76,8 +76,9 @@ function replaceAll(
       const value = substitute(end < 0 ? undefined : text.slice(at + 2, end));
       failed ||= value === undefined;
       out += value ?? '';
-      from = end < 0 ? at + 2 : end + 1;
-      if (end < 0 && failed) return undefined;
+      // Without a } from here on there is none further on either: searching again would be quadratic.
+      if (end < 0) return failed ? undefined : out + text.slice(at + 2);
+      from = end + 1;
     } else {
       out += '$';
       from = at + (dollars && text[at + 1] === '$' ? 2 : 1);

@@ -311,7 +311,7 @@ function isRefusal(value: unknown): value is Refusal {
 }
 
 export function join(parent: string, key: string): string {
-  const word = /^[A-Za-z0-9_-]+$/.test(key) ? key : quoteText(key);
+  const word = /^[A-Za-z0-9_-]{1,64}$/.test(key) ? key : quoteText(key);
   return parent === '' ? word : `${parent}.${word}`;
 }
 

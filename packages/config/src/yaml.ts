@@ -15,17 +15,19 @@ import {
 import type { Report } from './errors.ts';
 import { type At, isNothing, MAX_DEPTH, MAX_NODES, type MapEntry, type Node, quoteText } from './node.ts';
 
-/** 256 KiB of the worst input take two seconds to parse; an honest file has a few. */
+/** 256 KiB of the worst input (`{}{}{}`) take five seconds of CPU; an honest file has a few KiB. */
 export const MAX_YAML_BYTES = 256 * 1024;
 /** Uses of an alias, nested ones counted each time: what a bomb is made of. */
 export const MAX_ALIASES = 100;
-/** Blanks and compact `- ? :` before the first word of a line. The package builds a regular expression of that length,
- * and V8 ends the process when it grows to tens of thousands. */
-const MAX_INDENT = 256;
+/** Nesting is bounded before the package sees it. It recurses, some 1.2 KB a level, and V8 does not throw but ends the
+ * process when a regular expression is first compiled near the end of the stack (seen with 100,000 times `- `).
+ * Each block level costs a column, each flow level a bracket; brackets in quotes are counted too. */
+const MAX_INDENT = 128;
+const MAX_BRACKETS = 256;
 const MAX_SYNTAX_ERRORS = 5;
 
 export function readYaml(text: string, report: Report): Node | undefined {
-  if (tooIndented(text, report)) return undefined;
+  if (tooDeep(text, report)) return undefined;
   const lines = new LineCounter();
   const document = parseDocument(text, {
     version: '1.2',
@@ -66,13 +68,22 @@ function sentence(code: string, message: string): string {
   return line.charAt(0).toLowerCase() + line.slice(1).replace(/[:.]$/, '');
 }
 
-function tooIndented(text: string, report: Report): boolean {
+function tooDeep(text: string, report: Report): boolean {
   let line = 0;
-  for (const content of text.split('\n')) {
+  let open = 0;
+  for (const content of text.split(/\r\n?|\n/)) {
     line += 1;
-    if (content.length <= MAX_INDENT) continue;
-    if (!/[^\s\-?:]/.test(content.slice(0, MAX_INDENT))) {
-      report.problem({ line, col: MAX_INDENT, key: '' }, `expected at most ${MAX_INDENT} columns of indentation`);
+    if (content.length > MAX_INDENT && !/[^\s\-?:]/.test(content.slice(0, MAX_INDENT))) {
+      const at = { line, col: MAX_INDENT, key: '' };
+      report.problem(at, `expected at most ${MAX_INDENT} columns of indentation`);
+      return true;
+    }
+    for (let at = 0; at < content.length; at += 1) {
+      const char = content[at];
+      if (char === '[' || char === '{') open += 1;
+      else if ((char === ']' || char === '}') && open > 0) open -= 1;
+      if (open <= MAX_BRACKETS) continue;
+      report.problem({ line, col: at + 1, key: '' }, `expected at most ${MAX_BRACKETS} open brackets`);
       return true;
     }
   }

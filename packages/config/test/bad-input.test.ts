@@ -1,7 +1,7 @@
 // Each bad input with the exact words a person reads.
 import assert from 'node:assert/strict';
 import test from 'node:test';
-import { errorOf, problemsOf, withBackend } from './helpers.ts';
+import { errorOf, notesOf, problemsOf, withBackend } from './helpers.ts';
 
 const stdio = '{ type: stdio, command: srv }';
 const port = 'a share token looks like my-gateway or x7k2mq9w0abc; the host prints it';
@@ -443,15 +443,20 @@ test('depth is capped in both syntaxes, however it is written', () => {
     ['['.repeat(100_000), 'g.json'],
     ['['.repeat(100_000), 'g.yml'],
     ['- '.repeat(100_000), 'g.yml'],
+    ['- '.repeat(100), 'g.yml'],
+    [`${'{a: '.repeat(300)}"x\\n y"${'}'.repeat(300)}`, 'g.yml'],
+    [Array.from({ length: 120 }, (_, i) => `${' '.repeat(i)}a:`).join('\n'), 'g.yml'],
+    ['- '.repeat(100_000), 'g.json'],
     ['? '.repeat(100_000), 'g.yml'],
     ['{a: '.repeat(50_000), 'g.yml'],
     [`x: ${'['.repeat(100)}${']'.repeat(100)}`, 'g.yml'],
     [`${' '.repeat(100_000)}a: 1`, 'g.yml'],
+    [`a: 1\r${'- '.repeat(100_000)}`, 'g.yml'],
     [`backends:\n${' '.repeat(70_000)}- a\n`, 'g.yml'],
   ] as const) {
     assert.match(
       problemsOf(text, file).join(),
-      /levels of nesting|nested too deep|columns of indentation|not valid/,
+      /levels of nesting|open brackets|columns of indentation/,
       text.slice(0, 10),
     );
   }
@@ -476,4 +481,12 @@ test('a file cannot write control characters to the terminal', () => {
   );
   // biome-ignore lint/suspicious/noMisleadingCharacterClass: each is looked for by itself
   assert.doesNotMatch(message.replaceAll('\n', ''), /[\p{Cc}\p{Cf}]/u);
+});
+
+test('nothing in a value takes time beyond its length', () => {
+  const many = 'x${'.repeat(60_000);
+  const ours = JSON.stringify({ backends: [{ id: 'a', transport: { type: 'stdio', command: many } }] });
+  assert.match(problemsOf(ours, 'g.json').join(), /expected the name of a variable|expected } after/);
+  const client = JSON.stringify({ mcpServers: { a: { command: 'x', args: [many], [`k${'y'.repeat(100_000)}`]: 1 } } });
+  assert.equal(notesOf(client, 'g.json').length, 2);
 });
