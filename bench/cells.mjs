@@ -1,6 +1,7 @@
 // What is measured on chains that are up: how long, and how many. Each cell takes started chains and gives
-// `{ chain: { figure: number[] } }`, one list of samples for each figure.
+// `{ chain: { figure: number[] } }`, one list of samples for each figure; those named `…RoundMs` have one for each round.
 import { Client } from './driver.mjs';
+import { percentile } from './figures.mjs';
 import { memoryOf } from './processes.mjs';
 import { SMALL, takeTurns, withClients } from './turns.mjs';
 
@@ -24,11 +25,14 @@ export const cells = {
   latency: (started, { rounds, calls }) =>
     withClients(started, calls.warm, (clients) =>
       takeTurns(clients, rounds.latency, async ({ client }, record) => {
+        const round = [];
         for (let call = 0; call < calls.latency; call += 1) {
           const since = performance.now();
           await client.request('tools/call', SMALL);
-          record('latencyMs', performance.now() - since);
+          round.push(performance.now() - since);
         }
+        for (const took of round) record('latencyMs', took);
+        record('latencyRoundMs', percentile(round, 0.5));
       }),
     ),
 
@@ -41,9 +45,12 @@ export const cells = {
 
   large: (started, { rounds, calls }) =>
     withClients(started, 10, (clients) =>
-      takeTurns(clients, rounds.large, ({ client }, record) =>
-        timeResults(client, MiB, calls.large, (took) => record('result1MiBMs', took)),
-      ),
+      takeTurns(clients, rounds.large, async ({ client }, record) => {
+        const round = [];
+        await timeResults(client, MiB, calls.large, (took) => round.push(took));
+        for (const took of round) record('result1MiBMs', took);
+        record('result1MiBRoundMs', percentile(round, 0.5));
+      }),
     ),
 
   /** The memory of each host after each round shows whether it stays flat. */

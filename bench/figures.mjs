@@ -4,6 +4,8 @@ export const percentile = (samples, share) => {
   const sorted = samples.toSorted((a, b) => a - b);
   return sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * share))];
 };
+/** The better of them counts as “the npm chain”. */
+const PEERS = ['remote-supergateway', 'remote-proxy'];
 const median = (samples) => percentile(samples, 0.5);
 
 const ms = (value) => (value < 10 ? value.toFixed(2) : value.toFixed(0));
@@ -26,7 +28,8 @@ const ROWS = [
   ['PSS of watchers, MB', 'memory', 'helpersPssMB', 0.5, MB],
   ['gateway, MB per further session', 'memory', 'gatewayMBPerSession', 0.5, (value) => value.toFixed(2)],
   ['bridge, MB per further session', 'memory', 'bridgeMBPerSession', 0.5, (value) => value.toFixed(2)],
-  ['list of 20 backends, ms', 'list', 'list20Ms', 0.5, ms],
+  ['20 backends: initialize, ms', 'list', 'list20InitializeMs', 0.5, ms],
+  ['20 backends: tools/list after it, ms', 'list', 'list20Ms', 0.5, ms],
 ];
 
 /** `samples[chain][figure]` → `[{ title, cells: { chain: text } }]`, rows without a figure left out. */
@@ -48,25 +51,28 @@ export function bars(samples) {
     const found = samples[chain]?.[figure];
     return found && percentile(found, share);
   };
-  const best = (figure, pick) => {
-    const found = ['remote-supergateway', 'remote-proxy']
-      .map((chain) => get(chain, figure))
-      .filter((v) => v !== undefined);
+  const ours = (figure, share) => get('overlay', figure, share);
+  // Round by round: what else the machine did falls on both sides of each division.
+  const ratio = (figure, other) => {
+    const [mine, theirs] = [samples.overlay?.[figure], samples[other]?.[figure]];
+    return mine && theirs && median(mine.flatMap((value, round) => (theirs[round] ? [value / theirs[round]] : [])));
+  };
+  const peerRatio = (figure, pick) => {
+    const found = PEERS.map((peer) => ratio(figure, peer)).filter((value) => value !== undefined);
     return found.length > 0 ? pick(...found) : undefined;
   };
-  const ours = (figure, share) => get('overlay', figure, share);
   const most = Math.max(...['tools', 'gateway', 'bridge'].map((role) => ours(`${role}PssMB`) ?? Number.NaN));
   const growth = Math.max(...['gateway', 'bridge'].map((role) => ours(`${role}MBPerSession`) ?? Number.NaN));
   return [
-    ['p50 ≤ 1.8 × bare', ours('latencyMs') / get('bare', 'latencyMs'), '≤', 1.8],
+    ['p50 ≤ 1.8 × bare', ratio('latencyRoundMs', 'bare'), '≤', 1.8],
     ['p99 ≤ 3 × bare', ours('latencyMs', 0.99) / get('bare', 'latencyMs', 0.99), '≤', 3],
-    ['calls/s ≥ 0.5 × bare + AEAD', ours('callsPerSecond') / get('aead', 'callsPerSecond'), '≥', 0.5],
-    ['calls/s ≥ 6 × npm chain', ours('callsPerSecond') / best('callsPerSecond', Math.max), '≥', 6],
-    ['1 MiB results/s ≥ 0.8 × bare', get('bare', 'result1MiBMs') / ours('result1MiBMs'), '≥', 0.8],
-    ['1 MiB results/s ≥ npm chain', best('result1MiBMs', Math.min) / ours('result1MiBMs'), '≥', 1],
+    ['calls/s ≥ 0.5 × bare + AEAD', ratio('callsPerSecond', 'aead'), '≥', 0.5],
+    ['calls/s ≥ 6 × npm chain', peerRatio('callsPerSecond', Math.min), '≥', 6],
+    ['1 MiB results/s ≥ 0.8 × bare', 1 / ratio('result1MiBRoundMs', 'bare'), '≥', 0.8],
+    ['1 MiB results/s ≥ npm chain', 1 / peerRatio('result1MiBRoundMs', Math.max), '≥', 1],
     ['16 MiB results pass', samples.overlay?.result16MiBMs?.length, '≥', 1],
     ['cold ≤ bare + 100 ms', ours('coldMs') - get('bare', 'coldMs'), '≤', 100],
-    ['cold ≤ half of npm chain', ours('coldMs') / best('coldMs', Math.min), '≤', 0.5],
+    ['cold ≤ half of npm chain', peerRatio('coldMs', Math.max), '≤', 0.5],
     ['PSS of a process ≤ 60 MB', most, '≤', 60],
     ['≤ 1 MB for each further session', growth, '≤', 1],
     ['list of 20 backends seen before ≤ 50 ms', ours('list20Ms'), '≤', 50],
