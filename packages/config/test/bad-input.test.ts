@@ -1,7 +1,7 @@
 // Each bad input with the exact words a person reads.
 import assert from 'node:assert/strict';
 import test from 'node:test';
-import { errorOf, notesOf, problemsOf, withBackend } from './helpers.ts';
+import { errorOf, notesOf, problemsOf, withBackend } from './read.ts';
 
 const stdio = '{ type: stdio, command: srv }';
 const port = 'a share token looks like my-gateway or x7k2mq9w0abc; the host prints it';
@@ -479,7 +479,6 @@ test('a file cannot write control characters to the terminal', () => {
   const { message } = errorOf(
     withBackend('    "na\\emX\\u202e": 1\n    name: ["\\e[2J"]\n    prefix: "\\e[2J\\u202e"\n'),
   );
-  // biome-ignore lint/suspicious/noMisleadingCharacterClass: each is looked for by itself
   assert.doesNotMatch(message.replaceAll('\n', ''), /[\p{Cc}\p{Cf}]/u);
 });
 

@@ -4,7 +4,7 @@ import test from 'node:test';
 import fc from 'fast-check';
 import { quoteWord } from '../src/describe.ts';
 import { describeBackends } from '../src/index.ts';
-import { configOf, withBackend } from './helpers.ts';
+import { configOf, withBackend } from './read.ts';
 
 const line = (transport: string): string | undefined => describeBackends(configOf(withBackend('', transport)))[0];
 

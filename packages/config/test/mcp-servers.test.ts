@@ -3,7 +3,7 @@ import test from 'node:test';
 import fc from 'fast-check';
 import { parseGatewayConfig } from '../src/index.ts';
 import { idsOf } from '../src/mcp-servers.ts';
-import { configOf, ENV, notesOf, onlyTransport, problemsOf } from './helpers.ts';
+import { configOf, ENV, notesOf, onlyTransport, problemsOf } from './read.ts';
 
 const file = 'mcp.json';
 const one = (server: object, key = 'mcpServers'): string => JSON.stringify({ [key]: { srv: server } });

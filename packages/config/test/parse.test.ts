@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import test from 'node:test';
-import { configOf, notesOf, onlyTransport, parse, problemsOf, withBackend } from './helpers.ts';
+import { configOf, notesOf, onlyTransport, parse, problemsOf, withBackend } from './read.ts';
 
 test('a minimal file gets every default', () => {
   assert.deepEqual(configOf('backends: [{ id: a, transport: { type: stdio, command: srv } }]'), {
