@@ -251,7 +251,7 @@ test('time grows with size, not faster', () => {
   };
   const cost = (bytes: Buffer): number => {
     let best = Number.POSITIVE_INFINITY;
-    for (let round = 0; round < 4; round++) {
+    for (let round = 0; round < 6; round++) {
       const start = process.hrtime.bigint();
       scan(bytes, ROOMY);
       best = Math.min(best, Number(process.hrtime.bigint() - start));
@@ -262,6 +262,6 @@ test('time grows with size, not faster', () => {
     cost(Buffer.from(make(1 << 16)));
     const ratio = cost(Buffer.from(make(1 << 20))) / cost(Buffer.from(make(1 << 16)));
     // 16 times the size. Squared it would be 256 times the cost.
-    assert.ok(ratio < 100, `${name}: 16 times the size cost ${ratio.toFixed(1)} times as much`);
+    assert.ok(ratio < 150, `${name}: 16 times the size cost ${ratio.toFixed(1)} times as much`);
   }
 });

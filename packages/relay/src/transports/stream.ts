@@ -1,5 +1,5 @@
 // Newline-delimited JSON-RPC over a pair of streams: an agent's stdio, a child's pipes, a bare stream on a share.
-// In: bytes -> ./line-reader -> ../json-rpc -> ./inbox -> handlers; out: messages of one turn -> ./write-queue.
+// In: bytes -> ./line-reader -> ../json-rpc -> handlers; out: messages of one turn -> ./write-queue.
 // Invariant: nothing a peer does (EPIPE, reset, garbage, no reading) becomes an uncaught exception or unbounded memory.
 
 import type { Readable, Writable } from 'node:stream';
