@@ -5,7 +5,7 @@ import type { Duplex } from 'node:stream';
 import { RelayError } from './errors.ts';
 import { LIMITS, type Limits } from './limits.ts';
 import { dialLink } from './link/dialer.ts';
-import type { SourceEvents } from './steady.ts';
+import type { SourceEvents } from './steady/steady.ts';
 import type { Transport } from './transport.ts';
 
 export interface DialShareOptions {

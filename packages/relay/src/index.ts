@@ -3,6 +3,7 @@
 export { type AcceptedSession, Acceptor, type AcceptorOptions } from './acceptor.ts';
 export { type DialShareOptions, dialShare } from './dial-share.ts';
 export { RELAY_ERROR_CODES, RelayError, type RelayErrorCode, RPC_ERRORS, type RpcErrorName } from './errors.ts';
+export { describeFault, faultReply } from './faults.ts';
 export {
   ExactNumber,
   type JsonValue,
@@ -45,8 +46,8 @@ export {
   type ListKind,
   listKindOf,
 } from './methods.ts';
-export { faultReply, type RelayHooks, relay } from './relay.ts';
-export { describeFault, type SourceEvents, type SteadyOptions, SteadySession, type SteadyState } from './steady.ts';
+export { type RelayHooks, relay } from './relay.ts';
+export { type SourceEvents, type SteadyOptions, SteadySession, type SteadyState } from './steady/steady.ts';
 export { type CloseReason, DONE, type Transport, type TransportHandlers } from './transport.ts';
 export { type Backoff, type BackoffOptions, type BackoffState, createBackoff } from './transports/child/backoff.ts';
 export { type ChildExit, type ChildOptions, type ChildTransport, spawnChild } from './transports/child/child.ts';

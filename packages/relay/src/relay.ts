@@ -1,9 +1,8 @@
 // Joins a client's transport with a server's: messages pass both ways unchanged, each side is read no faster than the
 // other takes, and when one ends the other is ended. Lines that are no messages are answered, never passed on.
 
-import { errorMessage } from './json-rpc.ts';
+import { faultReply } from './faults.ts';
 import type { Fault, Message } from './message.ts';
-import { describeFault } from './steady.ts';
 import type { CloseReason, Transport } from './transport.ts';
 
 export interface RelayHooks {
@@ -38,19 +37,6 @@ export function relay(client: Transport, server: Transport, hooks: RelayHooks = 
       closed: (reason) => void end(reason, server, hooks.beforeServerClose?.(reason)),
     });
   });
-}
-
-/** The answer to a client whose line was no message; none to a broken notification or response. */
-export function faultReply(fault: Fault): Message | undefined {
-  if (fault.kind === 'notification' || fault.kind === 'response') return undefined;
-  const name =
-    fault.code === 'not_json' || fault.code === 'invalid_utf8'
-      ? 'parse_error'
-      : fault.code === 'message_too_large'
-        ? 'message_too_large'
-        : 'invalid_request';
-  const text = `the message was not passed on: ${describeFault(fault)}`;
-  return errorMessage(fault.id ?? 'null', name, text, { fault: fault.code, bytes: fault.bytes });
 }
 
 function pass(message: Message, from: Transport, to: Transport): void {

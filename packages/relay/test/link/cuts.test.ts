@@ -75,7 +75,7 @@ test('a scripted exchange survives connections that each die a little later', as
 
 type Act =
   | { act: 'send'; from: 'near' | 'far'; bytes: number }
-  | { act: 'cut' | 'turn' }
+  | { act: 'cut' | 'turn' | 'mend' }
   | { act: 'pause' | 'resume'; who: 'near' | 'far' };
 
 const side = fc.constantFrom('near' as const, 'far' as const);
@@ -87,6 +87,7 @@ const acts: fc.Arbitrary<Act[]> = fc.array(
     },
     { weight: 1, arbitrary: fc.record({ act: fc.constant('cut' as const) }) },
     { weight: 3, arbitrary: fc.record({ act: fc.constant('turn' as const) }) },
+    { weight: 1, arbitrary: fc.record({ act: fc.constant('mend' as const) }) },
     { weight: 1, arbitrary: fc.record({ act: fc.constantFrom('pause' as const, 'resume' as const), who: side }) },
   ),
   { minLength: 5, maxLength: 60 },
@@ -125,7 +126,9 @@ test('any order of sends, pauses and cuts delivers everything once and in order'
           (act.from === 'near' ? dialer : link).send(note(text));
         } else if (act.act === 'cut') scene.connections.at(-1)?.die();
         else if (act.act === 'turn') await new Promise((resolve) => setImmediate(resolve));
-        else if (act.act === 'pause') end?.pause();
+        else if (act.act === 'mend') {
+          while (dialer.stats().state !== 'up') await new Promise((resolve) => setTimeout(resolve, 1));
+        } else if (act.act === 'pause') end?.pause();
         else end?.resume();
       }
       dialer.resume();
@@ -138,7 +141,7 @@ test('any order of sends, pauses and cuts delivers everything once and in order'
       await scene.host.close();
       assert.deepEqual([near.texts.length, far.texts.length], [sent.far.length, sent.near.length]);
     }),
-    { numRuns: LONG ? 20_000 : 200 },
+    { numRuns: LONG ? 20_000 : 120 },
   );
 });
 

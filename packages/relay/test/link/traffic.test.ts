@@ -412,19 +412,44 @@ test('what arrived before the end is delivered first, also to a reader that was 
   assert.deepEqual(recorder.texts, ['one', 'two']);
 });
 
-test('a break while paused drops what was not delivered, and it comes again', async () => {
+test('a break while paused drops what was not delivered, and it comes again, once', async () => {
   const scene = stage();
-  const dialer = scene.dial();
+  const ups: (() => void)[] = [];
+  const dialer = scene.dial({ onState: ({ phase }) => phase === 'up' && ups.shift()?.() });
   const near = new Remember(dialer);
   await dialer.ready;
   dialer.pause();
   for (const text of numbered('m', 5)) scene.hosted[0]?.link.send(note(text));
   await settle();
+  const again = new Promise<void>((resolve) => ups.push(resolve));
   scene.connections[0]?.die('reset');
+  await again;
   await settle();
   dialer.resume();
-  await near.upTo(5);
-  assert.deepEqual(near.texts, numbered('m', 5));
+  scene.hosted[0]?.link.send(note('end'));
+  while (near.texts.at(-1) !== 'end') await near.upTo(near.texts.length + 1);
+  assert.deepEqual(near.texts, [...numbered('m', 5), 'end']);
+});
+
+test('a message that was written in part cannot be claimed, and is not followed by a word', async () => {
+  const { raw, link, scene, id } = await spoken();
+  raw.end.pause();
+  link.send(note('x'.repeat(1_000_000)));
+  await settle();
+  raw.end.destroy();
+  await settle();
+  const again = rawDial(scene.host);
+  again.write(hello({ link: id, got: 1 }));
+  assert.equal(((await again.json(WELCOME)).error as { code: string }).code, 'link_protocol');
+  const other = await spoken();
+  const seen: string[] = [];
+  other.link.send(note('x'.repeat(1_000_000)));
+  other.raw.end.once('data', () => other.raw.write('!ack nonsense'));
+  other.raw.end.on('data', (chunk: Buffer) => seen.push(chunk.toString()));
+  await other.recorder.closed;
+  assert.equal(await other.raw.line(), null);
+  assert.equal(seen.join('').length < 1_000_000, true);
+  assert.equal(seen.join('').includes('!close'), false);
 });
 
 test('handlers are never called from inside start, send, resume or close', async () => {

@@ -136,6 +136,8 @@ test('the session id comes with the initialize result only, and a refused initia
   await using open = await door();
   const session = await newSession(open.url);
   assert.match(session['mcp-session-id'] ?? '', /^[0-9a-f]{32}$/);
+  const later = await exchange(open.url, { headers: { ...POST_HEADERS, ...session }, body: PING });
+  assert.deepEqual([later.status, later.headers['mcp-session-id']], [200, undefined]);
   await using refusing = await door({
     onSession: (transport) =>
       transport.start({

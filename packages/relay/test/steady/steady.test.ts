@@ -9,8 +9,8 @@ import {
   type SourceEvents,
   type SteadyOptions,
   SteadySession,
-} from '../src/index.ts';
-import { type LinkedTransport, linkedTransports } from '../src/testing/linked.ts';
+} from '../../src/index.ts';
+import { type LinkedTransport, linkedTransports } from '../../src/testing/linked.ts';
 
 type Server = {
   ours: LinkedTransport;

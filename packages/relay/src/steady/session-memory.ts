@@ -2,10 +2,10 @@
 // and what its lists looked like. It sees every message of one session; it never changes one.
 
 import { createHash } from 'node:crypto';
-import type { Message } from './message.ts';
-import { type ListKind, listKindOf } from './methods.ts';
+import type { Message } from '../message.ts';
+import { type ListKind, listKindOf } from '../methods.ts';
 
-interface ListSeen {
+export interface ListSeen {
   readonly kind: ListKind;
   /** One digest a page, in the order the client walked them. */
   readonly pages: string[];

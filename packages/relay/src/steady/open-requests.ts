@@ -1,0 +1,123 @@
+// Requests of the client that have no answer yet, and among them those that wait for a way to the server. Bounded: whoever
+// sends more than is answered is told so, request by request.
+
+import { parseMessage } from '../json-rpc.ts';
+import { LIMITS } from '../limits.ts';
+import type { Message } from '../message.ts';
+
+/** A host's own queue lets no more through. */
+const MAX_OPEN = LIMITS.callsPerSession + LIMITS.callsQueued;
+
+interface OpenRequest {
+  readonly message: Message;
+  /** Asked again after a lost server; a second loss is its end. */
+  repeated: boolean;
+  timer: NodeJS.Timeout | undefined;
+}
+
+export class OpenRequests {
+  private readonly open = new Map<string, OpenRequest>();
+  /** In order; notifications wait among the requests. */
+  private queue: Message[] = [];
+  private queuedBytes = 0;
+  private readonly whenIdle: (() => void)[] = [];
+
+  get size(): number {
+    return this.open.size;
+  }
+
+  has(id: string): boolean {
+    return this.open.has(id);
+  }
+
+  ids(): string[] {
+    return [...this.open.keys()];
+  }
+
+  async idle(): Promise<void> {
+    while (this.open.size > 0) await new Promise<void>((resolve) => this.whenIdle.push(resolve));
+  }
+
+  /** Why a request cannot be taken. */
+  refuses(message: Message): 'in use' | 'full' | undefined {
+    if (this.open.has(message.id ?? '')) return 'in use';
+    return this.open.size >= MAX_OPEN || this.queuedBytes + message.bytes.length > LIMITS.hardQueueBytes
+      ? 'full'
+      : undefined;
+  }
+
+  add(message: Message): void {
+    this.open.set(message.id ?? '', { message, repeated: false, timer: undefined });
+  }
+
+  /** `expired` is called if it still waits after `waitMs`; not for notifications. */
+  wait(message: Message, waitMs: number, expired: () => void): void {
+    this.queue.push(message);
+    this.queuedBytes += message.bytes.length;
+    const request = message.kind === 'request' ? this.open.get(message.id ?? '') : undefined;
+    if (request) request.timer ??= setTimeout(expired, waitMs);
+  }
+
+  /** What waited, in order; from here on it counts as sent. */
+  flush(): Message[] {
+    const waiting = this.queue;
+    this.queue = [];
+    this.queuedBytes = 0;
+    return waiting.filter((message) => {
+      if (message.kind !== 'request') return true;
+      const request = this.open.get(message.id ?? '');
+      if (!request) return false;
+      clearTimeout(request.timer);
+      request.timer = undefined;
+      return true;
+    });
+  }
+
+  /** A cancelled request that never left needs no answer. */
+  cancelWaiting(cancelled: Message): boolean {
+    const { params } = parseMessage(cancelled) as { params?: { requestId?: unknown } };
+    const id = JSON.stringify(params?.requestId ?? null);
+    if (!this.queue.some((message) => message.kind === 'request' && message.id === id)) return false;
+    this.settle(id);
+    return true;
+  }
+
+  /** The server is gone. Requests that were sent are `lost`, but for those that may be asked once more: they wait, first. */
+  lose(mayRepeat: (message: Message) => boolean): { lost: Message[]; again: Message[] } {
+    const waiting = new Set(this.queue);
+    const lost: Message[] = [];
+    const again: Message[] = [];
+    for (const request of this.open.values()) {
+      if (waiting.has(request.message)) continue;
+      if (!request.repeated && mayRepeat(request.message)) {
+        request.repeated = true;
+        again.push(request.message);
+      } else {
+        lost.push(request.message);
+      }
+    }
+    return { lost, again };
+  }
+
+  /** Puts it before everything that waits. */
+  waitFirst(messages: readonly Message[], waitMs: number, expired: (message: Message) => void): void {
+    const later = this.queue;
+    this.queue = [];
+    for (const message of messages) this.wait(message, waitMs, () => expired(message));
+    this.queue.push(...later);
+  }
+
+  /** It has its answer. */
+  settle(id: string): void {
+    const request = this.open.get(id);
+    if (!request) return;
+    clearTimeout(request.timer);
+    this.open.delete(id);
+    const at = this.queue.indexOf(request.message);
+    if (at >= 0) {
+      this.queue.splice(at, 1);
+      this.queuedBytes -= request.message.bytes.length;
+    }
+    if (this.open.size === 0) for (const resolve of this.whenIdle.splice(0)) resolve();
+  }
+}

@@ -1,0 +1,401 @@
+// A server session that outlives its transport: when a child dies, or a host no longer knows our link, a new transport is
+// opened and the session rebuilt on it, in this order: lose (answer what cannot be known) -> open -> rebuild (initialize,
+// log level, subscriptions) -> flush (what waited). The client's side sees one Transport that never breaks by itself.
+// Invariant: every request taken from the client is answered exactly once, by the server or by us.
+
+import type { RpcErrorName } from '../errors.ts';
+import { describeFault } from '../faults.ts';
+import { errorMessage, notificationMessage } from '../json-rpc.ts';
+import type { Fault, Message } from '../message.ts';
+import { isRepeatable } from '../methods.ts';
+import { type CloseReason, DONE, type Transport, type TransportHandlers } from '../transport.ts';
+import type { Backoff } from '../transports/child/backoff.ts';
+import { OpenRequests } from './open-requests.ts';
+import { OwnRequests } from './own-requests.ts';
+import { changedLists, rebuild } from './rebuild.ts';
+import { ServerRequests } from './server-requests.ts';
+import { SessionMemory } from './session-memory.ts';
+
+/** What a transport that survives breaks by itself (a link) tells the session above. */
+export interface SourceEvents {
+  /** The way is broken and being mended: new requests wait here meanwhile. */
+  suspended(reason: string): void;
+  /** Mended, nothing lost. */
+  resumed(): void;
+  /** The other end has forgotten us: same transport, new session. */
+  renewed(): void;
+}
+
+export interface SteadyOptions {
+  /** Who failed, in messages to people: `backend fs`, `share build-box`. */
+  readonly name: string;
+  open(events: SourceEvents, signal: AbortSignal): Promise<Transport>;
+  readonly backoff: Pick<Backoff, 'next' | 'note'>;
+  /** How long a request waits while there is no way to the server. */
+  readonly waitMs: number;
+  /** From open to an answered initialize; longer counts as a failure. */
+  readonly startMs: number;
+  /** The error a request gets when it waited in vain. */
+  readonly unavailable: Extract<RpcErrorName, 'backend_unavailable' | 'share_unreachable'>;
+  /** Facts put into every error of ours. */
+  readonly facts?: Readonly<Record<string, unknown>>;
+  /** Whether an opening error ends the session instead of being tried again. */
+  readonly isFatal?: (error: unknown) => boolean;
+  /** How long a session that failed for good waits for a first request, so that its client reads why. Default 0. */
+  readonly failGraceMs?: number;
+  readonly onState?: (state: SteadyState) => void;
+  /** A line of the server that was no message. */
+  readonly onStray?: (fault: Fault) => void;
+  readonly now?: () => number;
+}
+
+export interface SteadyState {
+  readonly phase: 'opening' | 'up' | 'suspended' | 'waiting' | 'failed' | 'closed';
+  /** Milliseconds since the epoch. */
+  readonly since: number;
+  readonly reason: string | undefined;
+  /** How often the session was rebuilt. */
+  readonly rebuilt: number;
+}
+
+/** A client that sends more than is answered is told to come back later. */
+const RETRY_AFTER_MS = 1000;
+
+export class SteadySession implements Transport {
+  private readonly memory = new SessionMemory();
+  private readonly options: SteadyOptions;
+  private readonly now: () => number;
+  private readonly open = new OpenRequests();
+  private readonly serverRequests = new ServerRequests();
+  private readonly own = new OwnRequests();
+  private handlers: TransportHandlers | undefined;
+  private transport: Transport | undefined;
+  private phase: SteadyState['phase'] = 'opening';
+  private since: number;
+  private reason: string | undefined;
+  private rebuilt = 0;
+  /** Which opening the events of a transport belong to. */
+  private attempt: symbol | undefined;
+  private rebuilding = false;
+  private paused = false;
+  private readonly abort = new AbortController();
+  private retryTimer: NodeJS.Timeout | undefined;
+  private startTimer: NodeJS.Timeout | undefined;
+  private closing: Promise<void> | undefined;
+
+  constructor(options: SteadyOptions) {
+    this.options = options;
+    this.now = options.now ?? Date.now;
+    this.since = this.now();
+  }
+
+  get state(): SteadyState {
+    return { phase: this.phase, since: this.since, reason: this.reason, rebuilt: this.rebuilt };
+  }
+
+  /** Resolves when every request of the client is answered. */
+  idle(): Promise<void> {
+    return this.open.idle();
+  }
+
+  start(handlers: TransportHandlers): void {
+    this.handlers = handlers;
+    void this.openTransport();
+  }
+
+  send(message: Message): boolean {
+    if (this.phase === 'closed') return true;
+    if (message.kind === 'response') return this.answerServer(message);
+    if (message.kind === 'notification') return this.sendNotification(message);
+    const refused = this.open.refuses(message);
+    if (refused !== undefined) {
+      this.deliverSoon(this.refusal(message.id ?? 'null', refused));
+      return true;
+    }
+    this.memory.fromClient(message);
+    this.open.add(message);
+    if (this.phase === 'failed') queueMicrotask(() => void this.close({ code: 'failed', reason: this.reason ?? '' }));
+    if (this.phase !== 'up') {
+      this.open.wait(message, this.options.waitMs, () => this.expire(message));
+      return true;
+    }
+    if (message.method === 'initialize') this.watchStart();
+    return this.transport?.send(message) ?? true;
+  }
+
+  drained(): Promise<void> {
+    return this.transport?.drained() ?? Promise.resolve();
+  }
+
+  pause(): void {
+    this.paused = true;
+    this.transport?.pause();
+  }
+
+  resume(): void {
+    this.paused = false;
+    this.transport?.resume();
+  }
+
+  close(reason: CloseReason = DONE): Promise<void> {
+    this.closing ??= this.closeNow(reason);
+    return this.closing;
+  }
+
+  // --- open ---------------------------------------------------------------------------------------------------------
+
+  private async openTransport(): Promise<void> {
+    this.enter('opening', this.reason);
+    const attempt = Symbol('attempt');
+    this.attempt = attempt;
+    const current = (): boolean => this.attempt === attempt && this.phase !== 'closed';
+    try {
+      const transport = await this.options.open(this.sourceEvents(current), this.abort.signal);
+      if (!current()) {
+        await transport.close();
+        return;
+      }
+      this.transport = transport;
+      transport.start({
+        message: (message) => {
+          if (this.transport === transport) this.fromServer(message);
+        },
+        fault: (fault) => {
+          if (this.transport === transport) this.fromServerFault(fault);
+        },
+        closed: (reason) => {
+          if (this.transport === transport) this.broke(reason.reason);
+        },
+      });
+      if (this.paused) transport.pause();
+      await this.establish(transport);
+    } catch (error) {
+      if (!current()) return;
+      const text = error instanceof Error ? error.message : String(error);
+      if (this.options.isFatal?.(error)) this.fail(text);
+      else this.retryLater(text);
+    }
+  }
+
+  private sourceEvents(current: () => boolean): SourceEvents {
+    return {
+      suspended: (reason) => {
+        if (current() && this.phase === 'up') this.enter('suspended', reason);
+      },
+      resumed: () => {
+        if (current() && this.phase === 'suspended') this.flush();
+      },
+      renewed: () => {
+        if (!current() || !this.transport) return;
+        this.lose(`${this.options.name} no longer knows this session`);
+        void this.establish(this.transport);
+      },
+    };
+  }
+
+  private async establish(transport: Transport): Promise<void> {
+    this.watchStart();
+    if (this.memory.established) {
+      this.rebuilding = true;
+      const taken = await rebuild(transport, this.memory, this.own);
+      if (this.transport !== transport || this.phase === 'closed') return;
+      this.rebuilding = false;
+      if (!taken) {
+        this.drop(`${this.options.name} refused to take the session up again`);
+        return;
+      }
+      this.rebuilt += 1;
+      this.started();
+      this.tellRebuilt();
+      void changedLists(transport, this.memory, this.own).then((changed) => {
+        for (const method of changed) this.deliver(notificationMessage(method));
+      });
+    } else if (this.memory.initialize === undefined) {
+      clearTimeout(this.startTimer);
+    }
+    this.flush();
+  }
+
+  private flush(): void {
+    this.enter('up', undefined);
+    for (const message of this.open.flush()) this.transport?.send(message);
+  }
+
+  private watchStart(): void {
+    clearTimeout(this.startTimer);
+    const { name, startMs } = this.options;
+    this.startTimer = setTimeout(() => this.drop(`${name} did not start within ${startMs / 1000} s`), startMs);
+  }
+
+  private started(): void {
+    clearTimeout(this.startTimer);
+    this.options.backoff.note('ok');
+  }
+
+  /** The client learns that what the server held in memory is gone, if it takes log messages at all. */
+  private tellRebuilt(): void {
+    if (!this.memory.initializeResult?.bytes.includes('"logging"')) return;
+    const data = `${this.options.name} was restarted; what it held in memory is gone`;
+    this.deliverSoon(notificationMessage('notifications/message', { level: 'warning', logger: 'mcp-overlay', data }));
+  }
+
+  // --- from the server ----------------------------------------------------------------------------------------------
+
+  private fromServer(message: Message): void {
+    if (message.kind === 'response') this.fromServerResponse(message);
+    else if (message.kind === 'request') this.deliver(this.serverRequests.shown(message));
+    else this.deliver(this.serverRequests.notification(message));
+  }
+
+  private fromServerResponse(message: Message): void {
+    if (this.own.answered(message)) return;
+    const id = message.id ?? 'null';
+    // An answer nobody asked for, or a second one: dropped, a client would choke on it.
+    if (!this.open.has(id) || this.rebuilding) return;
+    const handshake = !this.memory.established;
+    this.memory.answered(message);
+    this.settle(id);
+    if (handshake && this.memory.established) this.started();
+    this.deliver(message);
+  }
+
+  private fromServerFault(fault: Fault): void {
+    const { id } = fault;
+    if (id === undefined || fault.kind === 'notification' || !(this.open.has(id) || this.own.has(id))) {
+      this.options.onStray?.(fault);
+      return;
+    }
+    const text = `the answer of ${this.options.name} was not passed on: ${describeFault(fault)}`;
+    const name = fault.code === 'message_too_large' ? 'message_too_large' : 'internal_error';
+    const facts = { ...this.options.facts, fault: fault.code, bytes: fault.bytes };
+    this.fromServerResponse(errorMessage(id, name, text, facts));
+  }
+
+  // --- from the client, while there may be no server ----------------------------------------------------------------
+
+  private answerServer(message: Message): boolean {
+    const answer = this.serverRequests.answer(message);
+    return answer === undefined || this.transport === undefined || this.transport.send(answer);
+  }
+
+  private sendNotification(message: Message): boolean {
+    this.memory.fromClient(message);
+    if (this.phase === 'up') return this.transport?.send(message) ?? true;
+    if (message.method === 'notifications/cancelled' && this.open.cancelWaiting(message)) return true;
+    // A rebuilt session replays `initialized` itself; what an old server was told does not concern a new one.
+    const forTheSameServer = !this.memory.established || this.phase === 'suspended';
+    if (forTheSameServer && this.open.refuses(message) !== 'full') this.open.wait(message, 0, () => {});
+    return true;
+  }
+
+  private refusal(id: string, why: 'in use' | 'full'): Message {
+    if (why === 'in use') return errorMessage(id, 'invalid_request', `request id ${id} is already in use`);
+    const text = `too many requests to ${this.options.name} have no answer yet; try again`;
+    return errorMessage(id, 'busy', text, { ...this.options.facts, retryAfterMs: RETRY_AFTER_MS });
+  }
+
+  private expire({ id }: Message): void {
+    if (id === undefined) return;
+    this.settle(id);
+    this.deliver(this.unavailable(id));
+  }
+
+  private unavailable(id: string): Message {
+    const since = new Date(this.since).toISOString();
+    const text = `${this.options.name} has not been reachable since ${since}: ${this.reason ?? 'it is still starting'}`;
+    return errorMessage(id, this.options.unavailable, text, { ...this.options.facts, since });
+  }
+
+  // --- lose ---------------------------------------------------------------------------------------------------------
+
+  private broke(reason: string): void {
+    if (this.phase === 'closed') return;
+    this.transport = undefined;
+    this.attempt = undefined;
+    this.lose(reason);
+    this.retryLater(reason);
+  }
+
+  /** The transport lives but is of no use: end it, and go on as if it had broken. */
+  private drop(reason: string): void {
+    const transport = this.transport;
+    this.broke(reason);
+    void transport?.close({ code: 'away', reason });
+  }
+
+  private lose(reason: string): void {
+    clearTimeout(this.startTimer);
+    this.rebuilding = false;
+    this.own.lose();
+    for (const notice of this.serverRequests.lose(reason)) this.deliver(notice);
+    this.enter('opening', reason);
+    const { lost, again } = this.open.lose((message) => isRepeatable(message.method ?? ''));
+    this.open.waitFirst(again, this.options.waitMs, (message) => this.expire(message));
+    for (const message of lost) {
+      const id = message.id ?? 'null';
+      this.settle(id);
+      this.deliver(this.lostAnswer(message, id, reason));
+    }
+  }
+
+  private lostAnswer({ method = '' }: Message, id: string, reason: string): Message {
+    const { name, unavailable, facts } = this.options;
+    if (isRepeatable(method)) {
+      return errorMessage(id, unavailable, `${name} failed twice while it answered ${method}: ${reason}`, facts);
+    }
+    const text = `outcome unknown: ${name} was lost while this call was open (${reason}); it may or may not have run, and is not run again`;
+    return errorMessage(id, 'outcome_unknown', text, facts);
+  }
+
+  private retryLater(reason: string): void {
+    this.enter('waiting', reason);
+    this.options.backoff.note('crash');
+    this.retryTimer = setTimeout(() => void this.openTransport(), this.options.backoff.next());
+  }
+
+  // --- end ----------------------------------------------------------------------------------------------------------
+
+  private fail(reason: string): void {
+    this.enter('failed', reason);
+    const graceMs = this.open.size > 0 ? 0 : (this.options.failGraceMs ?? 0);
+    this.retryTimer = setTimeout(() => void this.close({ code: 'failed', reason }), graceMs);
+  }
+
+  private async closeNow(reason: CloseReason): Promise<void> {
+    const transport = this.transport;
+    this.transport = undefined;
+    if (reason.code !== 'done') this.reason = reason.reason;
+    for (const id of this.open.ids()) {
+      this.settle(id);
+      this.deliver(this.unavailable(id));
+    }
+    this.enter('closed', this.reason);
+    clearTimeout(this.retryTimer);
+    clearTimeout(this.startTimer);
+    this.abort.abort();
+    this.own.lose();
+    await transport?.close(reason);
+    this.handlers?.closed(reason);
+  }
+
+  private settle(id: string): void {
+    this.open.settle(id);
+    this.memory.forget(id);
+  }
+
+  private enter(phase: SteadyState['phase'], reason: string | undefined): void {
+    // `since` says when the trouble began, so it stays through the attempts to end it.
+    if ((phase === 'up') !== (this.phase === 'up') || phase === 'closed') this.since = this.now();
+    this.phase = phase;
+    this.reason = reason;
+    this.options.onState?.(this.state);
+  }
+
+  private deliver(message: Message): void {
+    this.handlers?.message(message);
+  }
+
+  private deliverSoon(message: Message): void {
+    queueMicrotask(() => this.deliver(message));
+  }
+}
