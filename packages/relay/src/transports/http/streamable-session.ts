@@ -3,7 +3,7 @@
 // Invariant: every message goes to exactly one stream; a connection that breaks cancels nothing.
 
 import { randomBytes } from 'node:crypto';
-import type { OutgoingHttpHeaders, ServerResponse } from 'node:http';
+import type { ServerResponse } from 'node:http';
 import { errorMessage, parseMessage } from '../../json-rpc.ts';
 import type { Limits } from '../../limits.ts';
 import type { Message } from '../../message.ts';
@@ -249,9 +249,8 @@ export class StreamableSession implements Transport {
 
   #newStream(kind: 'c' | 'g', version: string): EventStream {
     this.#count += 1;
-    const headers: OutgoingHttpHeaders = this.#initializeId === undefined ? { [SESSION_HEADER]: this.id } : {};
     const primed = version >= PRIMED_VERSION;
-    const stream = new EventStream({ name: `${kind}${this.#count}`, primed, headers, now: this.#now });
+    const stream = new EventStream({ name: `${kind}${this.#count}`, primed, headers: {}, now: this.#now });
     this.#streams.set(stream.name, stream);
     return stream;
   }
