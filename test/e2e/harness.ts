@@ -19,7 +19,7 @@ export const root = fileURLToPath(new URL('../../', import.meta.url));
 /** From spawn to the one line on stdout; loaded machines are slow. */
 const readyMs = 20_000;
 /** What design.md gives a program after SIGTERM is 8 s; the rest is for a loaded machine. */
-const endMs = 15_000;
+const DEFAULT_END_MS = 15_000;
 /** For what comes by itself: back-off, redials. */
 const eventuallyMs = 40_000;
 const stderrBytes = 256 * 1024;
@@ -98,16 +98,18 @@ export class House implements AsyncDisposable {
   readonly #running: Running[] = [];
   /** Descendants of this test that are none of ours. */
   readonly #before: ReadonlySet<number>;
+  readonly #endMs: number;
   #configs = 0;
 
-  private constructor(home: string, before: ReadonlySet<number>) {
+  private constructor(home: string, before: ReadonlySet<number>, endMs: number) {
     this.home = home;
     this.#before = before;
+    this.#endMs = endMs;
   }
 
-  static async open(): Promise<House> {
+  static async open(endMs: number = DEFAULT_END_MS): Promise<House> {
     const before = await descendants([process.pid]);
-    return new House(await mkdtemp(join(tmpdir(), 'house-')), new Set(before.map(({ pid }) => pid)));
+    return new House(await mkdtemp(join(tmpdir(), 'house-')), new Set(before.map(({ pid }) => pid)), endMs);
   }
 
   /** How to start one of our programs by hand, for a client that spawns its server itself. */
@@ -183,7 +185,7 @@ export class House implements AsyncDisposable {
 
   /** Starts a serving program and waits for its line. */
   async start(program: Command): Promise<Running> {
-    const running = await startProgram(program);
+    const running = await startProgram(program, this.#endMs);
     this.#running.push(running);
     return running;
   }
@@ -194,11 +196,11 @@ export class House implements AsyncDisposable {
     // Doors first, then hosts: the order in which a person would end them.
     for (const running of this.#running.toReversed()) await running.end();
     await rm(this.home, { recursive: true, force: true });
-    await nothingLeft(ours);
+    await nothingLeft(ours, this.#endMs);
   }
 }
 
-async function startProgram({ command, args, env }: Command): Promise<Running> {
+async function startProgram({ command, args, env }: Command, endMs: number): Promise<Running> {
   const child = spawn(command, [...args], { env: { ...env }, stdio: ['ignore', 'pipe', 'pipe'] });
   const { pid } = child;
   if (pid === undefined) throw new Error(`${command} does not start`);
@@ -235,13 +237,14 @@ async function firstLine(child: ChildProcessByStdio<null, Readable, Readable>): 
   return JSON.parse(line) as Record<string, string>;
 }
 
-async function nothingLeft(ours: readonly ProcessLine[]): Promise<void> {
+async function nothingLeft(ours: readonly ProcessLine[], endMs: number): Promise<void> {
   const until = Date.now() + endMs;
   for (;;) {
     const left = await stillAlive(ours);
     if (left.length === 0) return;
     if (Date.now() > until) {
       for (const { pid } of left) process.kill(pid, 'SIGKILL');
+      while ((await stillAlive(left)).length > 0) await wait(20);
       throw new Error(`left behind: ${left.map(({ pid, args }) => `${pid} ${args}`).join('; ')}`);
     }
     await wait(50);
