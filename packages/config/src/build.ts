@@ -76,8 +76,6 @@ function buildBackend(raw: RawBackend, reading: Reading): BackendConfig {
   return {
     id,
     name: raw.name ?? id,
-    era: raw.era ?? 'auto',
-    shared: raw.shared ?? false,
     transport: buildTransport(raw.transport, reading),
     disabled,
     ...compact({

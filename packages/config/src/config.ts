@@ -39,9 +39,6 @@ export interface BackendConfig {
   readonly name: string;
   /** Put before the backend's names as it is; '' for none, absent for the id and the separator. */
   readonly prefix?: string;
-  readonly era: 'auto' | 'legacy' | 'modern';
-  /** One child for all client sessions. */
-  readonly shared: boolean;
   readonly transport: TransportConfig;
   /** Absent: every tool. */
   readonly tools?: ToolFilterConfig;

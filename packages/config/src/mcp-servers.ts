@@ -156,8 +156,6 @@ function buildServer(raw: RawServer, id: string, name: string, disabled: boolean
   return {
     id,
     name,
-    era: raw.protocolEra ?? 'auto',
-    shared: false,
     transport: transportOf(raw, reading),
     disabled,
     ...compact({ tools: toolsOf(raw, reading), callTimeoutMs: timeout }),

@@ -154,14 +154,6 @@ const backendFields = {
     default: 'id and separator; nothing when there is one backend',
     example: '""',
   }),
-  era: field(choice(['auto', 'legacy', 'modern']), 'protocol era the server speaks: legacy is up to 2025-11-25', {
-    default: 'auto',
-  }),
-  shared: field(
-    bool(),
-    'one process for all clients instead of one each: only for servers that keep nothing of a client',
-    { default: 'false' },
-  ),
   transport: field(transportShape, 'how the server is reached', { required: true }),
   tools: field(toolsShape, 'which tools are shown; without it, all', { default: 'all tools', neverEmpty: true }),
   connect_timeout: field(duration, 'as in aggregator.connection, for this backend', {
@@ -175,7 +167,13 @@ const backendFields = {
 
 const backendObject = object(backendFields, {
   elsewhere: Object.fromEntries(Object.keys(transportShape.fields ?? {}).map((key) => [key, 'transport'])),
-  later: { pins: 'pinned tool definitions', scrub: 'masking of secrets in values', limits: 'limits per backend' },
+  later: {
+    era: 'protocol eras are found out',
+    shared: 'one process for all clients',
+    pins: 'pinned tool definitions',
+    scrub: 'masking of secrets in values',
+    limits: 'limits per backend',
+  },
 });
 
 const size = { form: 'bytes (18MiB, 64KiB)', parse: parseSize };

@@ -287,8 +287,8 @@ const CASES: readonly (readonly [title: string, text: string, problems: readonly
   ['a boolean for text', withBackend('    name: true\n'), ['g.yml:4:11: backends[0].name: expected text (got true)']],
   [
     'text for a boolean',
-    withBackend('    shared: "yes"\n'),
-    ['g.yml:4:13: backends[0].shared: expected true or false (got "yes")'],
+    withBackend('    disabled: "yes"\n'),
+    ['g.yml:4:15: backends[0].disabled: expected true or false (got "yes")'],
   ],
   [
     'text for a list',

@@ -22,8 +22,6 @@ test('a client’s file becomes backends', () => {
       {
         id: 'srv',
         name: 'srv',
-        era: 'auto',
-        shared: false,
         transport: {
           type: 'stdio',
           command: 'npx',

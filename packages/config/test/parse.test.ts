@@ -12,8 +12,6 @@ test('a minimal file gets every default', () => {
       {
         id: 'a',
         name: 'a',
-        era: 'auto',
-        shared: false,
         transport: { type: 'stdio', command: 'srv', args: [], env: {}, envPass: [] },
         disabled: false,
       },
@@ -36,8 +34,6 @@ backends:
   - id: a
     name: A
     prefix: ""
-    era: legacy
-    shared: true
     connect_timeout: 5s
     call_timeout: 1.5s
     tools: { mode: deny, list: ["w*"] }
@@ -78,8 +74,6 @@ backends:
   assert.deepEqual(config.backends[0], {
     id: 'a',
     name: 'A',
-    era: 'legacy',
-    shared: true,
     transport: {
       type: 'stdio',
       command: '/etc/mcp/bin/srv',
