@@ -118,7 +118,7 @@ function listen(server: Server, path: string): Promise<void> {
   return new Promise((resolve, reject) => {
     server.once('error', reject);
     // bind(2) happens inside listen(): the socket is 0600 from its first moment on.
-    const before = process.umask(0o077);
+    const before = process.umask(0o177);
     try {
       server.listen({ path, backlog: BACKLOG, exclusive: true }, () => {
         // accept(2) out of file descriptors is reported here; the next connection is tried again.

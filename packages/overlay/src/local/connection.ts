@@ -57,11 +57,13 @@ function tellLossFromEnd(socket: Socket): void {
     if (chunk !== null) return push(chunk, encoding);
     atEnd = true;
     if (socket.readableLength === 0) ask();
+    // A reader that waits for more than is left has to try again, and learns that there is no more.
+    else if (socket.listenerCount('readable') > 0) process.nextTick(() => socket.emit('readable'));
     return false;
   };
   socket.read = (size) => {
     const chunk = read(size);
-    if (atEnd && socket.readableLength === 0) ask();
+    if (atEnd && (socket.readableLength === 0 || (chunk === null && size !== 0))) ask();
     return chunk;
   };
 }

@@ -1,6 +1,7 @@
 // The host's end of a share: its socket, and each connection from the hello to the share's owner. One that is silent,
 // frozen or broken during its hello holds up no other.
 
+import { setMaxListeners } from 'node:events';
 import type { Socket } from 'node:net';
 import { OverlayError } from '../errors.ts';
 import type { ListenOptions } from '../overlay.ts';
@@ -23,6 +24,8 @@ export interface HostOptions extends ListenOptions {
 export async function hostShare(share: string, path: string, options: HostOptions): Promise<BoundSocket> {
   const { onConnection, onLost, log, helloMs: timeoutMs = HELLO_MS, watchMs } = options;
   const over = new AbortController();
+  // Each hello on its way listens to it; Node warns of more than ten.
+  setMaxListeners(0, over.signal);
   const accept = async (socket: Socket): Promise<void> => {
     const connection = asConnection(socket, share);
     const greeted = await greetDialer(socket, share, { timeoutMs, signal: over.signal });
