@@ -208,8 +208,8 @@ function isVersion(line: Buffer, { versionStart, versionEnd }: Scan): boolean {
 
 function methodOf(line: Buffer, { methodStart, methodEnd }: Scan): string | undefined {
   if (line[methodStart] !== QUOTE || methodEnd - methodStart > MAX_METHOD_BYTES) return undefined;
-  const text = line.toString('utf8', methodStart, methodEnd);
-  return text.includes('\\') ? (JSON.parse(text) as string) : text.slice(1, -1);
+  const text = line.toString('utf8', methodStart + 1, methodEnd - 1);
+  return text.includes('\\') ? (JSON.parse(`"${text}"`) as string) : text;
 }
 
 /** Line breaks can only stand between tokens; as blanks they mean the same. A lone `\r` splits lines in Python. */
