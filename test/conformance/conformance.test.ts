@@ -9,14 +9,8 @@ import type { AddressInfo } from 'node:net';
 import { createInterface } from 'node:readline';
 import { test } from 'node:test';
 import { fileURLToPath } from 'node:url';
-import {
-  type ChildTransport,
-  createHttpSessions,
-  LIMITS,
-  relay,
-  safeEnvironment,
-  spawnChild,
-} from '../../packages/relay/src/index.ts';
+import { type ChildTransport, LIMITS, relay, safeEnvironment, spawnChild } from '../../packages/relay/src/index.ts';
+import { createHttpSessions } from '../../packages/relay/src/transports/http/index.ts';
 import { doorGuard } from '../../packages/tools/src/door-guard.ts';
 import { House } from '../e2e/harness.ts';
 import { type Failure, installSuite, runSuite, type Verdict } from './suite.ts';

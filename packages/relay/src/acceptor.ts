@@ -2,7 +2,7 @@
 // NDJSON and HTTP apart (docs/WIRE.md); each session is handed on as a Transport with what is known of its origin.
 
 import { randomBytes } from 'node:crypto';
-import type { Server } from 'node:http';
+import type { ServerResponse } from 'node:http';
 import type { Duplex } from 'node:stream';
 import { LIMITS, type Limits } from './limits.ts';
 import { recognise } from './link/first-bytes.ts';
@@ -40,6 +40,11 @@ export interface AcceptorLog {
   warn(fields: object, event: string): void;
 }
 
+interface HttpDoor {
+  accept(connection: Duplex): void;
+  close(): Promise<void>;
+}
+
 /** A chain of gateways longer than this is a mistake. */
 const MAX_VIA = 8;
 
@@ -48,7 +53,7 @@ export class Acceptor {
   private readonly limits: Limits;
   private readonly links: LinkHost;
   private readonly bare = new Set<Transport>();
-  private http: Promise<{ server: Server; close(): Promise<void>; count(): number }> | undefined;
+  private http: Promise<HttpDoor> | undefined;
   private httpCount: () => number = () => 0;
   private closed = false;
 
@@ -115,35 +120,40 @@ export class Acceptor {
 
   private async takeHttp(connection: Duplex, head: Buffer): Promise<void> {
     this.http ??= this.openHttp();
-    const { server } = await this.http;
+    const http = await this.http;
     if (head.length > 0) connection.unshift(head);
-    server.emit('connection', connection);
+    http.accept(connection);
   }
 
   /** Loaded with the first HTTP connection only: our own programs speak link. */
-  private async openHttp(): Promise<{ server: Server; close(): Promise<void>; count(): number }> {
-    const { createServer } = await import('node:http');
-    const { createHttpSessions } = await import('./transports/http/server.ts');
+  private async openHttp(): Promise<HttpDoor> {
+    const { createHttpConnections, createHttpSessions } = await import('./transports/http/index.ts');
+    const { by, log, onSession } = this.options;
     const sessions = createHttpSessions({
+      by,
+      log,
       limits: this.limits,
-      log: this.options.log,
       maxSessions: this.limits.sessions,
-      onSession: (transport, { connection, by }) => {
+      onSession: (transport, { connection, by: claimed }) => {
         const session = this.unlinked(transport, 'http', this.options.principalOf(connection));
-        this.options.onSession({ ...session, by });
+        onSession({ ...session, by: claimed });
       },
     });
     this.httpCount = () => sessions.count();
-    const server = createServer({ headersTimeout: this.limits.handshakeMs, requestTimeout: 0 }, (request, response) => {
-      if (request.headers.origin !== undefined) {
-        response
-          .writeHead(403, { 'content-type': 'text/plain', connection: 'close' })
-          .end('a share is not for web pages\n');
-        return;
-      }
-      sessions.handle(request, response);
+    const connections = createHttpConnections({
+      headersMs: this.limits.handshakeMs,
+      handle: (request, response) => {
+        if (request.headers.origin === undefined) sessions.handle(request, response);
+        else refuseOrigin(response);
+      },
     });
-    return { server, close: () => sessions.close(), count: () => sessions.count() };
+    return {
+      accept: connections.accept,
+      close: async () => {
+        await sessions.close();
+        connections.close();
+      },
+    };
   }
 
   private unlinked(transport: Transport, protocol: 'ndjson' | 'http', principal: string): AcceptedSession {
@@ -164,4 +174,9 @@ export class Acceptor {
     if (this.full()) return { code: 'busy', reason: 'too many sessions are open here', retryMs: 1000 };
     return undefined;
   }
+}
+
+/** A share is for programs: a browser that got here was tricked into it. */
+function refuseOrigin(response: ServerResponse): void {
+  response.writeHead(403, { 'content-type': 'text/plain', connection: 'close' }).end('a share is not for web pages\n');
 }

@@ -53,17 +53,5 @@ export { type Backoff, type BackoffOptions, type BackoffState, createBackoff } f
 export { type ChildExit, type ChildOptions, type ChildTransport, spawnChild } from './transports/child/child.ts';
 export { safeEnvironment } from './transports/child/environment.ts';
 export { type ChildLog, Watcher } from './transports/child/watcher.ts';
-export { type HttpTransportOptions, httpTransport } from './transports/http/client.ts';
-export {
-  createHttpConnections,
-  type HttpConnections,
-  type HttpConnectionsOptions,
-} from './transports/http/connections.ts';
-export {
-  createHttpSessions,
-  type HttpSessionInfo,
-  type HttpSessions,
-  type HttpSessionsOptions,
-} from './transports/http/server.ts';
 export { type LineHandlers, LineReader } from './transports/line-reader.ts';
 export { type StreamOptions, streamTransport } from './transports/stream.ts';

@@ -84,6 +84,7 @@ export function openShareSession({ overlay, token, by, log, onState }: ShareSess
     unavailable: 'share_unreachable',
     facts: { share: token },
     failGraceMs: FAIL_GRACE_MS,
+    numberCalls: true,
     isFatal: (error) => !reached && (isFinal(error) || Date.now() >= giveUpAt),
     onState: (state) => {
       log.debug({ phase: state.phase, reason: state.reason }, 'share');

@@ -43,6 +43,8 @@ export interface SteadyOptions {
   readonly isFatal?: (error: unknown) => boolean;
   /** How long a session that failed for good waits for a first request, so that its client reads why. Default 0. */
   readonly failGraceMs?: number;
+  /** The agent's end gives every call that must run once its number; hosts behind it only hand numbers on. */
+  readonly numberCalls?: boolean;
   readonly onState?: (state: SteadyState) => void;
   /** A line of the server that was no message. */
   readonly onStray?: (fault: Fault) => void;
@@ -74,6 +76,8 @@ export class SteadySession implements Transport {
   private since: number;
   private reason: string | undefined;
   private rebuilt = 0;
+  /** Numbers given to calls. */
+  private calls = 0;
   /** Which opening the events of a transport belong to. */
   private attempt: symbol | undefined;
   private rebuilding = false;
@@ -107,6 +111,10 @@ export class SteadySession implements Transport {
     if (this.phase === 'closed') return true;
     if (message.kind === 'response') return this.answerServer(message);
     if (message.kind === 'notification') return this.sendNotification(message);
+    return this.sendRequest(this.options.numberCalls === true ? this.numbered(message) : message);
+  }
+
+  private sendRequest(message: Message): boolean {
     const refused = this.open.refuses(message);
     if (refused !== undefined) {
       this.deliverSoon(this.refusal(message.id ?? 'null', refused));
@@ -286,6 +294,12 @@ export class SteadySession implements Transport {
     const forTheSameServer = !this.memory.established || this.phase === 'suspended';
     if (forTheSameServer && this.open.refuses(message) !== 'full') this.open.wait(message, 0, () => {});
     return true;
+  }
+
+  private numbered(request: Message): Message {
+    if (request.call !== undefined || isRepeatable(request.method ?? '')) return request;
+    this.calls += 1;
+    return { ...request, call: this.calls };
   }
 
   private refusal(id: string, why: 'in use' | 'full'): Message {
