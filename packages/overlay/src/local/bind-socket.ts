@@ -28,7 +28,7 @@ const MAX_LOOKS = 200;
 const LOOK_MS = 10;
 const WATCH_MS = 15_000;
 
-/** Rejects `share_in_use` when a living process has the name, or something that is no socket. */
+/** Rejects `share_in_use` when a living process has the name, or a file; `state_folder_unsafe` when its folder is no good. */
 export async function bindSocket(
   path: string,
   onSocket: (socket: Socket) => void,
@@ -84,11 +84,20 @@ async function contend(path: string, onSocket: (socket: Socket) => void, halfOpe
     }
   } catch (error) {
     await claim?.withdraw();
-    throw error;
+    throw unusable(path, error);
   }
   await claim?.withdraw();
   throw new OverlayError('share_in_use', `${path} is in use by a running program`, {
     hint: 'end that program, or choose another name',
+  });
+}
+
+function unusable(path: string, error: unknown): unknown {
+  const { code = '', message } = error as NodeJS.ErrnoException;
+  if (!['ENOENT', 'ENOTDIR', 'EACCES', 'EPERM', 'EROFS'].includes(code)) return error;
+  return new OverlayError('state_folder_unsafe', `no socket can be made at ${path}: ${message}`, {
+    hint: 'its folder must exist, and this user must be able to write there',
+    cause: error,
   });
 }
 

@@ -62,7 +62,7 @@ export function createLocalOverlay({ env = process.env, log, homeDir }: LocalOve
     }
   };
 
-  return {
+  const overlay: Overlay = {
     kind: 'local',
     listenEphemeral: async (options) => {
       const folder = await open();
@@ -133,4 +133,21 @@ export function createLocalOverlay({ env = process.env, log, homeDir }: LocalOve
       await Promise.all([...listeners].map((listener) => listener.close()));
     },
   };
+  return {
+    kind: overlay.kind,
+    listenEphemeral: (options) => overlay.listenEphemeral(options).catch(failed),
+    listen: (token, options) => overlay.listen(token, options).catch(failed),
+    dial: (token, options) => overlay.dial(token, options).catch(failed),
+    createShare: (name) => overlay.createShare(name).catch(failed),
+    deleteShare: (token) => overlay.deleteShare(token).catch(failed),
+    listShares: () => overlay.listShares().catch(failed),
+    close: () => overlay.close().catch(failed),
+  };
+}
+
+/** A full disk, too many open files: the system's errors become ours at this border. Faults of ours stay what they are. */
+function failed(error: unknown): never {
+  const { syscall } = (error ?? {}) as NodeJS.ErrnoException;
+  if (error instanceof OverlayError || !(error instanceof Error) || syscall === undefined) throw error;
+  throw new OverlayError('overlay_unavailable', `the local overlay failed: ${error.message}`, { cause: error });
 }

@@ -1,7 +1,19 @@
 // What the driver writes to disk: modes, long paths, broken entries, what is left after close and after kills.
 
 import assert from 'node:assert/strict';
-import { chmod, lstat, mkdir, mkdtemp, readdir, readFile, readlink, rm, utimes, writeFile } from 'node:fs/promises';
+import {
+  chmod,
+  lstat,
+  mkdir,
+  mkdtemp,
+  readdir,
+  readFile,
+  readlink,
+  rm,
+  symlink,
+  utimes,
+  writeFile,
+} from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { test } from 'node:test';
@@ -198,7 +210,6 @@ test('a temporary folder of another name is never removed', { timeout }, async (
     await using temp = await tempFolder();
     const path = join(temp.path, 'name.sock');
     await writeFile(join(folder, 's'), 'precious');
-    const { symlink } = await import('node:fs/promises');
     await symlink(join(folder, 's'), `${path}~0123456789`);
     await (await bindSocket(path, () => {})).close();
     assert.deepEqual(await readdir(folder), ['s']);
@@ -206,4 +217,19 @@ test('a temporary folder of another name is never removed', { timeout }, async (
   } finally {
     await rm(folder, { recursive: true });
   }
+});
+
+test('what the system refuses is told as an error of ours', { timeout }, async () => {
+  await using net = await tempOverlay();
+  await net.overlay.createShare('real');
+  await mkdir(join(net.home, 'shares', 'folder.json'));
+  await assert.rejects(net.overlay.listShares(), (error) => {
+    assert.ok(coded('overlay_unavailable')(error));
+    assert.match(String(error), /EISDIR/);
+    return true;
+  });
+  await assert.rejects(
+    bindSocket(join(net.home, 'no', 'such', 'folder', 's'), () => {}),
+    coded('state_folder_unsafe'),
+  );
 });
