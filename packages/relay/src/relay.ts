@@ -7,7 +7,7 @@ import type { CloseReason, Transport } from './transport.ts';
 
 export interface RelayHooks {
   /** What may happen between the client's end of input and the end of the server's session. */
-  readonly beforeServerClose?: (reason: CloseReason) => Promise<void>;
+  readonly beforeServerClose?: (reason: CloseReason) => Promise<unknown>;
   readonly onFault?: (side: 'client' | 'server', fault: Fault) => void;
 }
 
@@ -15,7 +15,7 @@ export interface RelayHooks {
 export function relay(client: Transport, server: Transport, hooks: RelayHooks = {}): Promise<CloseReason> {
   return new Promise((resolve) => {
     let ended = false;
-    const end = async (reason: CloseReason, other: Transport, before?: Promise<void>): Promise<void> => {
+    const end = async (reason: CloseReason, other: Transport, before?: Promise<unknown>): Promise<void> => {
       if (ended) return;
       ended = true;
       await before;

@@ -24,22 +24,14 @@ export interface Attached {
 export async function attach(options: AttachOptions): Promise<Attached> {
   const { input, output, signal, log } = options;
   const { server, firstAttempt, failure } = openShareSession(options);
-  const agent = streamTransport({ input, output, limits: LIMITS });
-  const lastAnswers = async (): Promise<void> => {
-    await firstAttempt;
-    let timer: NodeJS.Timeout | undefined;
-    const enough = new Promise<void>((resolve) => {
-      timer = setTimeout(resolve, LAST_ANSWERS_MS);
-    });
-    await Promise.race([server.idle(), enough]);
-    clearTimeout(timer);
-  };
+  const agent = streamTransport({ input, output, limits: LIMITS, answersAfterEndMs: LAST_ANSWERS_MS });
   const onEnd = (): void => {
     input.destroy();
   };
   signal.addEventListener('abort', onEnd, { once: true });
   const reason = await relay(agent, server, {
-    beforeServerClose: lastAnswers,
+    // An agent that only looked whether there is something learns it by the exit code.
+    beforeServerClose: () => firstAttempt,
     onFault: (side, fault) => log.warn({ side, fault: describeFault(fault) }, 'message skipped'),
   });
   signal.removeEventListener('abort', onEnd);

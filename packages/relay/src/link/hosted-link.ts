@@ -1,8 +1,10 @@
 // One link at its host: what it belongs to, and how long it is kept while broken. The window runs only while no call is
 // open; a connection that was closed rather than fell silent gets the short one, for its dialer has probably gone.
 
+import { parseMessage } from '../json-rpc.ts';
 import type { Limits } from '../limits.ts';
-import type { CloseReason } from '../transport.ts';
+import type { Message } from '../message.ts';
+import type { CloseReason, TransportHandlers } from '../transport.ts';
 import type { Clock, LinkLog } from './clock.ts';
 import { type Link, LinkEnd } from './link.ts';
 import type { PeerProof } from './preamble.ts';
@@ -47,6 +49,7 @@ export class HostedLink extends LinkEnd implements HostLink {
   readonly #closedWindowMs: number;
   #kind: Breakage['kind'] = 'silent';
   #holds = 0;
+  readonly #calls = new Map<string, Disposable>();
   #cancelExpiry: () => void = () => {};
 
   constructor(options: HostedLinkOptions) {
@@ -92,11 +95,38 @@ export class HostedLink extends LinkEnd implements HostLink {
     };
   }
 
+  /** A request of the dialer is an open call until it is answered, or taken back. */
+  override start(handlers: TransportHandlers): void {
+    super.start({
+      ...handlers,
+      message: (message) => {
+        if (message.kind === 'request') this.#open(message.id ?? '');
+        else if (message.method === 'notifications/cancelled') this.#release(cancelledId(message));
+        handlers.message(message);
+      },
+    });
+  }
+
+  override send(message: Message): boolean {
+    if (message.kind === 'response') this.#release(message.id ?? '');
+    return super.send(message);
+  }
+
+  #open(id: string): void {
+    if (!this.#calls.has(id)) this.#calls.set(id, this.hold());
+  }
+
+  #release(id: string): void {
+    this.#calls.get(id)?.[Symbol.dispose]();
+    this.#calls.delete(id);
+  }
+
   resumed(): void {
     this.brokenAt = undefined;
     this.#watch();
   }
 
+  /** Nothing to watch while it is up: this is called twice for each call. */
   #watch(): void {
     this.#cancelExpiry();
     if (this.brokenAt === undefined || this.#holds > 0 || this.phase === 'closed') return;
@@ -104,4 +134,9 @@ export class HostedLink extends LinkEnd implements HostLink {
     const reason = `the link was broken and nobody came back for it within ${Math.round(ms / 1000)} s`;
     this.#cancelExpiry = this.#clock.after(ms, () => this.abandon({ code: 'link_expired', reason }), true);
   }
+}
+
+function cancelledId(message: Message): string {
+  const { params } = parseMessage(message) as { params?: { requestId?: unknown } };
+  return JSON.stringify(params?.requestId ?? null);
 }

@@ -4,6 +4,7 @@ import assert from 'node:assert/strict';
 import type { Duplex } from 'node:stream';
 import { test } from 'node:test';
 import { RelayError } from '../../src/errors.ts';
+import { resultMessage } from '../../src/json-rpc.ts';
 import { LIMITS } from '../../src/limits.ts';
 import { LinkHost } from '../../src/link/host.ts';
 import type { HostLink } from '../../src/link/hosted-link.ts';
@@ -162,6 +163,35 @@ test('while a call is open a broken link does not expire; its window begins when
   assert.equal(host.count(), 1);
   await clock.pass(1);
   assert.equal(host.count(), 0);
+});
+
+test('an unanswered request of the dialer is an open call, until it is answered or taken back', async () => {
+  const request = (id: number): string => `{"jsonrpc":"2.0","id":${id},"method":"tools/call"}`;
+  const ends: Readonly<Record<string, (link: HostLink, raw: Raw) => void>> = {
+    answered: (link) => link.send(resultMessage('7', {})),
+    cancelled: (_link, raw) =>
+      raw.write('{"jsonrpc":"2.0","method":"notifications/cancelled","params":{"requestId":7}}'),
+  };
+  for (const [how, end] of Object.entries(ends)) {
+    const clock = new HandClock();
+    const { host, hosted } = stage({ clock });
+    const { raw, id } = await opened(host);
+    raw.write(request(7));
+    await settle();
+    raw.end.destroy();
+    await clock.pass(3_600_000);
+    assert.equal(host.count(), 1, how);
+    const again = rawDial(host);
+    again.write(hello({ link: id }));
+    assert.equal((await again.json(WELCOME)).fresh, false);
+    end(hosted[0]?.link as HostLink, again);
+    await settle();
+    again.end.destroy();
+    await clock.pass(59_999);
+    assert.equal(host.count(), 1, how);
+    await clock.pass(1);
+    assert.equal(host.count(), 0, how);
+  }
 });
 
 test('when room is short the longest broken goes first, live ones stay, then newcomers wait', async () => {

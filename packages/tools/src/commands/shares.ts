@@ -33,7 +33,7 @@ export const deleteCommand: Command = {
 export const listCommand: Command = {
   usage: 'list',
   describe: 'shares of this user',
-  options: { json: { type: 'boolean', default: false, describe: 'for programs' } },
+  options: { json: { type: 'boolean', describe: 'for programs' } },
   run: async (flags: Flags) => {
     const { overlay } = await openOverlay({ env: process.env, kind: flags.overlay });
     const shares = await overlay.listShares();

@@ -7,7 +7,7 @@ import { openOverlay, stateFolder } from '@mcp-overlay/overlay';
 export const statusCommand: Command = {
   usage: 'status',
   describe: 'own identity and network',
-  options: { json: { type: 'boolean', default: false, describe: 'for programs' } },
+  options: { json: { type: 'boolean', describe: 'for programs' } },
   run: async (flags: Flags) => {
     const { overlay, chosenBecause } = await openOverlay({ env: process.env, kind: flags.overlay });
     const folder = await stateFolder(process.env);
