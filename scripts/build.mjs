@@ -1,5 +1,5 @@
 // Bundles the three programs into dist/, one start-up file each plus chunks that only some commands load.
-import { chmodSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { chmodSync, existsSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { ensureInstalled, root } from './ensure.mjs';
 
@@ -8,14 +8,16 @@ const { build } = await import('esbuild');
 const { version } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'));
 const programs = ['gateway', 'bridge', 'tools'];
 
-rmSync(join(root, 'dist'), { recursive: true, force: true });
+// Made aside and put in place at once: a program that starts meanwhile finds all of the old or all of the new.
+const made = join(root, `dist.${process.pid}`);
+const old = join(root, `dist.${process.pid}.old`);
 const inputs = new Set();
 // One bundle a program, so that none loads what only another needs; dynamic imports become chunks of their own.
 for (const name of programs) {
   const result = await build({
     absWorkingDir: root,
     entryPoints: { [`mcp-${name}`]: `packages/${name}/src/bin.ts` },
-    outdir: 'dist',
+    outdir: made,
     bundle: true,
     splitting: true,
     chunkNames: `chunks/${name}-[name]-[hash]`,
@@ -36,8 +38,11 @@ for (const name of programs) {
   });
   for (const input of Object.keys(result.metafile.inputs)) inputs.add(input);
 }
-for (const name of programs) chmodSync(join(root, 'dist', `mcp-${name}.js`), 0o755);
-writeFileSync(join(root, 'dist', 'THIRD_PARTY_LICENSES.txt'), licenses([...inputs]));
+for (const name of programs) chmodSync(join(made, `mcp-${name}.js`), 0o755);
+writeFileSync(join(made, 'THIRD_PARTY_LICENSES.txt'), licenses([...inputs]));
+if (existsSync(join(root, 'dist'))) renameSync(join(root, 'dist'), old);
+renameSync(made, join(root, 'dist'));
+rmSync(old, { recursive: true, force: true });
 
 /** The licence text of every package of which a file went into a bundle. */
 function licenses(inputs) {

@@ -42,12 +42,21 @@ export function sessionSettings(options: Omit<GatewayOptions, 'onLost'>): Sessio
     return known;
   };
   const limits: Limits = { ...LIMITS, ...config.limits };
+  const children = { count: 0 };
   const enabled = config.backends.filter((backend) => !backend.disabled);
   const backends = enabled.map((backend) => ({
-    backend: backendOf(backend, { overlayOf: ({ overlay }) => overlayOf(overlay), env: options.env, by, log, limits }),
+    backend: backendOf(backend, {
+      overlayOf: ({ overlay }) => overlayOf(overlay),
+      env: options.env,
+      by,
+      log,
+      limits,
+      children,
+    }),
     health: new HealthRecord(),
   }));
   return {
+    instance: randomBytes(8).toString('hex'),
     backends,
     filters: new Map(enabled.map((backend) => [backend.id, toolFilter(backend.tools)])),
     naming: naming(enabled, config.aggregator.separator),
@@ -69,7 +78,6 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
     token: config.share.token,
     settings,
     by: `mcp-gateway/${version}`,
-    instance: randomBytes(8).toString('hex'),
     onLost: options.onLost,
   });
   const probes = openProbes(settings);

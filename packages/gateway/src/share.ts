@@ -14,8 +14,6 @@ export interface ShareOptions {
   readonly token: string | undefined;
   readonly settings: SessionSettings;
   readonly by: string;
-  /** This gateway in the `via` list of sessions: a session that comes back is a cycle. */
-  readonly instance: string;
   onLost(error: Error): void;
 }
 
@@ -27,7 +25,7 @@ export interface Share {
 }
 
 export async function openShare(options: ShareOptions): Promise<Share> {
-  const { overlay, settings, by, instance } = options;
+  const { overlay, settings, by } = options;
   const sessions = new Map<ClientSession, AcceptedSession>();
   let count = 0;
   const acceptor = new Acceptor({
@@ -35,7 +33,7 @@ export async function openShare(options: ShareOptions): Promise<Share> {
     log: settings.log,
     limits: settings.limits,
     principalOf: () => 'owner',
-    instance,
+    instance: settings.instance,
     onSession: (accepted) => {
       count += 1;
       const session = new ClientSession(
@@ -43,7 +41,7 @@ export async function openShare(options: ShareOptions): Promise<Share> {
         {
           number: count,
           handOn: handOn(accepted),
-          via: [...accepted.via, instance],
+          via: [...accepted.via, settings.instance],
           principal: accepted.principal,
           by: accepted.by,
         },

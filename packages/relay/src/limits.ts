@@ -31,6 +31,8 @@ export const LIMITS = {
   callsPerSession: 256,
   callsInAll: 1024,
   callsQueued: 1024,
+  /** Child processes of one program. */
+  children: 512,
   /** Tools of one backend and the bytes of their definitions. */
   toolsPerBackend: 10_000,
   definitionBytes: 32 * MiB,

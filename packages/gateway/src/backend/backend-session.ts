@@ -2,6 +2,7 @@
 // server starts by itself handed to the session. Survives the server's death (relay/steady).
 
 import {
+  createBackoff,
   describeFault,
   errorMessage,
   type Message,
@@ -11,7 +12,7 @@ import {
   SteadySession,
   type SteadyState,
 } from '@mcp-overlay/relay';
-import { asObject, type JsonObject } from '../call/json.ts';
+import { asObject, asString, type JsonObject } from '../call/json.ts';
 import type { Permit } from '../call/permit.ts';
 import type { Backend, SessionOrigin } from './backend.ts';
 import type { HealthRecord } from './health.ts';
@@ -38,6 +39,14 @@ export interface BackendSessionOptions {
   readonly log: { warn(fields: object, event: string): void; info(fields: object, event: string): void };
 }
 
+/** A server that refused initialize is asked again: it may wait for something itself, as a bridge for its server. */
+const ASK_AGAIN = {
+  clock: () => performance.now(),
+  random: Math.random,
+  maxMs: 10_000,
+  crashes: Number.POSITIVE_INFINITY,
+};
+
 export class BackendSession {
   readonly id: string;
   readonly backend: Backend;
@@ -47,6 +56,9 @@ export class BackendSession {
   private readonly steady: SteadySession;
   private readonly pending = new Map<string, (answer: Message) => void>();
   private nextId = 1;
+  private refusal: string | undefined;
+  private askAgain: NodeJS.Timeout | undefined;
+  private closed = false;
   private settle: () => void = () => {};
   /** Resolves when initialize was answered, or the first attempt failed: nothing more to wait for. */
   readonly settled: Promise<void>;
@@ -87,19 +99,35 @@ export class BackendSession {
     return this.steady.state;
   }
 
+  /** Why it cannot be used, for people. */
+  get trouble(): string {
+    return this.state.reason ?? this.refusal ?? 'it is still starting';
+  }
+
   has(capability: string): boolean {
     return this.welcome !== undefined && asObject(this.welcome.capabilities)?.[capability] !== undefined;
   }
 
-  /** Sends initialize as the client worded it. Its answer arrives whenever the server is ready. */
-  async initialize(params: JsonObject): Promise<void> {
-    const { result } = parseMessage(await this.ask('initialize', params).answer) as { result?: unknown };
+  /** Sends initialize as the client worded it, until it is answered: whenever the server is ready. */
+  async initialize(params: JsonObject, again = createBackoff(ASK_AGAIN)): Promise<void> {
+    const { result, error } = parseMessage(await this.ask('initialize', params).answer) as {
+      result?: unknown;
+      error?: unknown;
+    };
     const welcome = asObject(result);
-    this.settle();
-    if (!welcome) return;
-    this.welcome = welcome;
-    this.options.health.saw('up');
-    this.options.events.joined(this);
+    if (this.closed) return;
+    if (welcome) {
+      this.welcome = welcome;
+      this.refusal = undefined;
+      this.options.health.saw('up');
+      this.settle();
+      this.options.events.joined(this);
+      return;
+    }
+    this.refusal = asString(asObject(error)?.message) ?? 'it refused initialize';
+    this.failed(this.trouble);
+    again.note('crash');
+    this.askAgain = setTimeout(() => void this.initialize(params, again), again.next());
   }
 
   /** A request of the gateway itself: initialize, lists, log level. */
@@ -142,6 +170,8 @@ export class BackendSession {
   }
 
   close(): Promise<void> {
+    this.closed = true;
+    clearTimeout(this.askAgain);
     return this.steady.close();
   }
 
@@ -161,11 +191,17 @@ export class BackendSession {
     const { health, log } = this.options;
     if (state.phase === 'waiting') {
       health.count('restarts');
-      this.settle();
-      if (health.saw('failing', state.reason)) log.warn({ backend: this.id, reason: state.reason }, 'backend failed');
+      this.failed(state.reason);
     } else if (state.phase === 'up' && this.welcome && health.saw('up')) {
       log.info({ backend: this.id }, 'backend is back');
     }
+  }
+
+  private failed(reason: string | undefined): void {
+    const { health, log } = this.options;
+    const news = health.saw('failing', reason, this.steady.state.givenUp);
+    if (news) log.warn({ backend: this.id, reason }, 'backend failed');
+    this.settle();
   }
 }
 

@@ -5,6 +5,8 @@ export interface BackendHealth {
   /** Milliseconds since the epoch. */
   readonly since: number;
   readonly reason: string | undefined;
+  /** open: it crashed too often and is left alone for a while. */
+  readonly circuit: 'closed' | 'open';
   readonly restarts: number;
   readonly calls: number;
   readonly strayLines: number;
@@ -16,7 +18,8 @@ export class HealthRecord {
 
   constructor(now: () => number = Date.now) {
     this.now = now;
-    this.health = { state: 'unknown', since: now(), reason: undefined, restarts: 0, calls: 0, strayLines: 0 };
+    const counts = { restarts: 0, calls: 0, strayLines: 0 };
+    this.health = { state: 'unknown', since: now(), reason: undefined, circuit: 'closed', ...counts };
   }
 
   get(): BackendHealth {
@@ -24,9 +27,10 @@ export class HealthRecord {
   }
 
   /** Returns whether this is news. */
-  saw(state: BackendHealth['state'], reason?: string): boolean {
+  saw(state: BackendHealth['state'], reason?: string, givenUp = false): boolean {
     const news = state !== this.health.state;
-    this.health = { ...this.health, state, reason, since: news ? this.now() : this.health.since };
+    const circuit = givenUp ? 'open' : 'closed';
+    this.health = { ...this.health, state, reason, circuit, since: news ? this.now() : this.health.since };
     return news;
   }
 

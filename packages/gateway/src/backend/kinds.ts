@@ -9,6 +9,7 @@ import {
   createBackoff,
   dialShare,
   type Limits,
+  RelayError,
   safeEnvironment,
   spawnChild,
   type Transport,
@@ -24,6 +25,8 @@ export interface BackendSurroundings {
   readonly by: string;
   readonly log: SessionLog;
   readonly limits: Limits;
+  /** Servers that run now, of all sessions. */
+  readonly children: { count: number };
 }
 
 /** A child that crashes again and again is left alone for a while; a network that is away is simply tried again. */
@@ -64,6 +67,15 @@ export function backendOf(config: BackendConfig, around: BackendSurroundings): B
 type TransportOf<K> = Extract<BackendConfig['transport'], { type: K }>;
 
 async function openChild(id: string, transport: TransportOf<'stdio'>, around: BackendSurroundings): Promise<Transport> {
+  if (around.children.count >= around.limits.children) {
+    throw new RelayError(
+      'child_start_failed',
+      `backend ${id} is not started: ${around.limits.children} servers run already`,
+      {
+        hint: 'fewer sessions or fewer backends; each session starts its own servers',
+      },
+    );
+  }
   const child = spawnChild({
     name: id,
     command: transport.command,
@@ -73,6 +85,10 @@ async function openChild(id: string, transport: TransportOf<'stdio'>, around: Ba
     limits: around.limits,
     log: around.log,
     onStderr: (line) => around.log.info({ backend: id, line }, 'stderr'),
+  });
+  around.children.count += 1;
+  void child.exited.then(() => {
+    around.children.count -= 1;
   });
   await child.started;
   return child;

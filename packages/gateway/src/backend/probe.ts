@@ -2,7 +2,8 @@
 // a first `npx` has downloaded before anybody waits for it. A failing one is tried again until it answers.
 
 import type { SessionSettings } from '../session/session.ts';
-import { BackendSession, refusal } from './backend-session.ts';
+import { openAlone } from './alone.ts';
+import type { BackendSession } from './backend-session.ts';
 
 /** Servers that start at the same time: each costs a third of a second of a core. */
 const AT_ONCE = 4;
@@ -15,30 +16,13 @@ export function openProbes(settings: SessionSettings): Probes {
   const open = new Set<BackendSession>();
   const waiting = [...settings.backends];
   let closed = false;
-  const probe = async ({ backend, health }: (typeof waiting)[number]): Promise<void> => {
-    health.saw('starting');
-    const session = new BackendSession({
-      backend,
-      health,
-      origin: { session: '0'.repeat(32), via: [] },
-      connectTimeoutMs: backend.config.connectTimeoutMs ?? settings.connectTimeoutMs,
-      log: settings.log,
-      events: {
-        request: (from, message) => from.respond(refusal(message.id ?? 'null', 'there is no client')),
-        notification: () => {},
-        joined: (from) => {
-          from.notify('notifications/initialized');
-          open.delete(from);
-          void from.close();
-        },
-      },
+  const probe = async (one: (typeof waiting)[number]): Promise<void> => {
+    one.health.saw('starting');
+    const session = openAlone(one, settings, (joined) => {
+      open.delete(joined);
+      void joined.close();
     });
     open.add(session);
-    void session.initialize({
-      protocolVersion: '2025-11-25',
-      capabilities: {},
-      clientInfo: { name: 'mcp-gateway', version: settings.own.version },
-    });
     await session.settled;
   };
   const work = async (): Promise<void> => {

@@ -5,7 +5,7 @@ import { type Command, EXIT, type Flags, openLog, printJson, printTable, say, to
 import { describeBackends } from '@mcp-overlay/config';
 import { openOverlay } from '@mcp-overlay/overlay';
 import { LIST_KINDS } from '@mcp-overlay/relay';
-import { BackendSession, refusal } from '../backend/backend-session.ts';
+import { openAlone } from '../backend/alone.ts';
 import { asString } from '../call/json.ts';
 import { sessionSettings } from '../gateway.ts';
 import { type Entry, walkPages } from '../routing/catalog.ts';
@@ -36,8 +36,8 @@ export const checkCommand: Command = {
   describe: 'validate a configuration and show what it would serve',
   positionals: { config: { type: 'string', describe: 'as for run' } },
   options: {
-    offline: { type: 'boolean', default: false, describe: 'only read the file, start nothing' },
-    json: { type: 'boolean', default: false, describe: 'for programs' },
+    offline: { type: 'boolean', describe: 'only read the file, start nothing' },
+    json: { type: 'boolean', describe: 'for programs' },
   },
   run: async (flags: Flags) => {
     const config = await loadConfig(String(flags.config));
@@ -68,29 +68,11 @@ export const checkCommand: Command = {
   },
 };
 
-async function checkBackend(
-  { backend, health }: SessionSettings['backends'][number],
-  settings: SessionSettings,
-): Promise<Checked> {
-  const session = new BackendSession({
-    backend,
-    health,
-    origin: { session: '0'.repeat(32), via: [] },
-    connectTimeoutMs: backend.config.connectTimeoutMs ?? settings.connectTimeoutMs,
-    log: settings.log,
-    events: {
-      request: (from, message) => from.respond(refusal(message.id ?? 'null', 'there is no client')),
-      notification: () => {},
-      joined: (from) => from.notify('notifications/initialized'),
-    },
-  });
+async function checkBackend(one: SessionSettings['backends'][number], settings: SessionSettings): Promise<Checked> {
+  const { backend } = one;
+  const session = openAlone(one, settings, () => {});
   const entries = new Map<string, readonly Entry[]>();
   try {
-    void session.initialize({
-      protocolVersion: '2025-11-25',
-      capabilities: {},
-      clientInfo: { name: 'mcp-gateway', version: settings.own.version },
-    });
     await session.settled;
     if (!session.welcome) {
       const reason = session.state.reason ?? 'it refused initialize';

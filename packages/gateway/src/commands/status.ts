@@ -8,7 +8,7 @@ export const statusCommand: Command = {
   usage: 'status [token]',
   describe: 'sessions, backends and calls of a running gateway',
   positionals: { token: { type: 'string', describe: 'its share, only if several run' } },
-  options: { json: { type: 'boolean', default: false, describe: 'for programs' } },
+  options: { json: { type: 'boolean', describe: 'for programs' } },
   run: async (flags: Flags) => {
     const token = typeof flags.token === 'string' ? flags.token : undefined;
     const status = (await askAdmin('status', token, process.env)) as GatewayStatus;

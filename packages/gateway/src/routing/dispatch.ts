@@ -21,6 +21,7 @@ export interface DispatchOptions {
 export function dispatch({ uris, tasks, unchanged }: DispatchOptions): Next<PermittedCall> {
   return async (call) => {
     const { backend, permit, method, native, message, cancel } = call;
+    if (cancel.cancelled) return deny('internal_error', 'the call was cancelled before it was passed on');
     const number = isRepeatable(method) ? undefined : message.call;
     const asked = backend.call(permit, method, native, number);
     const answer = await answerOrCancel(asked.answer, cancel);

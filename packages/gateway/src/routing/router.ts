@@ -25,8 +25,12 @@ export function route(options: RouterOptions): Stage<Call, RoutedCall> {
   return (next) => async (call) => {
     const found = await locate(call, options);
     if ('reply' in found) return found.reply;
-    const { id, backend } = found.routed.backend;
+    const owner = found.routed.backend;
+    const { id, backend } = owner;
     call.trail.backend = id;
+    // Nothing but initialize may reach a server that has not answered it.
+    if (!owner.welcome) await owner.settled;
+    if (!owner.welcome) return unavailable(owner);
     if (backend.config.callTimeoutMs !== undefined) {
       call.trail.callTimeoutMs = backend.config.callTimeoutMs;
       call.trail.onProgress?.();
@@ -66,10 +70,14 @@ async function byName(
   if (name === undefined) return { reply: deny('invalid_params', `${call.method} needs a name`) };
   const only = single(options);
   if (only && options.naming.prefixOf(only.id) === '') return to(only, kind, name, call.params);
-  const entry = await options.catalog.find(kind === 'tool' ? LISTS.tools : LISTS.prompts, name);
+  const list = kind === 'tool' ? LISTS.tools : LISTS.prompts;
+  const absent = absentOwner(options, name);
+  if (absent) await absent.settled;
+  const entry = await options.catalog.find(list, name);
   const backend = entry && backendOf(options, entry.backend);
   if (entry && backend) return to(backend, kind, entry.native, { ...call.params, name: entry.native });
-  return { reply: absentOwner(options, name) ?? unknownTarget(kind, name) };
+  const owner = absentOwner(options, name);
+  return { reply: owner ? unavailable(owner) : unknownTarget(kind, name) };
 }
 
 async function byUri(
@@ -133,14 +141,17 @@ function backendOf(options: RouterOptions, id: string): BackendSession | undefin
   return options.backends.find((backend) => backend.id === id);
 }
 
-/** The name carries the prefix of a backend that is not there: that one is named, with since when. */
-function absentOwner(options: RouterOptions, name: string): Reply | undefined {
-  const owner = options.backends.find((backend) => {
+/** The name carries the prefix of a backend that is not there. */
+function absentOwner(options: RouterOptions, name: string): BackendSession | undefined {
+  return options.backends.find((backend) => {
     const prefix = options.naming.prefixOf(backend.id);
     return !backend.up && prefix !== '' && name.startsWith(prefix);
   });
-  if (!owner) return undefined;
+}
+
+/** Named, with since when and why. */
+function unavailable(owner: BackendSession): Reply {
   const since = new Date(owner.state.since).toISOString();
-  const text = `backend ${owner.id} is not available since ${since}: ${owner.state.reason ?? 'it is still starting'}`;
+  const text = `backend ${owner.id} is not available since ${since}: ${owner.trouble}`;
   return deny('backend_unavailable', text, { backend: owner.id, since });
 }

@@ -32,6 +32,8 @@ import { type OwnIdentity, welcome } from './handshake.ts';
 
 /** What all sessions of a gateway have in common. */
 export interface SessionSettings {
+  /** This gateway in the `via` list of sessions: one that comes back is a cycle. */
+  readonly instance: string;
   readonly backends: readonly { readonly backend: Backend; readonly health: HealthRecord }[];
   readonly filters: ReadonlyMap<string, ToolFilter>;
   readonly naming: Naming;

@@ -1,0 +1,37 @@
+// A session with a backend that no client asked for: the probe at start, and `mcp-gateway check`. It has no capabilities,
+// so a server that asks something gets a refusal.
+
+import { LATEST_LEGACY_VERSION } from '@mcp-overlay/relay';
+import type { SessionSettings } from '../session/session.ts';
+import { BackendSession, refusal } from './backend-session.ts';
+
+const NO_SESSION = '0'.repeat(32);
+
+/** Resolves `settled` of the result when the backend has answered, or failed once; from then on it is tried again. */
+export function openAlone(
+  { backend, health }: SessionSettings['backends'][number],
+  settings: SessionSettings,
+  onJoined: (session: BackendSession) => void,
+): BackendSession {
+  const session = new BackendSession({
+    backend,
+    health,
+    origin: { session: NO_SESSION, via: [settings.instance] },
+    connectTimeoutMs: backend.config.connectTimeoutMs ?? settings.connectTimeoutMs,
+    log: settings.log,
+    events: {
+      request: (from, message) => from.respond(refusal(message.id ?? 'null', 'there is no client')),
+      notification: () => {},
+      joined: (from) => {
+        from.notify('notifications/initialized');
+        onJoined(from);
+      },
+    },
+  });
+  void session.initialize({
+    protocolVersion: LATEST_LEGACY_VERSION,
+    capabilities: {},
+    clientInfo: { name: 'mcp-gateway', version: settings.own.version },
+  });
+  return session;
+}
