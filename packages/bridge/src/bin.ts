@@ -7,6 +7,7 @@ import { bridgeCommand } from './command.ts';
 await main({
   name: 'mcp-bridge',
   describe: 'One stdio MCP server as a dark service.',
+  usage: '$0 [options] COMMAND [ARGS…]',
   commands: [bridgeCommand],
   haltAtFirstWord: true,
 });

@@ -14,19 +14,20 @@ import { parseBridgeEnv } from '@mcp-overlay/config';
 import { openOverlay } from '@mcp-overlay/overlay';
 import { safeEnvironment } from '@mcp-overlay/relay';
 import { startBridge } from './bridge.ts';
+import { refuseMissing } from './find-command.ts';
 
 export const bridgeCommand: Command = {
   usage: '$0',
   describe: 'make one stdio server a dark service',
   options: {
-    'share-token': { type: 'string', requiresArg: true, describe: 'a persistent share made with mcp-tools create' },
+    'share-token': { type: 'string', describe: 'a persistent share made with mcp-tools create' },
     env: {
       type: 'string',
       array: true,
       nargs: 1,
       describe: 'K=V sets a variable of the server; K alone passes our own on',
     },
-    'working-dir': { type: 'string', requiresArg: true, describe: 'where the server runs (default: here)' },
+    'working-dir': { type: 'string', describe: 'where the server runs (default: here)' },
   },
   examples: [
     ['$0 npx -y @modelcontextprotocol/server-filesystem /data', 'prints {"share_token":"…"}'],
@@ -42,6 +43,9 @@ export const bridgeCommand: Command = {
     }
     using end = endSignal();
     const declared = parseBridgeEnv((flags.env as string[] | undefined) ?? [], process.env);
+    const env = safeEnvironment(process.env, declared, []);
+    const cwd = flags['working-dir'] as string | undefined;
+    await refuseMissing({ command, cwd, env });
     const log = openLogFor('mcp-bridge', flags);
     const { overlay, chosenBecause } = await openOverlay({ env: process.env, kind: flags.overlay });
     log.info({ overlay: overlay.kind, because: chosenBecause }, 'overlay chosen');
@@ -50,8 +54,8 @@ export const bridgeCommand: Command = {
       token: flags['share-token'] as string | undefined,
       command,
       args,
-      env: safeEnvironment(process.env, declared, []),
-      cwd: flags['working-dir'] as string | undefined,
+      env,
+      cwd,
       by: `mcp-bridge/${toolkitVersion()}`,
       log,
       onLost: (error) => end.lost(error),

@@ -5,4 +5,5 @@ export { LOG_LEVELS, type Log, type LogLevel, type LogOptions, openLog, openLogF
 export { type Command, type CommonFlags, type Flags, main, type Program } from './main.ts';
 export { exitCodeOf, report, UsageError } from './report.ts';
 export { type EndSignal, endSignal } from './signals.ts';
+export { tellOverlay } from './tell-overlay.ts';
 export { toolkitVersion } from './version.ts';

@@ -4,8 +4,10 @@ import type { Argv, Options } from 'yargs';
 import yargs from 'yargs';
 import { EXIT, type ExitCode } from './exit-codes.ts';
 import { LOG_LEVELS, type LogLevel } from './log.ts';
-import { report, UsageError } from './report.ts';
+import { report } from './report.ts';
+import { tellUnused } from './tell-overlay.ts';
 import { toolkitVersion } from './version.ts';
+import { refuseUnknownOptions, refuseWrongUse, wrongUse } from './wrong-use.ts';
 
 export interface CommonFlags {
   readonly overlay?: 'local' | 'zrok' | 'ziti' | undefined;
@@ -21,6 +23,7 @@ export interface Command {
   /** yargs form: `run <config>`, `$0 <command> [args..]`. */
   readonly usage: string;
   readonly describe: string;
+  /** A string option needs a value; only an array may be given several times. */
   readonly options?: Readonly<Record<string, Options>>;
   readonly positionals?: Readonly<Record<string, Options & { type?: 'string' }>>;
   readonly examples?: readonly (readonly [string, string])[];
@@ -31,18 +34,30 @@ export interface Command {
 export interface Program {
   readonly name: string;
   readonly describe: string;
+  /** Default: `NAME COMMAND`. */
+  readonly usage?: string;
   readonly commands: readonly Command[];
   /** Options end at the first word that is not one: what follows belongs to the command that is run. */
   readonly haltAtFirstWord?: boolean;
 }
 
 const COMMON: Readonly<Record<string, Options>> = {
-  overlay: { choices: ['local', 'zrok', 'ziti'], describe: 'network to use (default: zrok if enabled, else local)' },
+  overlay: {
+    choices: ['local', 'zrok', 'ziti'],
+    requiresArg: true,
+    describe: 'network to use (default: zrok if enabled, else local)',
+  },
   identity: { type: 'string', requiresArg: true, describe: 'identity file: OpenZiti, or PEM certificate and key' },
   access: { type: 'string', requiresArg: true, describe: 'access token, by file: env: cmd:' },
-  'log-level': { choices: LOG_LEVELS, default: 'info', describe: 'what goes to stderr' },
-  'log-format': { choices: ['json', 'pretty'], describe: 'default: pretty on a terminal, else json' },
+  'log-level': { choices: LOG_LEVELS, requiresArg: true, default: 'info', describe: 'what goes to stderr' },
+  'log-format': {
+    choices: ['json', 'pretty'],
+    requiresArg: true,
+    describe: 'default: pretty on a terminal, else json',
+  },
 };
+
+const HELP_COLUMNS = 100;
 
 /** After a command is over nothing should keep the process; what does (a peer's open socket) is not waited for. */
 const LINGER_MS = 250;
@@ -59,9 +74,19 @@ export async function main(program: Program, argv: readonly string[] = process.a
 
 async function runCommand(program: Program, argv: readonly string[]): Promise<ExitCode> {
   let running: Promise<ExitCode> | undefined;
-  let parser: Argv = yargs([...argv])
+  let current: Command | undefined;
+  const typed = () => ({
+    program: program.name,
+    usage: current?.usage,
+    commands: program.commands.map(({ usage }) => usage.split(' ', 1).join()),
+    options: Object.keys(optionsOf(current)),
+    repeatable: new Set(Object.entries(optionsOf(current)).flatMap(([name, { array }]) => (array ? [name] : []))),
+  });
+  const [first, ...others] = argv;
+  const words = first === 'help' && program.haltAtFirstWord !== true ? [...others, '--help'] : [...argv];
+  const parser: Argv = yargs(words)
     .scriptName(program.name)
-    .usage(`${program.describe}\n\nUsage: $0 <command>`)
+    .usage(`${program.describe}\n\nUsage: ${program.usage ?? '$0 COMMAND'}`)
     .parserConfiguration({
       'halt-at-non-option': program.haltAtFirstWord === true,
       'parse-positional-numbers': false,
@@ -72,49 +97,66 @@ async function runCommand(program: Program, argv: readonly string[]): Promise<Ex
       'greedy-arrays': false,
     })
     .locale('en')
-    .version(toolkitVersion())
-    .help()
-    .wrap(100)
-    .strict()
+    .version('version', 'show the version', toolkitVersion())
+    .help('help', 'show this')
+    .alias('help', 'h')
+    .wrap(HELP_COLUMNS)
     .exitProcess(false)
+    // Groups stand in the order of their making: a command's own options first.
+    .group(['help', 'version'], 'Options:')
     .options(COMMON)
     .group(Object.keys(COMMON), 'Common options:');
   for (const command of program.commands) {
-    parser = parser.command(
+    parser.command(
       command.usage,
       command.describe,
       (builder) => {
-        let built: Argv = builder.options({ ...command.options });
-        for (const [name, options] of Object.entries(command.positionals ?? {}))
-          built = built.positional(name, options);
-        for (const [line, what] of command.examples ?? []) built = built.example(line, what);
-        return built;
+        current = command;
+        return described(builder, command);
       },
       (parsed) => {
-        refuseRepeated(parsed, command);
+        const isDefault = command.usage.startsWith('$0');
+        refuseWrongUse({ ...typed(), parsed, words: isDefault ? 'any' : 'none' });
+        tellUnused(program.name, parsed as unknown as Flags);
         running = command.run(parsed as unknown as Flags);
       },
     );
   }
-  parser = parser.demandCommand(1, 'name a command').fail((message, error) => {
-    if (error) throw error;
-    throw new UsageError(lowerFirst(message), `${program.name} --help shows commands and options`);
+  parser.fail((message, error) => {
+    // yargs' own parser reports by exception.
+    if (error && error.name !== 'YError') throw error;
+    if (!program.haltAtFirstWord) refuseUnknownOptions({ ...typed(), parsed: optionsIn(words) });
+    throw wrongUse(message ?? error.message, typed());
   });
-  await parser.parseAsync();
-  return running === undefined ? EXIT.done : await running;
+  const parsed = await parser.parseAsync();
+  if (running !== undefined) return running;
+  if (parsed.help !== true && parsed.version !== true) refuseWrongUse({ ...typed(), parsed, words: 'command' });
+  return EXIT.done;
 }
 
-/** `--bind a --bind b` is a slip, not a list, unless the option says it may be repeated. */
-function refuseRepeated(parsed: Readonly<Record<string, unknown>>, command: Command): void {
-  const known = { ...COMMON, ...command.options };
-  for (const [name, value] of Object.entries(parsed)) {
-    if (Array.isArray(value) && name in known && known[name]?.array !== true) {
-      throw new UsageError(`--${name} is given more than once`);
-    }
+function described(builder: Argv, command: Command): Argv {
+  let built = builder;
+  for (const [name, options] of Object.entries(command.options ?? {})) {
+    built = built.option(
+      name,
+      options.type === 'string' && !options.array ? { requiresArg: true, ...options } : options,
+    );
   }
+  for (const [name, options] of Object.entries(command.positionals ?? {})) built = built.positional(name, options);
+  for (const [line, what] of command.examples ?? []) built = built.example(line, what);
+  return built;
 }
 
-function lowerFirst(text: string): string {
-  const line = text.split('\n').find((part) => part.trim() !== '') ?? 'wrong use';
-  return line.charAt(0).toLowerCase() + line.slice(1);
+/** For where yargs gave up before it had a result. */
+function optionsIn(words: readonly string[]): Record<string, true> {
+  return Object.fromEntries(
+    words.flatMap((word) => {
+      const [, name] = /^--([a-z][\w-]*)/i.exec(word) ?? [];
+      return name === undefined ? [] : [[name, true]];
+    }),
+  );
+}
+
+function optionsOf(command: Command | undefined): Readonly<Record<string, Options>> {
+  return { help: {}, version: {}, ...COMMON, ...command?.options };
 }

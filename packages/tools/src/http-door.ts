@@ -31,7 +31,10 @@ export async function serveHttp(flags: Flags): Promise<ExitCode> {
   using end = endSignal();
   const log = openLogFor('mcp-tools', flags);
   const { overlay, chosenBecause } = await openOverlay({ env: process.env, kind: flags.overlay });
-  log.debug({ overlay: overlay.kind, because: chosenBecause }, 'overlay chosen');
+  log[flags.overlay === undefined ? 'info' : 'debug'](
+    { overlay: overlay.kind, because: chosenBecause },
+    'overlay chosen',
+  );
   // A share that does not exist is said now, not at the first request.
   await reach(() => overlay.dial(token));
   const secret =

@@ -1,7 +1,17 @@
 // `mcp-gateway check CONFIG`: validates, starts each backend once, and shows every public name, where it leads, and what
 // is hidden and why. Exit 1 when a backend fails, so that a script can rely on it.
 
-import { type Command, EXIT, type Flags, openLog, printJson, printTable, say, toolkitVersion } from '@mcp-overlay/cli';
+import {
+  type Command,
+  EXIT,
+  type Flags,
+  openLog,
+  printJson,
+  printTable,
+  say,
+  tellOverlay,
+  toolkitVersion,
+} from '@mcp-overlay/cli';
 import { describeBackends } from '@mcp-overlay/config';
 import { openOverlay } from '@mcp-overlay/overlay';
 import { LIST_KINDS } from '@mcp-overlay/relay';
@@ -49,7 +59,8 @@ export const checkCommand: Command = {
     }
     const log = openLog({ program: 'mcp-gateway', level: 'error' });
     const kind = flags.overlay ?? config.share.overlay;
-    const { overlay } = await openOverlay({ env: process.env, ...(kind === undefined ? {} : { kind }) });
+    const { overlay, chosenBecause } = await openOverlay({ env: process.env, kind });
+    tellOverlay('mcp-gateway', { ...flags, overlay: kind }, { kind: overlay.kind, because: chosenBecause });
     const settings = sessionSettings({ config, overlay, log, env: process.env, version: toolkitVersion() });
     const checked = await Promise.all(settings.backends.map((one) => checkBackend(one, settings)));
     await overlay.close();

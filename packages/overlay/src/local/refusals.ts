@@ -4,7 +4,9 @@ import { OverlayError } from '../errors.ts';
 
 export function unknown(token: string): OverlayError {
   return new OverlayError('share_unknown', `share ${token} does not exist`, {
-    hint: `make it with: mcp-tools create ${token}`,
+    hint: /^[0-9]{1,5}$/.test(token)
+      ? 'a share is named by the token that its host prints, not by a port'
+      : `mcp-tools list shows the shares there are; make this one with: mcp-tools create ${token}`,
   });
 }
 

@@ -15,7 +15,10 @@ export const runCommand: Command = {
     using end = endSignal();
     const log = openLogFor('mcp-tools', flags);
     const { overlay, chosenBecause } = await openOverlay({ env: process.env, kind: flags.overlay });
-    log.debug({ overlay: overlay.kind, because: chosenBecause }, 'overlay chosen');
+    log[flags.overlay === undefined ? 'info' : 'debug'](
+      { overlay: overlay.kind, because: chosenBecause },
+      'overlay chosen',
+    );
     if (process.stdin.isTTY) {
       say(
         'this speaks MCP on stdin and stdout; paste it into an agent instead:',

@@ -1,7 +1,7 @@
 // `mcp-tools create`, `delete`, `list`: persistent shares.
 
-import { announce, type Command, EXIT, type Flags, printJson, printTable } from '@mcp-overlay/cli';
-import { openOverlay } from '@mcp-overlay/overlay';
+import { announce, type Command, EXIT, type Flags, printJson, printTable, tellOverlay } from '@mcp-overlay/cli';
+import { type Overlay, openOverlay } from '@mcp-overlay/overlay';
 
 export const createCommand: Command = {
   usage: 'create [name]',
@@ -9,7 +9,7 @@ export const createCommand: Command = {
   positionals: { name: { type: 'string', describe: '3–32 of a–z, 0–9 and -; random when left out' } },
   examples: [['$0 create my-gateway', 'prints {"share_token":"my-gateway"}']],
   run: async (flags: Flags) => {
-    const { overlay } = await openOverlay({ env: process.env, kind: flags.overlay });
+    const overlay = await open(flags);
     const share = await overlay.createShare(flags.name === undefined ? undefined : String(flags.name));
     announce({ share_token: share.token });
     await overlay.close();
@@ -22,7 +22,7 @@ export const deleteCommand: Command = {
   describe: 'remove a persistent share',
   positionals: { name: { type: 'string', describe: 'its token' } },
   run: async (flags: Flags) => {
-    const { overlay } = await openOverlay({ env: process.env, kind: flags.overlay });
+    const overlay = await open(flags);
     await overlay.deleteShare(String(flags.name));
     announce({ deleted: String(flags.name) });
     await overlay.close();
@@ -35,7 +35,7 @@ export const listCommand: Command = {
   describe: 'shares of this user',
   options: { json: { type: 'boolean', describe: 'for programs' } },
   run: async (flags: Flags) => {
-    const { overlay } = await openOverlay({ env: process.env, kind: flags.overlay });
+    const overlay = await open(flags);
     const shares = await overlay.listShares();
     if (flags.json === true) {
       printJson(shares.map((share) => ({ ...share, createdAt: share.createdAt.toISOString() })));
@@ -54,3 +54,9 @@ export const listCommand: Command = {
     return EXIT.done;
   },
 };
+
+async function open(flags: Flags): Promise<Overlay> {
+  const { overlay, chosenBecause } = await openOverlay({ env: process.env, kind: flags.overlay });
+  tellOverlay('mcp-tools', flags, { kind: overlay.kind, because: chosenBecause });
+  return overlay;
+}
