@@ -17,8 +17,9 @@ export interface ShareEntry {
 
 const SUFFIX = '.json';
 const DRAFT = /^[a-z0-9-]+\.draft-[0-9a-f]+$/;
-/** Writing one takes under a millisecond: older drafts were left by a kill in between. */
-const DRAFT_MS = 60_000;
+const SOCKET = /^([a-z0-9-]+)\.sock(~|$)/;
+/** Making a share takes milliseconds: what is older and incomplete was left by a kill in between. */
+const INCOMPLETE_MS = 60_000;
 
 /** Where a share's host listens. */
 export function socketOf(folder: StateFolder, token: string): string {
@@ -64,6 +65,7 @@ export async function sweptEntries(folder: StateFolder): Promise<(ShareEntry & {
   const names = await readdir(folder.shares);
   await Promise.all(names.filter((name) => DRAFT.test(name)).map((name) => sweepDraft(join(folder.shares, name))));
   const tokens = names.filter((name) => name.endsWith(SUFFIX)).map((name) => name.slice(0, -SUFFIX.length));
+  await sweepOrphans(folder, new Set(tokens));
   const entries = await Promise.all(
     tokens
       .filter(isShareToken)
@@ -103,9 +105,22 @@ function parseEntry(token: string, text: string): ShareEntry | undefined {
   }
 }
 
+/** Sockets whose host was killed before its share had an entry: nobody will bind those names again. */
+async function sweepOrphans(folder: StateFolder, entries: ReadonlySet<string>): Promise<void> {
+  for (const name of await readdir(folder.run)) {
+    const [, token] = SOCKET.exec(name) ?? [];
+    if (token === undefined || entries.has(token)) continue;
+    if (await isOld(join(folder.run, name))) await sweepSocket(socketOf(folder, token));
+  }
+}
+
 async function sweepDraft(path: string): Promise<void> {
+  if (await isOld(path)) await unlink(path).catch(() => {});
+}
+
+async function isOld(path: string): Promise<boolean> {
   const stats = await lstat(path).catch(() => undefined);
-  if (stats && Date.now() - stats.mtimeMs > DRAFT_MS) await unlink(path).catch(() => {});
+  return stats !== undefined && Date.now() - stats.mtimeMs > INCOMPLETE_MS;
 }
 
 function entryPath(folder: StateFolder, token: string): string {

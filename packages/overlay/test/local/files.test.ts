@@ -233,3 +233,27 @@ test('what the system refuses is told as an error of ours', { timeout }, async (
     coded('state_folder_unsafe'),
   );
 });
+
+test('sockets of hosts that were killed before their share had an entry are swept when they are old', {
+  timeout,
+}, async () => {
+  await using net = await tempOverlay();
+  const listener = await net.overlay.listenEphemeral(echo);
+  const run = join(net.home, 'run');
+  const living = (await readdir(run)).sort();
+  const leave = async (token: string): Promise<string[]> => {
+    const names = [`${token}.sock~0123456789.s`, `${token}.sock~0123456789`, `${token}.sock`];
+    const [socket = '', ...links] = names;
+    await deadSocket(join(run, socket));
+    for (const link of links) await symlink(socket, join(run, link));
+    return names;
+  };
+  for (const name of await leave('old')) await lutimes(join(run, name), 0, 0);
+  await deadSocket(join(run, 'unclaimed.sock~0123456789.s'));
+  await utimes(join(run, 'unclaimed.sock~0123456789.s'), 0, 0);
+  const young = await leave('young');
+  for (const name of living) await lutimes(join(run, name), 0, 0);
+  await net.other.listShares();
+  assert.deepEqual((await readdir(run)).sort(), [...living, ...young].sort());
+  (await net.other.dial(listener.share)).destroy();
+});
