@@ -58,6 +58,11 @@ export class OpenRequests {
     if (request) request.timer ??= setTimeout(expired, waitMs);
   }
 
+  /** Requests that wait. */
+  waiting(): Message[] {
+    return this.queue.filter(({ kind }) => kind === 'request');
+  }
+
   /** What waited, in order; from here on it counts as sent. */
   flush(): Message[] {
     const waiting = this.queue;

@@ -30,7 +30,7 @@ export interface SteadyOptions {
   /** Who failed, in messages to people: `backend fs`, `share build-box`. */
   readonly name: string;
   open(events: SourceEvents, signal: AbortSignal): Promise<Transport>;
-  readonly backoff: Pick<Backoff, 'next' | 'note'>;
+  readonly backoff: Pick<Backoff, 'next' | 'note'> & Partial<Pick<Backoff, 'state'>>;
   /** How long a request waits while there is no way to the server. */
   readonly waitMs: number;
   /** From open to an answered initialize; longer counts as a failure. */
@@ -58,6 +58,8 @@ export interface SteadyState {
   readonly reason: string | undefined;
   /** How often the session was rebuilt. */
   readonly rebuilt: number;
+  /** It failed too often: left alone for a while, and requests are refused at once. */
+  readonly givenUp: boolean;
 }
 
 /** A client that sends more than is answered is told to come back later. */
@@ -94,7 +96,8 @@ export class SteadySession implements Transport {
   }
 
   get state(): SteadyState {
-    return { phase: this.phase, since: this.since, reason: this.reason, rebuilt: this.rebuilt };
+    const { phase, since, reason, rebuilt, givenUp } = this;
+    return { phase, since, reason, rebuilt, givenUp };
   }
 
   /** Resolves when every request of the client is answered. */
@@ -123,6 +126,10 @@ export class SteadySession implements Transport {
     this.memory.fromClient(message);
     this.open.add(message);
     if (this.phase === 'failed') queueMicrotask(() => void this.close({ code: 'failed', reason: this.reason ?? '' }));
+    if (this.givenUp) {
+      queueMicrotask(() => this.expire(message));
+      return true;
+    }
     if (this.phase !== 'up') {
       this.open.wait(message, this.options.waitMs, () => this.expire(message));
       return true;
@@ -308,15 +315,21 @@ export class SteadySession implements Transport {
     return errorMessage(id, 'busy', text, { ...this.options.facts, retryAfterMs: RETRY_AFTER_MS });
   }
 
+  private get givenUp(): boolean {
+    return this.phase === 'waiting' && this.options.backoff.state?.().circuit === 'open';
+  }
+
   private expire({ id }: Message): void {
-    if (id === undefined) return;
+    if (id === undefined || !this.open.has(id)) return;
     this.settle(id);
     this.deliver(this.unavailable(id));
   }
 
   private unavailable(id: string): Message {
     const since = new Date(this.since).toISOString();
-    const text = `${this.options.name} has not been reachable since ${since}: ${this.reason ?? 'it is still starting'}`;
+    const then = this.givenUp ? '; it failed too often and is left alone for a while' : '';
+    const why = `${this.reason ?? 'it is still starting'}${then}`;
+    const text = `${this.options.name} has not been reachable since ${since}: ${why}`;
     return errorMessage(id, this.options.unavailable, text, { ...this.options.facts, since });
   }
 
@@ -362,8 +375,9 @@ export class SteadySession implements Transport {
   }
 
   private retryLater(reason: string): void {
-    this.enter('waiting', reason);
     this.options.backoff.note('crash');
+    this.enter('waiting', reason);
+    if (this.givenUp) for (const message of this.open.waiting()) this.expire(message);
     this.retryTimer = setTimeout(() => void this.openTransport(), this.options.backoff.next());
   }
 
