@@ -4,6 +4,7 @@ import assert from 'node:assert/strict';
 import {
   chmod,
   lstat,
+  lutimes,
   mkdir,
   mkdtemp,
   readdir,
