@@ -73,8 +73,12 @@ export async function startBridge(options: BridgeOptions): Promise<Bridge> {
     close: async () => {
       await listener.close();
       await drained([...sessions.keys()]);
-      await acceptor.close({ code: 'away', reason: 'the bridge is ending' });
-      await Promise.all([...sessions.values()]);
+      const reason = { code: 'away', reason: 'the bridge is ending' };
+      const over = [...sessions.values()];
+      // Open calls get their answers before the peers are sent away.
+      const ended = [...sessions.keys()].map((server) => server.close(reason));
+      await acceptor.close(reason);
+      await Promise.all([...ended, ...over]);
     },
   };
 }

@@ -5,6 +5,7 @@ import {
   type CloseReason,
   errorMessage,
   faultReply,
+  isRepeatable,
   type Limits,
   type Message,
   resultMessage,
@@ -62,6 +63,7 @@ export interface SessionOriginInfo {
 }
 
 interface OpenCall {
+  readonly method: string;
   readonly cancel: Cancel;
   /** The client wants no answer any more. */
   abandoned: boolean;
@@ -176,6 +178,7 @@ export class ClientSession {
     }
     const params = paramsOf(message);
     const call: OpenCall = {
+      method: message.method ?? '',
       cancel: new Cancel(),
       abandoned: false,
       trail: {},
@@ -291,8 +294,20 @@ export class ClientSession {
     });
   }
 
+  /** We go and the servers with us: nobody will ever know more. What has no effects is asked again by whoever comes back. */
+  private answerUnknown(why: string): void {
+    for (const [id, { method, abandoned, trail }] of this.open) {
+      if (abandoned || isRepeatable(method)) continue;
+      const text = `outcome unknown: ${why} and this call was open; it may or may not have run, and is not run again`;
+      this.send(
+        errorMessage(id, 'outcome_unknown', text, trail.backend === undefined ? {} : { backend: trail.backend }),
+      );
+    }
+  }
+
   private async closeNow(reason: CloseReason | undefined): Promise<void> {
     this.fromBackend.close();
+    if (reason?.code === 'away') this.answerUnknown(reason.reason);
     for (const call of this.open.values()) this.abandon(call, 'the session ended');
     await Promise.all([this.client.close(reason), ...this.backends.map((backend) => backend.close())]);
     this.resolveClosed();

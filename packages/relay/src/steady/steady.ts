@@ -393,6 +393,12 @@ export class SteadySession implements Transport {
     const transport = this.transport;
     this.transport = undefined;
     if (reason.code !== 'done') this.reason = reason.reason;
+    for (const message of this.open.lose(() => false).lost) {
+      if (isRepeatable(message.method ?? '')) continue;
+      const id = message.id ?? 'null';
+      this.settle(id);
+      this.deliver(this.lostAnswer(message, id, reason.reason));
+    }
     for (const id of this.open.ids()) {
       this.settle(id);
       this.deliver(this.unavailable(id));
