@@ -4,13 +4,8 @@
 import assert from 'node:assert/strict';
 import { join } from 'node:path';
 import { describe, test } from 'node:test';
-import {
-  type Act,
-  processesWith,
-  type ScriptedServer,
-  scriptedServer,
-  untilNoneWith,
-} from '@mcp-overlay/relay/testing';
+import { setTimeout as wait } from 'node:timers/promises';
+import { type Act, processesWith, type ScriptedServer, scriptedServer } from '@mcp-overlay/relay/testing';
 import { type Backend, type Command, House, type Running, runToEnd } from './harness.ts';
 import { type Json, LineClient } from './line-client.ts';
 import { commandBackend, shareBackend, stdioBackend } from './servers.ts';
@@ -132,7 +127,7 @@ describe('a server that does not start', () => {
         stdioBackend('slow', { startDelayMs: 6000 }),
         stdioBackend('fine'),
       ],
-      { aggregator: { list_wait: '1s' } },
+      { aggregator: { connection: { list_wait: '1s' } } },
     );
     await using agent = LineClient.spawn(house.agentProgram(token));
     await agent.initialize();
@@ -170,7 +165,7 @@ describe('a server that does not start', () => {
   test('it comes back by itself, in a session that was open all the time', async () => {
     await using house = await House.open();
     const token = await house.gateway([fickle(house, 'fickle', 4), stdioBackend('fine')], {
-      aggregator: { list_wait: '1s' },
+      aggregator: { connection: { list_wait: '1s' } },
     });
     await using agent = LineClient.spawn(house.agentProgram(token));
     await agent.initialize();
@@ -187,7 +182,7 @@ describe('a server that does not start', () => {
       const backend = fickle(house, 'only', 3);
       const { command, args } = backend.transport as { command: string; args: string[] };
       const only = bridged ? shareBackend('only', await house.bridge('--', command, ...args)) : backend;
-      const token = await house.gateway([only], { aggregator: { list_wait: '500ms' } });
+      const token = await house.gateway([only], { aggregator: { connection: { list_wait: '500ms' } } });
       await using agent = LineClient.spawn(house.agentProgram(token));
       await agent.initialize();
       await untilListed(agent, 'echo');
@@ -226,83 +221,96 @@ describe('no process is left', onLinux, () => {
       atStart: [{ do: 'spawn', via: 'sh', deaf: true, keepsOutput: true }],
     });
 
-  interface Scene {
+  class Scene implements AsyncDisposable {
     readonly house: House;
-    readonly near: ScriptedServer;
-    readonly far: ScriptedServer;
-    readonly gateway: Running;
-    readonly bridge: Running;
-    readonly agent: LineClient;
-  }
+    readonly near = hostile('near');
+    readonly far = hostile('far');
+    /** Programs of ours that have a marker in their own command line. */
+    ours: readonly number[] = [];
+    gateway: Running | undefined;
+    bridge: Running | undefined;
+    agent: LineClient | undefined;
 
-  async function scene(house: House): Promise<Scene> {
-    const near = hostile('near');
-    const far = hostile('far');
-    const bridge = await house.start(house.program('bridge', '--overlay', 'local', far.command, ...far.args));
-    const file = await house.config([
-      shareBackend('far', bridge.ready.share_token ?? ''),
-      commandBackend('near', near),
-    ]);
-    const gateway = await house.start(house.gatewayProgram(file));
-    const agent = LineClient.spawn(house.agentProgram(gateway.ready.share_token ?? ''));
-    await agent.initialize();
-    for (const id of ['near', 'far']) await agent.call(`${id}__echo`);
-    await untilProbed(near, far);
-    return { house, near, far, gateway, bridge, agent };
-  }
+    private constructor(house: House) {
+      this.house = house;
+    }
 
-  /** Until only the agent's session is left: a server, the shell and the grandchild on each side. */
-  async function untilProbed(...servers: readonly ScriptedServer[]): Promise<void> {
-    for (const { marker } of servers) {
-      for (const until = Date.now() + GONE_MS; processesWith(marker).length > 3; ) {
-        assert.ok(Date.now() < until, `${processesWith(marker).length} processes`);
-        await new Promise((resolve) => setTimeout(resolve, 50));
-      }
-      assert.equal(processesWith(marker).length, 3);
+    /** An agent with a hostile server behind the gateway, and one behind a bridge. */
+    static async open(house: House): Promise<OpenScene> {
+      const scene = new Scene(house);
+      const { near, far } = scene;
+      scene.bridge = await house.start(house.program('bridge', '--overlay', 'local', far.command, ...far.args));
+      scene.ours = [scene.bridge.pid];
+      const token = scene.bridge.ready.share_token ?? '';
+      const file = await house.config([shareBackend('far', token), commandBackend('near', near)]);
+      scene.gateway = await house.start(house.gatewayProgram(file));
+      scene.agent = LineClient.spawn(house.agentProgram(scene.gateway.ready.share_token ?? ''));
+      await scene.agent.initialize();
+      for (const id of ['near', 'far']) await scene.agent.call(`${id}__echo`);
+      for (const { marker } of [near, far]) assert.ok(processesWith(marker).length >= 3);
+      return scene as OpenScene;
+    }
+
+    async gone(): Promise<void> {
+      for (const { marker } of [this.near, this.far]) await untilNone(marker, this.ours);
+    }
+
+    async [Symbol.asyncDispose](): Promise<void> {
+      await this.agent?.[Symbol.asyncDispose]();
     }
   }
 
-  async function bothGone({ near, far }: Scene): Promise<void> {
-    await Promise.all([near, far].map(({ marker }) => untilNoneWith(marker, GONE_MS)));
+  type OpenScene = Scene & { readonly gateway: Running; readonly bridge: Running; readonly agent: LineClient };
+
+  /** Until only the agent's session is left: the server, the shell and the grandchild. */
+  const untilProbed = (marker: string, ours: readonly number[] = []): Promise<void> => untilCount(marker, 3, ours);
+  const untilNone = (marker: string, ours: readonly number[] = []): Promise<void> => untilCount(marker, 0, ours);
+
+  async function untilCount(marker: string, count: number, ours: readonly number[]): Promise<void> {
+    const alive = (): number[] => processesWith(marker).filter((pid) => !ours.includes(pid));
+    for (const until = Date.now() + GONE_MS; alive().length !== count; ) {
+      assert.ok(Date.now() < until, `${alive().length} processes, not ${count}`);
+      await wait(50);
+    }
   }
 
   test('after SIGTERM of the gateway, and then of the bridge; both exit 0', async () => {
     await using house = await House.open();
-    const all = await scene(house);
-    await using _agent = all.agent;
-    const open = all.agent.call('near__hang');
-    assert.equal(await all.gateway.end('SIGTERM'), 0);
-    assert.deepEqual(processesWith(all.near.marker), []);
-    assert.equal(await all.bridge.end('SIGTERM'), 0);
-    await bothGone(all);
+    await using scene = await Scene.open(house);
+    const { agent, gateway, bridge, near } = scene;
+    const open = agent.call('near__hang');
+    await agent.told('near__echo');
+    assert.equal(await gateway.end('SIGTERM'), 0);
+    assert.deepEqual(processesWith(near.marker), []);
+    assert.equal(await bridge.end('SIGTERM'), 0);
+    await scene.gone();
     assert.equal((await open).error?.data?.error, 'outcome_unknown');
     // The gateway is not there, but the agent's stdio is.
-    assert.equal(await all.agent.end(), 0);
+    assert.equal(await agent.end(), 0);
   });
 
   test('after SIGKILL of the gateway, and then of the bridge', async () => {
     await using house = await House.open();
-    const all = await scene(house);
-    await using _agent = all.agent;
-    assert.equal(await all.gateway.end('SIGKILL'), null);
-    await untilNoneWith(all.near.marker, GONE_MS);
-    assert.equal(await all.bridge.end('SIGKILL'), null);
-    await bothGone(all);
+    await using scene = await Scene.open(house);
+    assert.equal(await scene.gateway.end('SIGKILL'), null);
+    await untilNone(scene.near.marker);
+    assert.equal(await scene.bridge.end('SIGKILL'), null);
+    await scene.gone();
   });
 
   test("after the agent's end of input: mcp-tools exits 0, the servers of its session are gone", async () => {
     await using house = await House.open();
-    const all = await scene(house);
-    assert.equal(await all.agent.end(), 0);
-    await bothGone(all);
+    await using scene = await Scene.open(house);
+    assert.equal(await scene.agent.end(), 0);
+    await scene.gone();
   });
 
   test('after SIGTERM of mcp-tools run: it exits 0, the servers of its session are gone', async () => {
     await using house = await House.open();
-    const all = await scene(house);
-    all.agent.ends.kill('SIGTERM');
-    assert.equal(await all.agent.ends.ended, 0);
-    await bothGone(all);
+    await using scene = await Scene.open(house);
+    scene.agent.ends.kill('SIGTERM');
+    assert.equal(await scene.agent.ends.ended, 0);
+    await scene.gone();
   });
 
   test('after SIGTERM of mcp-tools http, and after the end of one HTTP session', async () => {
@@ -322,14 +330,14 @@ describe('no process is left', onLinux, () => {
       return response.headers.get('mcp-session-id') ?? '';
     };
     const first = await session();
-    await untilProbed(near);
+    assert.ok(processesWith(near.marker).length >= 3);
     const ended = await fetch(url, { method: 'DELETE', headers: { 'mcp-session-id': first } });
     assert.ok(ended.ok, String(ended.status));
-    await untilNoneWith(near.marker, GONE_MS);
+    await untilNone(near.marker);
     await session();
     assert.ok(processesWith(near.marker).length >= 3);
     assert.equal(await door.end('SIGTERM'), 0);
-    await untilNoneWith(near.marker, GONE_MS);
+    await untilNone(near.marker);
   });
 
   test('after a client that spoke bare lines hung up', async () => {
@@ -340,7 +348,7 @@ describe('no process is left', onLinux, () => {
     await client.initialize();
     await client.call('echo');
     client.ends.kill('SIGKILL');
-    await untilNoneWith(near.marker, GONE_MS);
+    await untilNone(near.marker);
   });
 
   test('of a server that died: what it had started is ended before its successor works', async () => {
@@ -351,11 +359,11 @@ describe('no process is left', onLinux, () => {
     await using agent = LineClient.spawn(house.agentProgram(token));
     await agent.initialize();
     await agent.call('echo');
-    await untilProbed(near);
+    await untilProbed(near.marker);
     const before = processesWith(near.marker);
     await agent.call('act', { acts: [{ do: 'die' }] });
     await agent.told('echo', {});
-    await untilProbed(near);
+    await untilProbed(near.marker);
     assert.ok(processesWith(near.marker).every((pid) => !before.includes(pid)));
   });
 });
