@@ -1,7 +1,6 @@
 // Requests of the client that have no answer yet, and among them those that wait for a way to the server. Bounded: whoever
 // sends more than is answered is told so, request by request.
 
-import { parseMessage } from '../json-rpc.ts';
 import { LIMITS } from '../limits.ts';
 import type { Message } from '../message.ts';
 
@@ -78,13 +77,10 @@ export class OpenRequests {
     });
   }
 
-  /** A cancelled request that never left needs no answer. */
-  cancelWaiting(cancelled: Message): boolean {
-    const { params } = parseMessage(cancelled) as { params?: { requestId?: unknown } };
-    const id = JSON.stringify(params?.requestId ?? null);
-    if (!this.queue.some((message) => message.kind === 'request' && message.id === id)) return false;
-    this.settle(id);
-    return true;
+  /** Whether it never left. */
+  waits(id: string): boolean {
+    const request = this.open.get(id);
+    return request !== undefined && this.queue.includes(request.message);
   }
 
   /** The server is gone. Requests that were sent are `lost`, but for those that may be asked once more: they wait, first. */

@@ -30,6 +30,8 @@ export class SessionMemory {
   fromClient(message: Message): void {
     switch (message.method) {
       case 'initialize':
+        // A second one is refused by every server: the first made the session.
+        if (this.established) return;
         this.initialize = message;
         this.watch(message);
         return;

@@ -5,7 +5,8 @@
 
 import type { RpcErrorName } from '../errors.ts';
 import { describeFault } from '../faults.ts';
-import { errorMessage, notificationMessage } from '../json-rpc.ts';
+import { stringifyExact } from '../json-exact.ts';
+import { errorMessage, notificationMessage, parseMessage } from '../json-rpc.ts';
 import type { Fault, Message } from '../message.ts';
 import { isRepeatable } from '../methods.ts';
 import { type CloseReason, DONE, type Transport, type TransportHandlers } from '../transport.ts';
@@ -134,7 +135,7 @@ export class SteadySession implements Transport {
       this.open.wait(message, this.options.waitMs, () => this.expire(message));
       return true;
     }
-    if (message.method === 'initialize') this.watchStart();
+    if (this.handshakeOpen()) this.watchStart();
     return this.transport?.send(message) ?? true;
   }
 
@@ -225,7 +226,7 @@ export class SteadySession implements Transport {
       void changedLists(transport, this.memory, this.own).then((changed) => {
         for (const method of changed) this.deliver(notificationMessage(method));
       });
-    } else if (this.memory.initialize === undefined) {
+    } else if (!this.handshakeOpen()) {
       clearTimeout(this.startTimer);
     }
     this.flush();
@@ -294,13 +295,24 @@ export class SteadySession implements Transport {
   }
 
   private sendNotification(message: Message): boolean {
+    if (message.method === 'notifications/cancelled' && this.takenBack(message)) return true;
     this.memory.fromClient(message);
     if (this.phase === 'up') return this.transport?.send(message) ?? true;
-    if (message.method === 'notifications/cancelled' && this.open.cancelWaiting(message)) return true;
     // A rebuilt session replays `initialized` itself; what an old server was told does not concern a new one.
     const forTheSameServer = !this.memory.established || this.phase === 'suspended';
     if (forTheSameServer && this.open.refuses(message) !== 'full') this.open.wait(message, 0, () => {});
     return true;
+  }
+
+  /** A server does not answer a request that was taken back (MCP: cancellation). true: it need not hear of it. */
+  private takenBack(cancelled: Message): boolean {
+    const { params } = parseMessage(cancelled) as { params?: { requestId?: unknown } };
+    const id = stringifyExact(params?.requestId ?? null);
+    // Initialize cannot be taken back.
+    if (this.handshakeOpen() && id === this.memory.initialize?.id) return true;
+    const waited = this.open.waits(id);
+    this.settle(id);
+    return waited;
   }
 
   private numbered(request: Message): Message {
@@ -412,7 +424,12 @@ export class SteadySession implements Transport {
     this.handlers?.closed(reason);
   }
 
+  private handshakeOpen(): boolean {
+    return !this.memory.established && this.open.has(this.memory.initialize?.id ?? '');
+  }
+
   private settle(id: string): void {
+    if (this.handshakeOpen() && id === this.memory.initialize?.id) clearTimeout(this.startTimer);
     this.open.settle(id);
     this.memory.forget(id);
   }
