@@ -11,6 +11,7 @@ export type Bind =
 /** A longer socket path is cut silently by some systems. */
 const MAX_SOCKET_PATH_BYTES = 100;
 
+const MAX_PORT = 65_535;
 const REMEDY = 'use 127.0.0.1:PORT, [::1]:PORT or unix:/absolute/path';
 
 export function parseBind(text: string): Bind {
@@ -22,8 +23,11 @@ export function parseBind(text: string): Bind {
     }
     return { kind: 'unix', path };
   }
-  const match = /^(127\.0\.0\.1|localhost|\[::1\]):(\d{1,5})$/.exec(text);
+  const [, bare] = /^:?(\d{1,5})$/.exec(text) ?? [];
+  if (bare !== undefined) throw new UsageError(`--bind ${text} names no address`, `did you mean 127.0.0.1:${bare}?`);
+  const match = /^(127\.0\.0\.1|localhost|\[::1\]):(\d+)$/.exec(text);
   const port = Number(match?.[2]);
-  if (!match || port > 65_535) throw new UsageError(`--bind ${text} is not a loopback address`, REMEDY);
+  if (!match) throw new UsageError(`--bind ${text} is not a loopback address`, REMEDY);
+  if (port > MAX_PORT) throw new UsageError(`--bind ${text}: ${match[2]} is no port`, `at most ${MAX_PORT}`);
   return { kind: 'tcp', host: match[1] === '[::1]' ? '::1' : '127.0.0.1', port };
 }

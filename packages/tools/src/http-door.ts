@@ -85,7 +85,15 @@ async function reach(dial: () => Promise<{ abort(reason: string): void }>): Prom
 
 function listen(server: ReturnType<typeof createServer>, bind: Bind): Promise<{ bind: Bind; close(): Promise<void> }> {
   if (bind.kind === 'unix') {
-    return bindSocket(bind.path, (socket) => server.emit('connection', socket)).then(({ close }) => ({ bind, close }));
+    return bindSocket(bind.path, (socket) => server.emit('connection', socket)).then(
+      ({ close }) => ({ bind, close }),
+      (error: Error) => {
+        throw new UsageError(
+          `--bind unix:${bind.path}: ${error.message}`,
+          'choose another with --bind unix:/absolute/path',
+        );
+      },
+    );
   }
   return new Promise((resolve, reject) => {
     server.once('error', (error: NodeJS.ErrnoException) => {

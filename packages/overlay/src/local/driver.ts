@@ -8,7 +8,7 @@ import { checkShareToken, randomShareToken } from '../share-token.ts';
 import { bindSocket } from './bind-socket.ts';
 import { dialLocal } from './dial.ts';
 import { hostShare } from './host.ts';
-import { inUse, notHosted, taken, unknown } from './refusals.ts';
+import { inUse, neverMade, notHosted, taken, unknown } from './refusals.ts';
 import { addEntry, readEntry, removeEntry, socketOf, sweptEntries, sweptEntry } from './registry.ts';
 
 export interface LocalOverlayOptions {
@@ -80,11 +80,11 @@ export function createLocalOverlay({ env = process.env, log, homeDir }: LocalOve
       checkShareToken(token);
       const folder = await open();
       const entry = (await sweptEntries(folder)).find((found) => found.token === token);
-      if (!entry) throw unknown(token);
+      if (!entry) throw neverMade(token);
       return host(folder, token, options, {
         check: async () => {
           // It may have been deleted before we had the socket; from now on it cannot.
-          if (!(await readEntry(folder, token))) throw unknown(token);
+          if (!(await readEntry(folder, token))) throw neverMade(token);
         },
         remove: async () => {},
       });

@@ -2,12 +2,20 @@
 
 import { OverlayError } from '../errors.ts';
 
+/** For who wants to reach it or remove it. */
 export function unknown(token: string): OverlayError {
-  return new OverlayError('share_unknown', `share ${token} does not exist`, {
-    hint: /^[0-9]{1,5}$/.test(token)
-      ? 'a share is named by the token that its host prints, not by a port'
-      : `mcp-tools list shows the shares there are; make this one with: mcp-tools create ${token}`,
-  });
+  return notThere(token, 'mcp-tools list shows the shares there are; a token is what the host of a share prints');
+}
+
+/** For who wants to host it. */
+export function neverMade(token: string): OverlayError {
+  return notThere(token, `make it with: mcp-tools create ${token}`);
+}
+
+function notThere(token: string, remedy: string): OverlayError {
+  const port = /^[0-9]{1,5}$/.test(token);
+  const hint = port ? 'a share is named by the token that its host prints, not by a port' : remedy;
+  return new OverlayError('share_unknown', `share ${token} does not exist`, { hint });
 }
 
 export function notHosted(token: string): OverlayError {

@@ -4,6 +4,9 @@ import { userInfo } from 'node:os';
 import { type Command, EXIT, type Flags, printJson } from '@mcp-overlay/cli';
 import { openOverlay, stateFolder } from '@mcp-overlay/overlay';
 
+/** Where a key of the JSON is no word. */
+const LABELS: Readonly<Record<string, string>> = { stateFolder: 'state folder' };
+
 export const statusCommand: Command = {
   usage: 'status',
   describe: 'own identity and network',
@@ -21,7 +24,9 @@ export const statusCommand: Command = {
       hosted: shares.filter((share) => share.hosted === true).length,
     };
     if (flags.json === true) printJson(status);
-    else for (const [key, value] of Object.entries(status)) process.stdout.write(`${key.padEnd(12)} ${value}\n`);
+    else
+      for (const [key, value] of Object.entries(status))
+        process.stdout.write(`${(LABELS[key] ?? key).padEnd(12)} ${value}\n`);
     await overlay.close();
     return EXIT.done;
   },
