@@ -3,7 +3,7 @@
 
 import assert from 'node:assert/strict';
 import { join } from 'node:path';
-import { describe, test } from 'node:test';
+import { after, before, describe, test } from 'node:test';
 import { setTimeout as wait } from 'node:timers/promises';
 import { type Act, processesWith, type ScriptedServer, scriptedServer } from '@mcp-overlay/relay/testing';
 import { type Backend, type Command, House, type Running, runToEnd } from './harness.ts';
@@ -211,7 +211,13 @@ describe('a server that does not start', () => {
   });
 });
 
-describe('no process is left', onLinux, () => {
+describe('no process is left', { ...onLinux, concurrency: true }, () => {
+  let house: House;
+  before(async () => {
+    house = await House.open();
+  });
+  after(() => house[Symbol.asyncDispose]());
+
   /** Ignore end of input and SIGTERM, with a deaf grandchild behind a shell. */
   const hostile = (name: string): ScriptedServer =>
     scriptedServer({
@@ -275,7 +281,6 @@ describe('no process is left', onLinux, () => {
   }
 
   test('after SIGTERM of the gateway, and then of the bridge; both exit 0', async () => {
-    await using house = await House.open();
     await using scene = await Scene.open(house);
     const { agent, gateway, bridge, near } = scene;
     const open = agent.call('near__hang');
@@ -290,7 +295,6 @@ describe('no process is left', onLinux, () => {
   });
 
   test('after SIGKILL of the gateway, and then of the bridge', async () => {
-    await using house = await House.open();
     await using scene = await Scene.open(house);
     assert.equal(await scene.gateway.end('SIGKILL'), null);
     await untilNone(scene.near.marker);
@@ -299,14 +303,12 @@ describe('no process is left', onLinux, () => {
   });
 
   test("after the agent's end of input: mcp-tools exits 0, the servers of its session are gone", async () => {
-    await using house = await House.open();
     await using scene = await Scene.open(house);
     assert.equal(await scene.agent.end(), 0);
     await scene.gone();
   });
 
   test('after SIGTERM of mcp-tools run: it exits 0, the servers of its session are gone', async () => {
-    await using house = await House.open();
     await using scene = await Scene.open(house);
     scene.agent.ends.kill('SIGTERM');
     assert.equal(await scene.agent.ends.ended, 0);
@@ -314,7 +316,6 @@ describe('no process is left', onLinux, () => {
   });
 
   test('after SIGTERM of mcp-tools http, and after the end of one HTTP session', async () => {
-    await using house = await House.open();
     const near = hostile('near');
     const token = await house.gateway([commandBackend('near', near)]);
     const door = await house.start(
@@ -341,7 +342,6 @@ describe('no process is left', onLinux, () => {
   });
 
   test('after a client that spoke bare lines hung up', async () => {
-    await using house = await House.open();
     const near = hostile('near');
     const token = await house.gateway([commandBackend('near', near)]);
     const client = await LineClient.connect(house.socket(token));
@@ -352,7 +352,6 @@ describe('no process is left', onLinux, () => {
   });
 
   test('of a server that died: what it had started is ended before its successor works', async () => {
-    await using house = await House.open();
     const acts: Act[] = [{ do: 'spawn', via: 'sh', deaf: true }];
     const near = scriptedServer({ name: 'near', atStart: acts });
     const token = await house.gateway([commandBackend('near', near)]);

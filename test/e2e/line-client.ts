@@ -102,14 +102,15 @@ export class LineClient implements AsyncDisposable {
   }
 
   /** A request whose id and params are written exactly so. The answer must carry the very same id text. */
-  async ask(idText: string, method: string, paramsText = '{}'): Promise<Reply> {
+  async ask(idText: string, method: string, paramsText = '{}', deadlineMs = DEADLINE_MS): Promise<Reply> {
     const from = this.lines.length;
     this.write(`{"jsonrpc":"2.0","id":${idText},"method":${JSON.stringify(method)},"params":${paramsText}}`);
     const id: unknown = JSON.parse(idText);
     const { raw, value } = await this.line(
       ({ value }) => value !== undefined && value.method === undefined && 'id' in value && value.id === id,
-      `an answer to ${method} (${idText})`,
+      `answer to ${method} (${idText})`,
       from,
+      deadlineMs,
     );
     const { result, error } = value as { result?: Json; error?: RpcError };
     return { raw, ...(result === undefined ? {} : { result }), ...(error === undefined ? {} : { error }) };
@@ -166,7 +167,7 @@ export class LineClient implements AsyncDisposable {
     return ((value as Json).params ?? {}) as Json;
   }
 
-  async line(fits: (line: Line) => boolean, what: string, from = 0): Promise<Line> {
+  async line(fits: (line: Line) => boolean, what: string, from = 0, deadlineMs = DEADLINE_MS): Promise<Line> {
     let at = from;
     const look = (): Line | undefined => {
       for (; at < this.lines.length; at += 1) {
@@ -190,8 +191,8 @@ export class LineClient implements AsyncDisposable {
           this.#watchers.add(watch);
         }),
         this.#ended(stop.signal, look, what),
-        wait(DEADLINE_MS, undefined, { signal: stop.signal, ref: false }).then(() => {
-          throw new Error(`no ${what} in ${DEADLINE_MS} ms\n${this.#context()}`);
+        wait(deadlineMs, undefined, { signal: stop.signal, ref: false }).then(() => {
+          throw new Error(`no ${what} in ${deadlineMs} ms\n${this.#context()}`);
         }),
       ]);
     } finally {

@@ -1,0 +1,97 @@
+// A way between a share's socket and its host that can be cut: it moves the socket file aside and listens in its place.
+// What it has read is passed on or lost, as with a network that goes away.
+
+import { randomInt } from 'node:crypto';
+import { once } from 'node:events';
+import { rename, unlink } from 'node:fs/promises';
+import { connect, createServer, type Server, type Socket } from 'node:net';
+
+export class CuttingProxy implements AsyncDisposable {
+  readonly #path: string;
+  readonly #server: Server;
+  readonly #pairs = new Set<readonly [Socket, Socket]>();
+  /** Bytes that may pass, both ways together, before the next cut. */
+  #budget = Number.POSITIVE_INFINITY;
+  #nextBudget: () => number = () => Number.POSITIVE_INFINITY;
+  #closedForNow = false;
+  cuts = 0;
+  connections = 0;
+
+  private constructor(path: string) {
+    this.#path = path;
+    this.#server = createServer((near) => this.#join(near));
+  }
+
+  static async inFrontOf(path: string): Promise<CuttingProxy> {
+    await rename(path, `${path}.real`);
+    const proxy = new CuttingProxy(path);
+    proxy.#server.listen(path);
+    await once(proxy.#server, 'listening');
+    return proxy;
+  }
+
+  /** Cuts again and again, each time after some bytes: somewhere inside a message. */
+  cutAfterSome(minBytes: number, maxBytes: number): void {
+    this.#nextBudget = () => randomInt(minBytes, maxBytes);
+    this.#budget = this.#nextBudget();
+  }
+
+  stopCutting(): void {
+    this.#nextBudget = () => Number.POSITIVE_INFINITY;
+    this.#budget = Number.POSITIVE_INFINITY;
+  }
+
+  /** Cuts all that is there, and lets nothing new through until `restore`. */
+  sever(): void {
+    this.#closedForNow = true;
+    this.#cut();
+  }
+
+  restore(): void {
+    this.#closedForNow = false;
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.#cut();
+    this.#server.close();
+    // The host takes its own file away when it ends.
+    await unlink(this.#path).catch(() => {});
+    await rename(`${this.#path}.real`, this.#path).catch(() => {});
+  }
+
+  #join(near: Socket): void {
+    if (this.#closedForNow) {
+      near.destroy();
+      return;
+    }
+    this.connections += 1;
+    const far = connect(`${this.#path}.real`);
+    const pair = [near, far] as const;
+    this.#pairs.add(pair);
+    for (const [from, to] of [pair, pair.toReversed() as [Socket, Socket]]) {
+      from.on('error', () => {});
+      from.on('data', (chunk: Buffer) => {
+        const passes = chunk.subarray(0, this.#budget);
+        this.#budget -= passes.length;
+        if (!to.write(passes)) {
+          from.pause();
+          to.once('drain', () => from.resume());
+        }
+        // The part that passed is still written: a cut may come after any byte.
+        if (this.#budget <= 0) to.write('', () => this.#cut());
+      });
+      from.on('end', () => to.end());
+      from.on('close', () => {
+        to.destroy();
+        this.#pairs.delete(pair);
+      });
+    }
+  }
+
+  #cut(): void {
+    if (this.#pairs.size > 0) this.cuts += 1;
+    for (const pair of [...this.#pairs]) for (const socket of pair) socket.destroy();
+    this.#pairs.clear();
+    this.#budget = this.#nextBudget();
+  }
+}
