@@ -22,6 +22,7 @@ export function openAlone(
     events: {
       request: (from, message) => from.respond(refusal(message.id ?? 'null', 'there is no client')),
       notification: () => {},
+      back: () => {},
       joined: (from) => {
         from.notify('notifications/initialized');
         onJoined(from);

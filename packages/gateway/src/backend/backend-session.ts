@@ -23,6 +23,8 @@ export interface BackendEvents {
   notification(backend: BackendSession, message: Message): void;
   /** Its initialize was answered, for the first time in this session. */
   joined(backend: BackendSession): void;
+  /** It was lost after that, and its session is rebuilt. */
+  back(backend: BackendSession): void;
 }
 
 export interface Asked {
@@ -192,8 +194,9 @@ export class BackendSession {
     if (state.phase === 'waiting') {
       health.count('restarts');
       this.failed(state.reason);
-    } else if (state.phase === 'up' && this.welcome && health.saw('up')) {
-      log.info({ backend: this.id }, 'backend is back');
+    } else if (state.phase === 'up' && this.welcome) {
+      if (health.saw('up')) log.info({ backend: this.id }, 'backend is back');
+      this.options.events.back(this);
     }
   }
 

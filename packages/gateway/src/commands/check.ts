@@ -90,7 +90,8 @@ async function checkBackend(one: SessionSettings['backends'][number], settings: 
       return { id: backend.id, ok: false, reason, entries };
     }
     for (const kind of LIST_KINDS) {
-      const found = session.has(kind.capability) ? await walkPages(session, kind) : [];
+      const pageMs = backend.config.connectTimeoutMs ?? settings.connectTimeoutMs;
+      const found = session.has(kind.capability) ? await walkPages(session, kind, settings.limits, pageMs) : [];
       if (typeof found !== 'string') entries.set(kind.member, found);
       else if (kind.member === 'tools') return { id: backend.id, ok: false, reason: found, entries };
     }

@@ -1,9 +1,11 @@
 // What the backends of one session list: every page of every backend, in the order of the configuration, under public
 // names. The last walk answers where a public name leads; lists themselves are walked anew each time a client asks.
+// A backend that is slow with a list holds up nobody: what is known of it is shown, and what comes later is announced.
 
-import { LIMITS, LISTS, type ListKind, parseMessage } from '@mcp-overlay/relay';
+import { LISTS, type Limits, type ListKind, type Message, parseMessage } from '@mcp-overlay/relay';
 import type { BackendSession } from '../backend/backend-session.ts';
 import { asArray, asObject, asString, type JsonObject } from '../call/json.ts';
+import { within } from '../call/within.ts';
 import type { ToolFilter } from '../policy/filter.ts';
 import { type NameTable, type Naming, nameAll } from './names.ts';
 import { rewriterFor } from './rewrite.ts';
@@ -26,13 +28,26 @@ export interface CatalogOptions {
   readonly uris: UriNaming;
   readonly filters: ReadonlyMap<string, ToolFilter>;
   readonly note: CatalogNote;
+  readonly limits: ListLimits;
+  /** How long one list waits for slow backends. */
+  readonly patienceMs: number;
+  /** How long one page may take. */
+  readonly pageMs: number;
+  /** A list that was shown without this backend, or with its old items, has others now. */
+  readonly late: (kind: ListKind) => void;
 }
+
+export type ListLimits = Pick<Limits, 'toolsPerBackend' | 'definitionBytes'>;
 
 export class Catalog {
   private readonly options: CatalogOptions;
   /** By list kind and backend: what the last walk found. */
   private readonly seen = new Map<string, readonly Entry[]>();
   private readonly tables = new Map<ListKind, NameTable<Entry>>();
+  /** By the same key: walks under way. */
+  private readonly walks = new Map<string, Promise<void>>();
+  /** By backend: lists that were asked for while it was restarting. */
+  private readonly missed = new Map<string, Set<ListKind>>();
 
   constructor(options: CatalogOptions) {
     this.options = options;
@@ -40,7 +55,7 @@ export class Catalog {
 
   /** All items of all backends that are up, under public names and URIs. */
   async list(kind: ListKind): Promise<readonly JsonObject[]> {
-    await Promise.all(this.options.backends.map((backend) => this.walk(backend, kind)));
+    await this.walkAll(this.options.backends, [kind]);
     if (kind === LISTS.tools || kind === LISTS.prompts) {
       return [...this.table(kind).shown].map(([name, entry]) => this.public(entry, name));
     }
@@ -53,7 +68,7 @@ export class Catalog {
     if (known) return known;
     const missing = this.options.backends.filter((backend) => backend.up && !this.seen.has(keyOf(kind, backend.id)));
     if (missing.length === 0) return this.table(kind).shown.get(name);
-    await Promise.all(missing.map((backend) => this.walk(backend, kind)));
+    await this.walkAll(missing, [kind]);
     return this.table(kind).shown.get(name);
   }
 
@@ -65,7 +80,7 @@ export class Catalog {
   async owners(uri: string): Promise<readonly string[]> {
     const kinds = [LISTS.resources, LISTS.resourceTemplates];
     const missing = this.options.backends.filter((b) => b.up && !this.seen.has(keyOf(LISTS.resources, b.id)));
-    await Promise.all(missing.flatMap((backend) => kinds.map((kind) => this.walk(backend, kind))));
+    await this.walkAll(missing, kinds);
     const owners = new Set<string>();
     for (const entry of kinds.flatMap((kind) => this.entries(kind))) {
       const listed = asString(entry.item.uri);
@@ -78,18 +93,62 @@ export class Catalog {
   /** The backend's list is not what it was. */
   forget(backend: string, kind: ListKind): void {
     this.seen.delete(keyOf(kind, backend));
+    this.walks.delete(keyOf(kind, backend));
     this.tables.delete(kind);
   }
 
-  private async walk(backend: BackendSession, kind: ListKind): Promise<void> {
-    if (!backend.up || !backend.has(kind.capability)) return;
-    const found = await walkPages(backend, kind);
-    if (typeof found === 'string') {
-      this.options.note(backend.id, kind, found);
-      return;
+  /** Lists that were shown without this backend because it was away. */
+  takeMissed(backend: string): readonly ListKind[] {
+    const kinds = [...(this.missed.get(backend) ?? [])];
+    this.missed.delete(backend);
+    return kinds;
+  }
+
+  private async walkAll(backends: readonly BackendSession[], kinds: readonly ListKind[]): Promise<void> {
+    const { patienceMs, late } = this.options;
+    const walks = backends.flatMap((backend) =>
+      kinds.map((kind) => ({ kind, key: keyOf(kind, backend.id), walk: this.walk(backend, kind) })),
+    );
+    // Nothing else could be shown meanwhile.
+    const patience = this.options.backends.length === 1 ? Number.POSITIVE_INFINITY : patienceMs;
+    if (await within(patience, Promise.all(walks.map(({ walk }) => walk)))) return;
+    for (const { kind, key, walk } of walks) {
+      const shown = this.seen.get(key);
+      void walk.then(() => {
+        if (!sameItems(shown, this.seen.get(key))) late(kind);
+      });
     }
-    this.seen.set(keyOf(kind, backend.id), found);
-    this.tables.delete(kind);
+  }
+
+  /** One walk at a time: whoever asks meanwhile gets what it finds. */
+  private walk(backend: BackendSession, kind: ListKind): Promise<void> {
+    const key = keyOf(kind, backend.id);
+    const known = this.walks.get(key);
+    if (known) return known;
+    if (!backend.up) this.miss(backend, kind);
+    if (!backend.up || !backend.has(kind.capability)) return Promise.resolve();
+    const { limits, pageMs, note } = this.options;
+    const walk: Promise<void> = walkPages(backend, kind, limits, pageMs).then((found) => {
+      // Forgotten meanwhile, and begun anew: what the newer one finds counts.
+      const newest = this.walks.get(key);
+      if (newest && newest !== walk) return newest;
+      this.walks.delete(key);
+      if (typeof found === 'string') {
+        note(backend.id, kind, found);
+        return undefined;
+      }
+      this.seen.set(key, found);
+      this.tables.delete(kind);
+      return undefined;
+    });
+    this.walks.set(key, walk);
+    return walk;
+  }
+
+  /** One that never joined is announced when it joins. */
+  private miss(backend: BackendSession, kind: ListKind): void {
+    if (!backend.welcome || this.seen.has(keyOf(kind, backend.id))) return;
+    this.missed.set(backend.id, new Set([...(this.missed.get(backend.id) ?? []), kind]));
   }
 
   private table(kind: ListKind): NameTable<Entry> {
@@ -116,13 +175,19 @@ export class Catalog {
 }
 
 /** Every page of one list, or why it cannot be had. Caps are never met by cutting silently. */
-export async function walkPages(backend: BackendSession, kind: ListKind): Promise<readonly Entry[] | string> {
+export async function walkPages(
+  backend: BackendSession,
+  kind: ListKind,
+  limits: ListLimits,
+  pageMs: number,
+): Promise<readonly Entry[] | string> {
   const entries: Entry[] = [];
   const cursors = new Set<string>();
   let cursor: string | undefined;
   let bytes = 0;
   for (let page = 0; page < MAX_PAGES; page += 1) {
-    const answer = await backend.ask(kind.method, cursor === undefined ? {} : { cursor }).answer;
+    const answer = await askPage(backend, kind, cursor, pageMs);
+    if (!answer) return `${kind.method}: no answer within ${pageMs / 1000} s`;
     const { result: raw, error } = parseMessage(answer) as { result?: unknown; error?: unknown };
     const result = asObject(raw);
     if (!result) return `${kind.method} failed: ${asString(asObject(error)?.message) ?? 'no result'}`;
@@ -131,8 +196,8 @@ export async function walkPages(backend: BackendSession, kind: ListKind): Promis
       const item = asObject(raw);
       if (item) entries.push({ backend: backend.id, native: nativeName(item), item });
     }
-    if (entries.length > LIMITS.toolsPerBackend) return `${kind.method}: more than ${LIMITS.toolsPerBackend} items`;
-    if (bytes > LIMITS.definitionBytes) return `${kind.method}: more than ${LIMITS.definitionBytes} bytes`;
+    if (entries.length > limits.toolsPerBackend) return `${kind.method}: more than ${limits.toolsPerBackend} items`;
+    if (bytes > limits.definitionBytes) return `${kind.method}: more than ${limits.definitionBytes} bytes`;
     // An empty string is a cursor like any other; a missing one is the end.
     cursor = asString(result.nextCursor);
     if (cursor === undefined) return entries;
@@ -140,6 +205,22 @@ export async function walkPages(backend: BackendSession, kind: ListKind): Promis
     cursors.add(cursor);
   }
   return `${kind.method}: more than ${MAX_PAGES} pages`;
+}
+
+async function askPage(
+  backend: BackendSession,
+  kind: ListKind,
+  cursor: string | undefined,
+  pageMs: number,
+): Promise<Message | undefined> {
+  const { id, answer } = backend.ask(kind.method, cursor === undefined ? {} : { cursor });
+  if (await within(pageMs, answer)) return answer;
+  backend.cancel(id, 'the list took too long');
+  return undefined;
+}
+
+function sameItems(a: readonly Entry[] | undefined, b: readonly Entry[] | undefined): boolean {
+  return a === b || JSON.stringify(a?.map(({ item }) => item)) === JSON.stringify(b?.map(({ item }) => item));
 }
 
 function nativeName(item: JsonObject): string {

@@ -113,6 +113,11 @@ export class FromBackend {
 
   listChanged(backend: BackendSession, kind: ListKind): void {
     this.options.listChanged(backend, kind);
+    this.announce(kind);
+  }
+
+  /** The client is told to list anew. */
+  announce(kind: ListKind): void {
     if (this.changed.has(kind.changed)) return;
     const timer = setTimeout(() => {
       this.changed.delete(kind.changed);

@@ -20,6 +20,7 @@ import type { Call, Reply, Trail } from '../call/call.ts';
 import { Cancel } from '../call/cancel.ts';
 import { asObject, asString, type JsonObject } from '../call/json.ts';
 import type { Next } from '../call/stage.ts';
+import { within } from '../call/within.ts';
 import { pipeline } from '../pipeline.ts';
 import type { ToolFilter } from '../policy/filter.ts';
 import type { CallGauge } from '../policy/limit.ts';
@@ -120,6 +121,10 @@ export class ClientSession {
       uris,
       filters,
       note: (backend, kind, why) => settings.log.warn({ backend, list: kind.member, why }, 'list incomplete'),
+      limits: settings.limits,
+      patienceMs: settings.listWaitMs,
+      pageMs: settings.callTimeoutMs,
+      late: (kind) => this.fromBackend.announce(kind),
     });
     this.handle = pipeline({
       backends: this.backends,
@@ -258,6 +263,9 @@ export class ClientSession {
         request: (from, message) => this.fromBackend.request(from, message),
         notification: (from, message) => this.fromBackend.notification(from, message),
         joined: (from) => this.joined(from),
+        back: (from) => {
+          for (const kind of this.catalog.takeMissed(from.id)) this.fromBackend.listChanged(from, kind);
+        },
       },
     });
   }
@@ -272,12 +280,7 @@ export class ClientSession {
   private async waitForBackends(): Promise<void> {
     const leftMs = this.waitUntil - Date.now();
     if (leftMs <= 0) return;
-    let timer: NodeJS.Timeout | undefined;
-    const enough = new Promise<void>((resolve) => {
-      timer = setTimeout(resolve, leftMs);
-    });
-    await Promise.race([Promise.all(this.backends.map((backend) => backend.settled)), enough]);
-    clearTimeout(timer);
+    await within(leftMs, Promise.all(this.backends.map((backend) => backend.settled)));
   }
 
   private progressed(token: unknown): boolean {
