@@ -1,5 +1,6 @@
 // Requests that concern every backend: lists are merged and paged anew, the log level goes to all who log, ping is ours.
 
+import { createHash } from 'node:crypto';
 import { LISTS, type ListKind, listKindOf, parseMessage } from '@mcp-overlay/relay';
 import type { BackendSession } from '../backend/backend-session.ts';
 import type { Call, Reply } from '../call/call.ts';
@@ -11,7 +12,11 @@ import type { TaskIds } from './task-ids.ts';
 
 /** Of one page of ours: well below the message cap, so that any list can be had. */
 const PAGE_BYTES = 4 * 1024 * 1024;
+/** Followed by a digest of the list it belongs to and a place in it. */
 const CURSOR_VERSION = 'v1:';
+const DIGEST_LENGTH = 16;
+/** Of one backend. */
+const MAX_TASKS = 10_000;
 
 export interface FanOutOptions {
   readonly backends: readonly BackendSession[];
@@ -40,22 +45,40 @@ async function list(
   lists: Map<ListKind, readonly JsonObject[]>,
 ): Promise<Reply> {
   const cursor = asString(call.params.cursor);
-  const from = cursor === undefined ? 0 : Number(cursor.slice(CURSOR_VERSION.length));
-  const known = lists.get(kind);
-  if (cursor !== undefined && !(cursor.startsWith(CURSOR_VERSION) && known && from > 0 && from < known.length)) {
+  if (cursor !== undefined) {
+    const known = lists.get(kind) ?? [];
+    const from = placeOf(cursor, known);
+    if (from !== undefined) return page(kind, known, from);
     return deny('invalid_params', 'this cursor is not one of ours, or its list has changed: list anew');
   }
-  let items = known ?? [];
-  if (cursor === undefined) {
-    await options.waitForBackends();
-    items = await options.catalog.list(kind);
-    lists.set(kind, items);
-  }
+  await options.waitForBackends();
+  const items = await options.catalog.list(kind);
+  lists.set(kind, items);
+  return page(kind, items, 0);
+}
+
+/** At least one item, then as many as fit. */
+function page(kind: ListKind, items: readonly JsonObject[], from: number): Reply {
   let bytes = 0;
   let to = from;
-  while (to < items.length && (to === from || bytes < PAGE_BYTES)) bytes += JSON.stringify(items[to++]).length;
-  const page = { [kind.member]: items.slice(from, to) };
-  return { result: to < items.length ? { ...page, nextCursor: `${CURSOR_VERSION}${to}` } : page };
+  for (; to < items.length; to += 1) {
+    bytes += Buffer.byteLength(JSON.stringify(items[to]));
+    if (to > from && bytes > PAGE_BYTES) break;
+  }
+  const part = { [kind.member]: items.slice(from, to) };
+  return { result: to < items.length ? { ...part, nextCursor: `${CURSOR_VERSION}${digestOf(items)}.${to}` } : part };
+}
+
+/** Where a cursor leads in this list; undefined if it was made for another. */
+function placeOf(cursor: string, items: readonly JsonObject[]): number | undefined {
+  const [, digest, place] = /^v1:([0-9a-f]+)\.([1-9]\d{0,8})$/.exec(cursor) ?? [];
+  const from = Number(place);
+  return from < items.length && digest === digestOf(items) ? from : undefined;
+}
+
+/** Only lists of several pages come here. */
+function digestOf(items: readonly JsonObject[]): string {
+  return createHash('sha256').update(JSON.stringify(items)).digest('hex').slice(0, DIGEST_LENGTH);
 }
 
 async function setLevel(call: Call, options: FanOutOptions): Promise<Reply> {
@@ -71,14 +94,25 @@ async function setLevel(call: Call, options: FanOutOptions): Promise<Reply> {
 
 async function listTasks(options: FanOutOptions): Promise<Reply> {
   const owners = options.backends.filter((backend) => backend.up && backend.has('tasks'));
-  const pages = await Promise.all(owners.map((backend) => backend.ask('tasks/list', {}).answer));
-  const tasks = pages.flatMap((answer, at) => {
-    const { result } = parseMessage(answer) as { result?: unknown };
-    const found = asArray(asObject(result)?.tasks) ?? [];
-    const backend = owners[at];
-    return backend ? (asArray(options.tasks.publish(backend.id, { tasks: found }).tasks) ?? []) : [];
-  });
-  return { result: { tasks } };
+  const lists = await Promise.all(
+    owners.map(async (backend) => options.tasks.publish(backend.id, { tasks: await tasksOf(backend) })),
+  );
+  return { result: { tasks: lists.flatMap(({ tasks }) => asArray(tasks) ?? []) } };
+}
+
+async function tasksOf(backend: BackendSession): Promise<readonly unknown[]> {
+  const tasks: unknown[] = [];
+  let cursor: string | undefined;
+  do {
+    const { answer } = backend.ask('tasks/list', cursor === undefined ? {} : { cursor });
+    const { result: raw } = parseMessage(await answer) as { result?: unknown };
+    const result = asObject(raw);
+    const found = asArray(result?.tasks) ?? [];
+    tasks.push(...found);
+    // An empty page with a cursor could go on for ever.
+    cursor = found.length === 0 ? undefined : asString(result?.nextCursor);
+  } while (cursor !== undefined && tasks.length < MAX_TASKS);
+  return tasks;
 }
 
 /** Lists whose change the client is told of, for a backend that came or went. */

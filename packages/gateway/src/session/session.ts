@@ -87,6 +87,8 @@ export class ClientSession {
   private initialize: JsonObject | undefined;
   private initialized = false;
   private level: JsonObject | undefined;
+  /** Backends that were away when it was set. */
+  private readonly levelMissed = new Set<BackendSession>();
   private waitUntil = 0;
   private closing: Promise<void> | undefined;
   private resolveClosed: () => void = () => {};
@@ -214,8 +216,13 @@ export class ClientSession {
       return { error: { code: known ? -32600 : -32601, message: text } };
     }
     this.calls += 1;
-    if (method === 'logging/setLevel') this.level = params;
+    if (method === 'logging/setLevel') this.setLevel(params);
     return this.handle({ method, params, message, cancel: open.cancel, trail: open.trail });
+  }
+
+  private setLevel(level: JsonObject): void {
+    this.level = level;
+    for (const backend of this.backends) if (!backend.up && backend.has('logging')) this.levelMissed.add(backend);
   }
 
   private async handshake(params: JsonObject): Promise<Reply> {
@@ -264,6 +271,7 @@ export class ClientSession {
         notification: (from, message) => this.fromBackend.notification(from, message),
         joined: (from) => this.joined(from),
         back: (from) => {
+          if (this.level && this.levelMissed.delete(from)) void from.ask('logging/setLevel', this.level);
           for (const kind of this.catalog.takeMissed(from.id)) this.fromBackend.listChanged(from, kind);
         },
       },
