@@ -5,28 +5,30 @@ import { deny } from './denial.ts';
 import type { Stage } from './stage.ts';
 
 export function deadline(callTimeoutMs: number): Stage<Call> {
-  return (next) => async (call) => {
-    let timer: NodeJS.Timeout | undefined;
-    let expire: (reply: Reply) => void = () => {};
-    const expired = new Promise<Reply>((resolve) => {
-      expire = resolve;
+  return (next) => (call) =>
+    new Promise((resolve, reject) => {
+      let timer: NodeJS.Timeout | undefined;
+      const arm = (): void => {
+        clearTimeout(timer);
+        const afterMs = call.trail.callTimeoutMs ?? callTimeoutMs;
+        timer = setTimeout(() => {
+          resolve(tooLong(call, afterMs));
+          call.cancel.fire(`no answer and no progress for ${afterMs / 1000} s`);
+        }, afterMs);
+      };
+      call.trail.onProgress = arm;
+      arm();
+      next(call).then(
+        (reply) => {
+          clearTimeout(timer);
+          resolve(reply);
+        },
+        (error) => {
+          clearTimeout(timer);
+          reject(error);
+        },
+      );
     });
-    const arm = (): void => {
-      clearTimeout(timer);
-      const afterMs = call.trail.callTimeoutMs ?? callTimeoutMs;
-      timer = setTimeout(() => {
-        expire(tooLong(call, afterMs));
-        call.cancel.fire(`no answer and no progress for ${afterMs / 1000} s`);
-      }, afterMs);
-    };
-    call.trail.onProgress = arm;
-    arm();
-    try {
-      return await Promise.race([expired, next(call)]);
-    } finally {
-      clearTimeout(timer);
-    }
-  };
 }
 
 function tooLong(call: Call, afterMs: number): Reply {

@@ -8,10 +8,12 @@ import type { Stage } from '../call/stage.ts';
 import type { ToolFilter } from './filter.ts';
 
 export function authorize(filters: ReadonlyMap<string, ToolFilter>): Stage<RoutedCall, PermittedCall> {
-  return (next) => async (call) => {
+  return (next) => (call) => {
     if (call.target.kind !== 'tool') return next({ ...call, permit: permit('no rule concerns it') });
     const rule = filters.get(call.backend.id)?.(call.target.name);
-    if (rule === undefined) return unknownTarget('tool', asString(call.params.name) ?? call.target.name);
+    if (rule === undefined) {
+      return Promise.resolve(unknownTarget('tool', asString(call.params.name) ?? call.target.name));
+    }
     return next({ ...call, permit: permit(rule) });
   };
 }

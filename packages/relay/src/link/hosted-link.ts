@@ -83,14 +83,15 @@ export class HostedLink extends LinkEnd implements HostLink {
 
   hold(): Disposable {
     this.#holds += 1;
-    this.#watch();
+    this.#cancelExpiry();
     let held = true;
     return {
       [Symbol.dispose]: () => {
         if (!held) return;
         held = false;
         this.#holds -= 1;
-        this.#watch();
+        // While it is up there is nothing to watch, and this is called for each call.
+        if (this.brokenAt !== undefined) this.#watch();
       },
     };
   }
@@ -126,7 +127,6 @@ export class HostedLink extends LinkEnd implements HostLink {
     this.#watch();
   }
 
-  /** Nothing to watch while it is up: this is called twice for each call. */
   #watch(): void {
     this.#cancelExpiry();
     if (this.brokenAt === undefined || this.#holds > 0 || this.phase === 'closed') return;

@@ -126,6 +126,7 @@ export class LinkEnd implements Link {
       return true;
     }
     this.#outbox.push(message);
+    this.#ack.ride();
     this.#wire?.wake();
     return !this.#aboveMark();
   }

@@ -46,19 +46,32 @@ async function spoken(limits: Partial<Limits> = {}): Promise<Spoken> {
 
 const json = (text: string): string => JSON.stringify({ jsonrpc: '2.0', method: 'note', params: { text } });
 
-test('acknowledgements are batched: 64 messages, 256 KiB, or 20 ms', async () => {
+test('acknowledgements are batched: 64 messages, 256 KiB, or 100 ms', async () => {
   const { raw, recorder, clock } = await spoken();
   raw.write(...numbered('m', 64).map(json));
   assert.equal(await raw.line(), '!ack 64');
   raw.write(...numbered('m', 5).map(json));
   await recorder.upTo(69);
-  await clock.pass(19);
+  await clock.pass(99);
   raw.write('!ping 1');
   assert.equal(await raw.line(), '!pong 1');
   await clock.pass(1);
   assert.equal(await raw.line(), '!ack 69');
   raw.write(json('x'.repeat(256 * 1024)));
   assert.equal(await raw.line(), '!ack 70');
+});
+
+test('an acknowledgement of 16 messages goes with the next message', async () => {
+  const { raw, link, recorder } = await spoken();
+  raw.write(...numbered('m', 15).map(json));
+  await recorder.upTo(15);
+  link.send(note('one'));
+  assert.match((await raw.line()) ?? '', /"one"/);
+  raw.write(json('m16'));
+  await recorder.upTo(16);
+  link.send(note('two'));
+  const both = [await raw.line(), await raw.line()];
+  assert.ok(both.includes('!ack 16'), both.join(' '));
 });
 
 test('acknowledgements: older and equal ones change nothing, one beyond what was sent ends the link', async () => {
@@ -170,7 +183,7 @@ test('lines that are no messages are counted, reported and survived', async () =
       ['message_too_large', '6'],
     ],
   );
-  await clock.pass(20);
+  await clock.pass(100);
   assert.equal(await raw.line(), '!ack 9');
   raw.end.destroy();
   await settle();
