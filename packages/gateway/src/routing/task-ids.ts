@@ -3,38 +3,46 @@
 
 import { asObject, asString, type JsonObject } from '../call/json.ts';
 
-const RELATED = 'io.modelcontextprotocol/related-task';
+/** `_meta` of what belongs to a task names it here. */
+export const RELATED = 'io.modelcontextprotocol/related-task';
 
 export interface TaskIds {
   toNative(taskId: string): { readonly backend: string; readonly taskId: string } | undefined;
   /** Task ids in a result or notification params of this backend, made public. */
   publish(backend: string, value: JsonObject): JsonObject;
+  /** Only the task that params belong to: other ids in what a server asks or tells may be the client's own. */
+  publishRelated(backend: string, params: JsonObject): JsonObject;
 }
 
 export function singleTaskIds(backend: string): TaskIds {
-  return { toNative: (taskId) => ({ backend, taskId }), publish: (_backend, value) => value };
+  const unchanged = (_backend: string, value: JsonObject): JsonObject => value;
+  return { toNative: (taskId) => ({ backend, taskId }), publish: unchanged, publishRelated: unchanged };
 }
 
 export function prefixedTaskIds(): TaskIds {
+  const own = (backend: string, task: JsonObject): JsonObject => {
+    const id = asString(task.taskId);
+    return id === undefined ? task : { ...task, taskId: `${backend}.${id}` };
+  };
+  const publishRelated = (backend: string, value: JsonObject): JsonObject => {
+    const meta = asObject(value._meta);
+    const related = asObject(meta?.[RELATED]);
+    return related ? { ...value, _meta: { ...meta, [RELATED]: own(backend, related) } } : value;
+  };
   return {
     toNative: (taskId) => {
       const dot = taskId.indexOf('.');
       return dot > 0 ? { backend: taskId.slice(0, dot), taskId: taskId.slice(dot + 1) } : undefined;
     },
     publish: (backend, value) => {
-      const own = (task: JsonObject): JsonObject => {
-        const id = asString(task.taskId);
-        return id === undefined ? task : { ...task, taskId: `${backend}.${id}` };
-      };
-      let changed = own(value);
+      let changed = own(backend, value);
       const task = asObject(value.task);
-      if (task) changed = { ...changed, task: own(task) };
+      if (task) changed = { ...changed, task: own(backend, task) };
       if (Array.isArray(value.tasks)) {
-        changed = { ...changed, tasks: value.tasks.map((item) => own(asObject(item) ?? {})) };
+        changed = { ...changed, tasks: value.tasks.map((item) => own(backend, asObject(item) ?? {})) };
       }
-      const meta = asObject(value._meta);
-      const related = asObject(meta?.[RELATED]);
-      return related ? { ...changed, _meta: { ...meta, [RELATED]: own(related) } } : changed;
+      return publishRelated(backend, changed);
     },
+    publishRelated,
   };
 }

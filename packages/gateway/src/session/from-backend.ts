@@ -10,11 +10,12 @@ import {
   notificationMessage,
   parseMessage,
   requestMessage,
+  stringifyExact,
   withId,
 } from '@mcp-overlay/relay';
 import type { BackendSession } from '../backend/backend-session.ts';
 import { asObject, asString, type JsonObject } from '../call/json.ts';
-import type { TaskIds } from '../routing/task-ids.ts';
+import { RELATED, type TaskIds } from '../routing/task-ids.ts';
 import type { UriNaming } from '../routing/uris.ts';
 
 /** Several changes at once, as when backends join, become one notification a kind. */
@@ -29,8 +30,8 @@ export interface FromBackendOptions {
   clientCapabilities(): JsonObject;
   send(message: Message): void;
   listChanged(backend: BackendSession, kind: ListKind): void;
-  /** Whether this progress token belongs to an open call; then the call lives. */
-  progressed(token: unknown): boolean;
+  /** Whether this progress token belongs to an open call of this backend; then the call lives. */
+  progressed(backend: BackendSession, token: unknown): boolean;
 }
 
 interface Asked {
@@ -67,7 +68,8 @@ export class FromBackend {
     }
     // Tokens of two backends may be equal; the shown id is unique among them.
     const token = progressToken === undefined ? {} : { progressToken: Number(shown) };
-    const _meta = { ...asObject(params?._meta), ...token, [BACKEND_META]: backend.id };
+    const shownParams = this.options.tasks.publishRelated(backend.id, params ?? {});
+    const _meta = { ...asObject(shownParams._meta), ...token, [BACKEND_META]: backend.id };
     this.options.send(requestMessage(shown, method, { ...params, _meta }));
   }
 
@@ -95,7 +97,7 @@ export class FromBackend {
     }
     switch (message.method) {
       case 'notifications/progress':
-        if (this.options.progressed(paramsOf(message).progressToken)) this.options.send(message);
+        if (this.options.progressed(backend, paramsOf(message).progressToken)) this.related(backend, message);
         return;
       case 'notifications/cancelled':
         this.cancelled(backend, paramsOf(message));
@@ -107,7 +109,7 @@ export class FromBackend {
         this.rewritten(message, this.options.tasks.publish(backend.id, paramsOf(message)));
         return;
       default:
-        this.options.send(message);
+        this.related(backend, message);
     }
   }
 
@@ -133,7 +135,7 @@ export class FromBackend {
   }
 
   private cancelled(backend: BackendSession, params: JsonObject): void {
-    const id = JSON.stringify(params.requestId ?? null);
+    const id = stringifyExact(params.requestId ?? null);
     for (const [shown, asked] of this.asked) {
       if (asked.backend !== backend || asked.id !== id) continue;
       this.asked.delete(shown);
@@ -147,6 +149,12 @@ export class FromBackend {
     const uri = asString(params.uri);
     const shown = uri === undefined ? params : { ...params, uri: this.options.uris.toPublic(backend.id, uri) };
     this.rewritten(message, shown.uri === uri ? params : shown);
+  }
+
+  /** Passes it on, under the public id of the task that it may belong to. */
+  private related(backend: BackendSession, message: Message): void {
+    if (this.options.single || !message.bytes.includes(RELATED)) this.options.send(message);
+    else this.rewritten(message, this.options.tasks.publishRelated(backend.id, paramsOf(message)));
   }
 
   private rewritten(message: Message, params: JsonObject): void {

@@ -9,6 +9,7 @@ import {
   type Limits,
   type Message,
   resultMessage,
+  stringifyExact,
   type Transport,
   toMessage,
   withId,
@@ -114,7 +115,7 @@ export class ClientSession {
       clientCapabilities: () => asObject(this.initialize?.capabilities) ?? {},
       send: (message) => this.send(message),
       listChanged: (backend, kind) => this.catalog.forget(backend.id, kind),
-      progressed: (token) => this.progressed(token),
+      progressed: (backend, token) => this.progressed(backend, token),
     });
     this.backends = backends.map(({ backend, health }) => this.openBackend(backend, health));
     this.catalog = new Catalog({
@@ -242,12 +243,17 @@ export class ClientSession {
         for (const backend of this.backends) if (backend.welcome) backend.notify('notifications/initialized', params);
         return;
       case 'notifications/cancelled':
-        this.abandon(this.open.get(JSON.stringify(params.requestId ?? null)), asString(params.reason));
+        this.cancelled(this.open.get(stringifyExact(params.requestId ?? null)), asString(params.reason));
         return;
       case 'notifications/progress':
         if (this.fromBackend.clientProgress(params)) return;
     }
     for (const backend of this.backends) if (backend.welcome) backend.notify(message.method ?? '', params);
+  }
+
+  private cancelled(call: OpenCall | undefined, reason: string | undefined): void {
+    // MCP: initialize cannot be cancelled.
+    if (call?.method !== 'initialize') this.abandon(call, reason);
   }
 
   private abandon(call: OpenCall | undefined, reason: string | undefined): void {
@@ -291,10 +297,11 @@ export class ClientSession {
     await within(leftMs, Promise.all(this.backends.map((backend) => backend.settled)));
   }
 
-  private progressed(token: unknown): boolean {
+  private progressed(backend: BackendSession, token: unknown): boolean {
     const call = this.byToken.get(token);
-    call?.trail.onProgress?.();
-    return call !== undefined;
+    if (call?.trail.backend !== backend.id) return false;
+    call.trail.onProgress?.();
+    return true;
   }
 
   private send(message: Message): void {

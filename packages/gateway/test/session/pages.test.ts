@@ -22,7 +22,7 @@ function sized(sizes: readonly number[], letter = 'x') {
 test('no page of a list is over the cap of a message, however its items fall', { timeout: 4000 }, async () => {
   const sizes = [3.9 * MiB, 14.5 * MiB, 1, 3 * MiB];
   // The characters of the third are three bytes long each.
-  await using house = openSession([sized(sizes), playedBackend('other')]);
+  await using house = openSession([sized(sizes), playedBackend('other')], { listWaitMs: 4000 });
   await house.shakeHands();
   let cursor: unknown;
   const names: string[] = [];
