@@ -20,6 +20,7 @@ const EXIT_BY_CODE: Readonly<Record<string, ExitCode>> = {
   peer_incompatible: EXIT.unreachable,
   link_timeout: EXIT.unreachable,
   link_version: EXIT.unreachable,
+  link_protocol: EXIT.unreachable,
   link_refused: EXIT.refused,
 };
 

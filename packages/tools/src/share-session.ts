@@ -8,6 +8,8 @@ import { createBackoff, dialShare, RelayError, SteadySession, type SteadyState }
 
 /** How long a share may be out of reach before the first session. */
 const FIRST_TRY_MS = 20_000;
+/** Until then a host that is being started is looked for this often. */
+const FIRST_PAUSE_MS = 1000;
 /** How long a request waits for the way back. */
 const REQUEST_WAIT_MS = 60_000;
 /** From a link to an answered initialize; the other end may be downloading a server. */
@@ -15,6 +17,8 @@ const START_MS = 150_000;
 const FAIL_GRACE_MS = 1000;
 /** What a person must mend first. */
 const FINAL = new Set(['share_unknown', 'bad_token', 'overlay_unavailable', 'state_folder_unsafe']);
+/** A host that our program cannot talk to. */
+const NOT_OURS = new Set(['link_version', 'link_protocol']);
 /** A network that is away is tried again as long as the agent lives. */
 const BACKOFF = {
   clock: () => performance.now(),
@@ -48,6 +52,7 @@ export interface ShareSession {
 
 export function openShareSession({ overlay, token, by, log, onState }: ShareSessionOptions): ShareSession {
   const session = randomBytes(16).toString('hex');
+  const backoff = createBackoff(BACKOFF);
   const giveUpAt = Date.now() + FIRST_TRY_MS;
   let reached = false;
   let failure: unknown;
@@ -72,13 +77,16 @@ export function openShareSession({ overlay, token, by, log, onState }: ShareSess
         reached = true;
         return transport;
       } catch (error) {
-        failure = error;
+        failure = withName(error, token);
         throw error;
       } finally {
         attempted();
       }
     },
-    backoff: createBackoff(BACKOFF),
+    backoff: {
+      note: backoff.note,
+      next: () => (reached ? backoff.next() : Math.min(backoff.next(), FIRST_PAUSE_MS, giveUpAt - Date.now())),
+    },
     waitMs: REQUEST_WAIT_MS,
     startMs: START_MS,
     unavailable: 'share_unreachable',
@@ -99,5 +107,16 @@ function isFinal(error: unknown): boolean {
   if (error instanceof OverlayError) return FINAL.has(error.code);
   if (!(error instanceof RelayError)) return false;
   // A host that is full or leaving says when to come back.
-  return error.code === 'link_version' || (error.code === 'link_refused' && error.facts.retryMs === undefined);
+  return NOT_OURS.has(error.code) || (error.code === 'link_refused' && error.facts.retryMs === undefined);
+}
+
+/** A link does not know whom it leads to; whoever reads the error has to. */
+function withName(error: unknown, token: string): unknown {
+  if (!(error instanceof RelayError) || error.message.includes(token)) return error;
+  const { code, message, facts, hint } = error;
+  return new RelayError(code, `share ${token}: ${message}`, {
+    facts,
+    cause: error,
+    ...(hint === undefined ? {} : { hint }),
+  });
 }
