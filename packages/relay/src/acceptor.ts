@@ -123,6 +123,8 @@ export class Acceptor {
     const http = await this.http;
     if (head.length > 0) connection.unshift(head);
     http.accept(connection);
+    // It was paused while its first bytes were looked at, and an HTTP server does not resume what it is given.
+    connection.resume();
   }
 
   /** Loaded with the first HTTP connection only: our own programs speak link. */
