@@ -9,6 +9,8 @@ export interface CloseReason {
   readonly code: string;
   /** One sentence for a person. */
   readonly reason: string;
+  /** Ids of requests the peer surely did not take: they have not run, and may be sent again. */
+  readonly notRun?: readonly string[];
 }
 
 export interface TransportHandlers {

@@ -180,7 +180,7 @@ export class SteadySession implements Transport {
           if (this.transport === transport) this.fromServerFault(fault);
         },
         closed: (reason) => {
-          if (this.transport === transport) this.broke(reason.reason);
+          if (this.transport === transport) this.broke(reason.reason, reason.notRun);
         },
       });
       if (this.paused) transport.pause();
@@ -347,11 +347,11 @@ export class SteadySession implements Transport {
 
   // --- lose ---------------------------------------------------------------------------------------------------------
 
-  private broke(reason: string): void {
+  private broke(reason: string, notRun?: readonly string[]): void {
     if (this.phase === 'closed') return;
     this.transport = undefined;
     this.attempt = undefined;
-    this.lose(reason);
+    this.lose(reason, notRun);
     this.retryLater(reason);
   }
 
@@ -362,13 +362,14 @@ export class SteadySession implements Transport {
     void transport?.close({ code: 'away', reason });
   }
 
-  private lose(reason: string): void {
+  private lose(reason: string, notRun: readonly string[] = []): void {
     clearTimeout(this.startTimer);
     this.rebuilding = false;
     this.own.lose();
     for (const notice of this.serverRequests.lose(reason)) this.deliver(notice);
     this.enter('opening', reason);
-    const { lost, again } = this.open.lose((message) => isRepeatable(message.method ?? ''));
+    const mayRepeat = ({ method = '', id = '' }: Message): boolean => isRepeatable(method) || notRun.includes(id);
+    const { lost, again } = this.open.lose(mayRepeat);
     this.open.waitFirst(again, this.options.waitMs, (message) => this.expire(message));
     for (const message of lost) {
       const id = message.id ?? 'null';

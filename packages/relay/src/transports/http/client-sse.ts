@@ -8,7 +8,7 @@ import { isFault } from '../../json-rpc.ts';
 import type { Fault, Message } from '../../message.ts';
 import { isRepeatable } from '../../methods.ts';
 import { discard, readBody } from './body.ts';
-import { told, unauthorized, type Wire, type WireHost } from './client-wire.ts';
+import { sessionLost, told, unauthorized, type Wire, type WireHost } from './client-wire.ts';
 import { readEvents, readOne } from './incoming.ts';
 import { EVENTS_TYPE, JSON_TYPE, mediaType } from './wire.ts';
 
@@ -138,8 +138,7 @@ export class SseWire implements Wire {
     const body = await readBody(response, { maxBytes: REFUSAL_BYTES, idleMs: 5000 });
     if (typeof body === 'string') response.destroy();
     if (status === 401) return this.#host.lost(unauthorized(host, status));
-    if (status === 404)
-      return this.#host.lost({ code: 'session_lost', reason: `${host} no longer knows this session` });
+    if (status === 404) return this.#host.lost(sessionLost(host, message));
     const item = typeof body === 'string' ? undefined : readOne(body, this.#host.limits);
     if (item !== undefined && !isFault(item) && item.kind === 'response' && item.id === message.id) {
       this.#host.inbox.push(item);

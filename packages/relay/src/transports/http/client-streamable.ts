@@ -9,7 +9,7 @@ import { isFault, parseMessage, toMessage } from '../../json-rpc.ts';
 import type { Fault, Message } from '../../message.ts';
 import { isRepeatable } from '../../methods.ts';
 import { discard, readBody } from './body.ts';
-import { told, unauthorized, type Wire, type WireHost } from './client-wire.ts';
+import { sessionLost, told, unauthorized, type Wire, type WireHost } from './client-wire.ts';
 import { readEvents, readOne } from './incoming.ts';
 import { Listener } from './listener.ts';
 import {
@@ -127,7 +127,7 @@ export class StreamableWire implements Wire {
       const status = response.statusCode ?? 0;
       void this.#letGo(response);
       if (status >= 400) {
-        if (!this.#ends(status)) {
+        if (!this.#ends(status, message)) {
           this.#host.log.warn({ host: this.#host.dialer.url.host, status, method: message.method }, 'notice refused');
         }
       } else if (message.method === 'notifications/initialized') {
@@ -296,7 +296,7 @@ export class StreamableWire implements Wire {
       call.answered = true;
       return this.#fallback(message);
     }
-    if (this.#ends(status) || (status === 403 && initialize)) {
+    if (this.#ends(status, message) || (status === 403 && initialize)) {
       if (status === 403) this.#host.lost(unauthorized(this.#host.dialer.url.host, status));
       return;
     }
@@ -322,11 +322,11 @@ export class StreamableWire implements Wire {
   }
 
   /** Whether an HTTP status ends the session; then it is told. */
-  #ends(status: number): boolean {
+  #ends(status: number, refused?: Message): boolean {
     const { host } = this.#host.dialer.url;
     if (status === 401) this.#host.lost(unauthorized(host, status));
     else if (status === 404 && this.#session !== undefined) {
-      this.#host.lost({ code: 'session_lost', reason: `${host} no longer knows this session` });
+      this.#host.lost(sessionLost(host, refused));
     } else return false;
     return true;
   }

@@ -37,6 +37,12 @@ export function told(error: unknown): { text: string; mayHaveRun: boolean; hint:
   return { text: error instanceof Error ? error.message : String(error), mayHaveRun: true, hint: undefined };
 }
 
+/** A server that says 404 has not looked at what it was asked: that may be asked again in a new session. */
+export function sessionLost(host: string, refused?: Message): CloseReason {
+  const notRun = refused?.kind === 'request' && refused.id !== undefined ? [refused.id] : [];
+  return { code: 'session_lost', reason: `${host} no longer knows this session`, notRun };
+}
+
 /** A refusal that no retry mends: what to configure is the message. */
 export function unauthorized(host: string, status: number): CloseReason {
   const reason =
