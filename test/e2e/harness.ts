@@ -66,6 +66,7 @@ export interface GatewayStatus {
     readonly protocol: string;
     readonly calls: number;
     readonly openCalls: number;
+    readonly backends: readonly { readonly id: string; readonly phase: string; readonly reason?: string }[];
     readonly link?: Readonly<Record<string, unknown>>;
   }[];
 }
