@@ -5,6 +5,7 @@ import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import { describe, test } from 'node:test';
 import { setTimeout as wait } from 'node:timers/promises';
+import { RPC_ERRORS } from '@mcp-overlay/relay';
 import { scriptedServer } from '@mcp-overlay/relay/testing';
 import { House, type Running } from './harness.ts';
 import { type Json, LineClient, type Reply, type RpcError } from './line-client.ts';
@@ -81,11 +82,53 @@ describe('bad messages', () => {
       ] as const) {
         const { error } = await agent.call(`${backend}__${kind}`);
         assert.equal(error?.code, -32603, `${backend} ${kind}: ${JSON.stringify(error)}`);
-        assert.equal(error?.data?.fault, fault);
+        assert.deepEqual([error?.data?.error, error?.data?.fault], ['internal_error', fault]);
         assert.match(error?.message ?? '', says);
       }
       assert.equal((await agent.call(`${backend}__fine`)).result?.structuredContent, undefined);
     }
+  });
+
+  test('what does not exist, what is hidden and what is no request of ours: each with its own words', async () => {
+    await using house = await House.open();
+    const tools = { mode: 'deny', list: ['env'] };
+    const token = await house.gateway([stdioBackend('near', {}, { tools }), stdioBackend('other')]);
+    await using agent = LineClient.spawn(house.agentProgram(token));
+    await agent.initialize({ roots: {} });
+    const answer = async (method: string, params: Json): Promise<unknown[]> => {
+      const { error } = await agent.request(method, params);
+      return [error?.code, error?.data?.error, error?.message];
+    };
+    const { invalid_params, method_not_found } = RPC_ERRORS;
+    assert.deepEqual(await answer('x/unheard-of', {}), [method_not_found, undefined, 'Method not found: x/unheard-of']);
+    // A tool that the filter hides answers like one that never was.
+    for (const name of ['near__env', 'near__nothing', 'nobody__echo']) {
+      assert.deepEqual(await answer('tools/call', { name }), [invalid_params, undefined, `Unknown tool: ${name}`]);
+    }
+    assert.deepEqual(await answer('prompts/get', { name: 'none' }), [
+      invalid_params,
+      undefined,
+      'Unknown prompt: none',
+    ]);
+    assert.deepEqual(await answer('resources/read', { uri: 'nobody+x:y' }), [
+      -32002,
+      undefined,
+      'Resource not found: nobody+x:y',
+    ]);
+    assert.deepEqual(await answer('tools/call', {}), [invalid_params, 'invalid_params', 'tools/call needs a name']);
+    assert.deepEqual(await answer('tools/list', { cursor: 'mine' }), [
+      invalid_params,
+      'invalid_params',
+      'this cursor is not one of ours, or its list has changed: list anew',
+    ]);
+    // The other way: a server that asks for what the client never offered.
+    const { error } = (await agent.told('other__ask', { method: 'sampling/createMessage', params: {} })) as {
+      error: RpcError;
+    };
+    assert.deepEqual(
+      [error.code, error.data?.error, error.message],
+      [method_not_found, 'method_not_found', 'the client has no sampling capability'],
+    );
   });
 
   test('an id in use is refused, the call that has it goes on; a second answer goes nowhere', async () => {
@@ -97,7 +140,7 @@ describe('bad messages', () => {
     await agent.initialize();
     agent.write('{"jsonrpc":"2.0","id":"same","method":"tools/call","params":{"name":"sleep","arguments":{"ms":500}}}');
     const second = await agent.ask('"same"', 'tools/call', '{"name":"echo","arguments":{}}');
-    assert.equal(second.error?.code, -32600);
+    assert.deepEqual([second.error?.code, second.error?.data?.error], [-32600, 'invalid_request']);
     assert.equal(second.error?.message, 'request id "same" is already in use');
     const { value } = await agent.line(
       (one) => one.value?.id === 'same' && one.value.result !== undefined,

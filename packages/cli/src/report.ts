@@ -4,6 +4,8 @@
 import { say } from './announce.ts';
 import { EXIT, type ExitCode } from './exit-codes.ts';
 
+export const CLI_ERROR_CODES = ['usage'] as const;
+
 const EXIT_BY_CODE: Readonly<Record<string, ExitCode>> = {
   usage: EXIT.usage,
   config_invalid: EXIT.usage,
