@@ -11,6 +11,7 @@ import {
   relay,
   SteadySession,
   spawnChild,
+  within,
 } from '@mcp-overlay/relay';
 
 /** How long open calls may still take when the bridge is told to end. */
@@ -72,7 +73,7 @@ export async function startBridge(options: BridgeOptions): Promise<Bridge> {
     token: listener.share,
     close: async () => {
       await listener.close();
-      await drained([...sessions.keys()]);
+      await within(DRAIN_MS, Promise.all([...sessions.keys()].map((session) => session.idle())));
       const reason = { code: 'away', reason: 'the bridge is ending' };
       const over = [...sessions.values()];
       // Open calls get their answers before the peers are sent away.
@@ -117,13 +118,4 @@ function join(accepted: AcceptedSession, server: SteadySession, log: BridgeLog, 
   return relay(accepted.transport, server, {
     onFault: (side, fault) => log.warn({ session, side, fault: describeFault(fault) }, 'message skipped'),
   });
-}
-
-async function drained(sessions: readonly SteadySession[]): Promise<void> {
-  let timer: NodeJS.Timeout | undefined;
-  const enough = new Promise<void>((resolve) => {
-    timer = setTimeout(resolve, DRAIN_MS);
-  });
-  await Promise.race([Promise.all(sessions.map((session) => session.idle())), enough]);
-  clearTimeout(timer);
 }

@@ -2,7 +2,7 @@
 
 import { createHash } from 'node:crypto';
 import type { Listener, Overlay } from '@mcp-overlay/overlay';
-import { type AcceptedSession, Acceptor } from '@mcp-overlay/relay';
+import { type AcceptedSession, Acceptor, within } from '@mcp-overlay/relay';
 import { ClientSession, type SessionSettings } from './session/session.ts';
 
 /** How long open calls may still take when the gateway is told to end. */
@@ -68,7 +68,7 @@ export async function openShare(options: ShareOptions): Promise<Share> {
     sessions: () => [...sessions].map(([session, accepted]) => ({ session, accepted })),
     close: async () => {
       await listener.close();
-      await drained([...sessions.keys()]);
+      await within(DRAIN_MS, Promise.all([...sessions.keys()].map((session) => session.idle())));
       const reason = { code: 'away', reason: 'the gateway is ending' };
       await Promise.all([...sessions.keys()].map((session) => session.close(reason)));
       await acceptor.close(reason);
@@ -79,13 +79,4 @@ export async function openShare(options: ShareOptions): Promise<Share> {
 /** Each hop passes a hash, so that nobody can name another's session at the next one. */
 function handOn(accepted: AcceptedSession): string {
   return createHash('sha256').update(`${accepted.principal}\n${accepted.session}`).digest('hex').slice(0, 32);
-}
-
-async function drained(sessions: readonly ClientSession[]): Promise<void> {
-  let timer: NodeJS.Timeout | undefined;
-  const enough = new Promise<void>((resolve) => {
-    timer = setTimeout(resolve, DRAIN_MS);
-  });
-  await Promise.race([Promise.all(sessions.map((session) => session.idle())), enough]);
-  clearTimeout(timer);
 }

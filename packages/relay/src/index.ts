@@ -55,3 +55,4 @@ export { safeEnvironment } from './transports/child/environment.ts';
 export { type ChildLog, Watcher } from './transports/child/watcher.ts';
 export { type LineHandlers, LineReader } from './transports/line-reader.ts';
 export { type StreamOptions, streamTransport } from './transports/stream.ts';
+export { within } from './wait.ts';

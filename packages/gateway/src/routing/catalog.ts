@@ -2,10 +2,10 @@
 // names. The last walk answers where a public name leads; lists themselves are walked anew each time a client asks.
 // A backend that is slow with a list holds up nobody: what is known of it is shown, and what comes later is announced.
 
-import { LISTS, type Limits, type ListKind, type Message, parseMessage } from '@mcp-overlay/relay';
+import { LISTS, type Limits, type ListKind, type Message, parseMessage, within } from '@mcp-overlay/relay';
 import type { BackendSession } from '../backend/backend-session.ts';
 import { asArray, asObject, asString, type JsonObject } from '../call/json.ts';
-import { within } from '../call/within.ts';
+
 import type { ToolFilter } from '../policy/filter.ts';
 import { type NameTable, type Naming, nameAll } from './names.ts';
 import { rewriterFor } from './rewrite.ts';

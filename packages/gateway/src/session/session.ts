@@ -13,6 +13,7 @@ import {
   type Transport,
   toMessage,
   withId,
+  within,
 } from '@mcp-overlay/relay';
 import type { Backend } from '../backend/backend.ts';
 import { BackendSession } from '../backend/backend-session.ts';
@@ -21,7 +22,7 @@ import type { Call, Reply, Trail } from '../call/call.ts';
 import { Cancel } from '../call/cancel.ts';
 import { asObject, asString, type JsonObject } from '../call/json.ts';
 import type { Next } from '../call/stage.ts';
-import { within } from '../call/within.ts';
+
 import { pipeline } from '../pipeline.ts';
 import type { ToolFilter } from '../policy/filter.ts';
 import type { CallGauge } from '../policy/limit.ts';

@@ -8,6 +8,7 @@ import { RelayError } from '../../errors.ts';
 import type { Limits } from '../../limits.ts';
 import type { Fault, Message } from '../../message.ts';
 import { type CloseReason, DONE, type Transport, type TransportHandlers } from '../../transport.ts';
+import { within } from '../../wait.ts';
 import { streamTransport } from '../stream.ts';
 import { type Diagnostics, readDiagnostics, tellingLine } from './diagnostics.ts';
 import { Family } from './family.ts';
@@ -17,7 +18,6 @@ import type { Clock } from './rate.ts';
 import { startProcess } from './start.ts';
 import { endFamily } from './stop-ladder.ts';
 import { type StrayGuard, strayGuard } from './stray.ts';
-import { within } from './wait.ts';
 import { type ChildLog, processWatcher, type Watcher } from './watcher.ts';
 
 /** For what a child left behind when it ended by itself: it was not asked, so its helpers had no earlier notice. */

@@ -2,8 +2,8 @@
 // The top rung (end of its input) belongs to the transport, which owns the pipe.
 
 import { setTimeout as delay } from 'node:timers/promises';
+import { type Wait, wait, within } from '../../wait.ts';
 import type { Family } from './family.ts';
-import { type Wait, wait, within } from './wait.ts';
 
 /** A process killed by SIGKILL is gone within milliseconds unless the kernel itself holds it (a dead network disk). */
 const KILL_ROUNDS = 12;

@@ -1,4 +1,4 @@
-// A wait that can be called off, so that a child that ended early leaves no timer behind that keeps a process alive.
+// A wait that can be called off, so that what came early leaves no timer behind that keeps a process alive.
 
 export interface Wait {
   readonly over: Promise<void>;
@@ -13,8 +13,9 @@ export function wait(ms: number): Wait {
   return { over, cancel: () => clearTimeout(timer) };
 }
 
-/** Whether the event came within the time. */
+/** Whether the event came within the time. Infinity: it is waited for. */
 export async function within(ms: number, event: Promise<unknown>): Promise<boolean> {
+  if (ms === Number.POSITIVE_INFINITY) return event.then(() => true);
   const limit = wait(ms);
   try {
     return await Promise.race([event.then(() => true), limit.over.then(() => false)]);
