@@ -10,6 +10,7 @@ import { ensureBuilt, ensureInstalled, root } from './ensure.mjs';
 
 const onlyOnce = process.argv.includes('--once');
 const SHARE = 'demo-gateway';
+const PARENT_LOOK_MS = 500;
 const say = (line = '') => process.stdout.write(`${line}\n`);
 
 ensureInstalled();
@@ -112,6 +113,13 @@ async function end(code) {
 }
 
 for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) process.on(signal, () => void end(0));
+// npm starts us through a shell, which takes the SIGTERM that npm passes on and dies alone.
+if (process.env.npm_lifecycle_event !== undefined) {
+  const parent = process.ppid;
+  setInterval(() => {
+    if (process.ppid !== parent) void end(0);
+  }, PARENT_LOOK_MS).unref();
+}
 
 try {
   const bridge = await firstLine(start('bridge', ['--overlay', 'local', process.execPath, server('everything')]));
