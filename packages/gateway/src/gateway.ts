@@ -7,11 +7,12 @@ import { type Overlay, openOverlay } from '@mcp-overlay/overlay';
 import { LIMITS, type Limits } from '@mcp-overlay/relay';
 import { HealthRecord } from './backend/health.ts';
 import { backendOf } from './backend/kinds.ts';
-import { openProbes } from './backend/probe.ts';
+import type { GatewayLog } from './call/log.ts';
 import { toolFilter } from './policy/filter.ts';
 import { callGauge } from './policy/limit.ts';
 import { naming } from './routing/names.ts';
-import type { SessionLog, SessionSettings } from './session/session.ts';
+import { openProbes } from './session/probe.ts';
+import type { SessionSettings } from './session/session.ts';
 import { openShare } from './share.ts';
 import { type GatewayStatus, statusOf } from './status.ts';
 
@@ -20,7 +21,7 @@ export interface GatewayOptions {
   readonly overlay: Overlay;
   readonly env: NodeJS.ProcessEnv;
   readonly version: string;
-  readonly log: SessionLog;
+  readonly log: GatewayLog;
   onLost(error: Error): void;
 }
 

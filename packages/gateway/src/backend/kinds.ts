@@ -14,7 +14,7 @@ import {
   spawnChild,
   type Transport,
 } from '@mcp-overlay/relay';
-import type { SessionLog } from '../session/session.ts';
+import type { GatewayLog } from '../call/log.ts';
 import type { Backend } from './backend.ts';
 
 export interface BackendSurroundings {
@@ -23,7 +23,7 @@ export interface BackendSurroundings {
   readonly env: NodeJS.ProcessEnv;
   /** Program and version, told to hosts that we dial. */
   readonly by: string;
-  readonly log: SessionLog;
+  readonly log: GatewayLog;
   readonly limits: Limits;
   /** Servers that run now, of all sessions. */
   readonly children: { count: number };

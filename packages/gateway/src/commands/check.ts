@@ -15,13 +15,13 @@ import {
 import { describeBackends } from '@mcp-overlay/config';
 import { openOverlay } from '@mcp-overlay/overlay';
 import { LIST_KINDS } from '@mcp-overlay/relay';
-import { openAlone } from '../backend/alone.ts';
 import { asString } from '../call/json.ts';
 import { sessionSettings } from '../gateway.ts';
 import { type Entry, walkPages } from '../routing/catalog.ts';
 import { nameAll } from '../routing/names.ts';
 import { rewriterFor } from '../routing/rewrite.ts';
 import { prefixedUris, UNCHANGED } from '../routing/uris.ts';
+import { openAlone } from '../session/alone.ts';
 import type { SessionSettings } from '../session/session.ts';
 import { loadConfig } from './load-config.ts';
 

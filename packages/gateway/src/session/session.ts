@@ -21,6 +21,7 @@ import type { HealthRecord } from '../backend/health.ts';
 import type { Call, Reply, Trail } from '../call/call.ts';
 import { Cancel } from '../call/cancel.ts';
 import { asObject, asString, type JsonObject } from '../call/json.ts';
+import type { GatewayLog } from '../call/log.ts';
 import type { Next } from '../call/stage.ts';
 
 import { pipeline } from '../pipeline.ts';
@@ -47,13 +48,7 @@ export interface SessionSettings {
   readonly listWaitMs: number;
   readonly limits: Limits;
   readonly gauge: CallGauge;
-  readonly log: SessionLog;
-}
-
-export interface SessionLog {
-  debug(fields: object, event: string): void;
-  info(fields: object, event: string): void;
-  warn(fields: object, event: string): void;
+  readonly log: GatewayLog;
 }
 
 export interface SessionOriginInfo {

@@ -2,8 +2,8 @@
 // so a server that asks something gets a refusal.
 
 import { LATEST_LEGACY_VERSION } from '@mcp-overlay/relay';
-import type { SessionSettings } from '../session/session.ts';
-import { BackendSession, refusal } from './backend-session.ts';
+import { BackendSession, refusal } from '../backend/backend-session.ts';
+import type { SessionSettings } from './session.ts';
 
 const NO_SESSION = '0'.repeat(32);
 

@@ -1,9 +1,9 @@
 // Once at start each backend is tried without a client, so that the operator learns at once which one fails and why, and
 // a first `npx` has downloaded before anybody waits for it. A failing one is tried again until it answers.
 
-import type { SessionSettings } from '../session/session.ts';
+import type { BackendSession } from '../backend/backend-session.ts';
 import { openAlone } from './alone.ts';
-import type { BackendSession } from './backend-session.ts';
+import type { SessionSettings } from './session.ts';
 
 /** Servers that start at the same time: each costs a third of a second of a core. */
 const AT_ONCE = 4;
