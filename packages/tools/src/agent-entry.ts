@@ -1,15 +1,30 @@
 // The entry a person pastes into an agent's configuration. It works from any folder and in an empty environment: absolute
-// paths, the overlay named, the state folder named where it is not the default.
+// paths, the overlay named, the state folder named where nobody would look for it.
 
-import { fileURLToPath } from 'node:url';
+import { userInfo } from 'node:os';
+import { join, resolve } from 'node:path';
 
-export function agentEntry(token: string, overlay: string, env: NodeJS.ProcessEnv): string {
-  const program = process.argv[1] ?? fileURLToPath(import.meta.url);
-  const home = env.MCP_OVERLAY_HOME;
+export interface AgentEntryOptions {
+  readonly token: string;
+  readonly overlay: string;
+  /** Path of the program that is to be started; default: this one. */
+  readonly program?: string;
+  /** Path of the state folder in use. */
+  readonly stateFolder: string;
+}
+
+export function agentEntry({
+  token,
+  overlay,
+  stateFolder,
+  program = process.argv[1] ?? '',
+}: AgentEntryOptions): string {
+  // Where our programs look when an agent starts them with nothing, not even HOME.
+  const found = join(userInfo().homedir, '.mcp-overlay');
   const entry = {
     command: process.execPath,
-    args: [program, 'run', token, '--overlay', overlay],
-    ...(home === undefined ? {} : { env: { MCP_OVERLAY_HOME: home } }),
+    args: [resolve(program), 'run', token, '--overlay', overlay],
+    ...(stateFolder === found ? {} : { env: { MCP_OVERLAY_HOME: stateFolder } }),
   };
   return JSON.stringify({ mcpServers: { [token]: entry } }, null, 2);
 }

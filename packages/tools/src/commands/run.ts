@@ -1,7 +1,7 @@
 // `mcp-tools run TOKEN`: an agent's stdio on a share. stdout carries MCP and nothing else, ever.
 
 import { type Command, EXIT, endSignal, type Flags, openLogFor, say, toolkitVersion } from '@mcp-overlay/cli';
-import { openOverlay } from '@mcp-overlay/overlay';
+import { openOverlay, stateFolder } from '@mcp-overlay/overlay';
 import { agentEntry } from '../agent-entry.ts';
 import { attach } from '../attach.ts';
 
@@ -20,9 +20,10 @@ export const runCommand: Command = {
       'overlay chosen',
     );
     if (process.stdin.isTTY) {
+      const { path } = await stateFolder(process.env);
       say(
-        'this speaks MCP on stdin and stdout; paste it into an agent instead:',
-        agentEntry(token, overlay.kind, process.env),
+        'mcp-tools: this speaks MCP on stdin and stdout; an agent starts it when this is in its configuration:',
+        agentEntry({ token, overlay: overlay.kind, stateFolder: path }),
       );
     }
     const { failure } = await attach({
