@@ -1,5 +1,8 @@
 // The one line a serving program writes to stdout, and tables for people. Everything else goes to stderr.
 
+/** Names and reasons come from servers: what would steer the terminal or turn its reading direction is not shown. */
+const STEERING = /[^\P{Cc}\n]|[\p{Cf}\p{Zl}\p{Zp}]/gu;
+
 export function announce(fact: Readonly<Record<string, string>>): void {
   process.stdout.write(`${JSON.stringify(fact)}\n`);
 }
@@ -10,7 +13,7 @@ export function printJson(value: unknown): void {
 
 /** Columns padded to their widest cell; the head in capitals. */
 export function printTable(head: readonly string[], rows: readonly (readonly string[])[]): void {
-  const lines = [head.map((cell) => cell.toUpperCase()), ...rows];
+  const lines = [head.map((cell) => cell.toUpperCase()), ...rows.map((row) => row.map(oneLine))];
   const widths = head.map((_, column) => Math.max(...lines.map((line) => (line[column] ?? '').length)));
   for (const line of lines) {
     const text = line.map((cell, column) => cell.padEnd(widths[column] ?? 0)).join('  ');
@@ -20,5 +23,10 @@ export function printTable(head: readonly string[], rows: readonly (readonly str
 
 /** A line for a person on stderr: lower-case, no final period, hints on lines of their own. */
 export function say(text: string, hint?: string): void {
-  process.stderr.write(hint === undefined ? `${text}\n` : `${text}\n  ${hint.replaceAll('\n', '\n  ')}\n`);
+  const lines = hint === undefined ? text : `${text}\n  ${hint.replaceAll('\n', '\n  ')}`;
+  process.stderr.write(`${lines.replace(STEERING, '?')}\n`);
+}
+
+function oneLine(cell: string): string {
+  return cell.replaceAll('\n', ' ').replace(STEERING, '?');
 }

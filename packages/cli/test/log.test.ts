@@ -1,0 +1,75 @@
+import assert from 'node:assert/strict';
+import { mkdtemp, readFile, rm, stat, symlink, unlink } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { test } from 'node:test';
+import { openLog } from '../src/log.ts';
+import { prettyLine } from '../src/pretty.ts';
+
+async function tempFolder(): Promise<AsyncDisposable & { path: string }> {
+  const path = await mkdtemp(join(tmpdir(), 'cli-'));
+  return { path, [Symbol.asyncDispose]: () => rm(path, { recursive: true, force: true }) };
+}
+
+test('a log file is made for its owner alone and holds a JSON record a line', async () => {
+  await using folder = await tempFolder();
+  const file = join(folder.path, 'log');
+  const log = openLog({ program: 'test', file });
+  log.debug({ a: 1 }, 'not shown');
+  log.info({ backend: 'fs' }, 'backend up');
+  log.child({ session: 2 }).warn({}, 'slow');
+  const records = (await readFile(file, 'utf8'))
+    .trimEnd()
+    .split('\n')
+    .map((line) => JSON.parse(line));
+  assert.deepEqual(
+    records.map(({ level, program, backend, session, msg }) => ({ level, program, backend, session, msg })),
+    [
+      { level: 30, program: 'test', backend: 'fs', session: undefined, msg: 'backend up' },
+      { level: 40, program: 'test', backend: undefined, session: 2, msg: 'slow' },
+    ],
+  );
+  assert.equal((await stat(file)).mode & 0o777, 0o600);
+});
+
+const onLinux = process.platform === 'linux' ? {} : { skip: '/dev/full is a file of Linux' };
+
+test('a full disk stops nobody', onLinux, async () => {
+  await using folder = await tempFolder();
+  const file = join(folder.path, 'log');
+  await symlink('/dev/full', file);
+  const log = openLog({ program: 'test', file });
+  for (let n = 0; n < 1000; n += 1) log.error({ n }, 'cannot be written');
+  await unlink(file);
+});
+
+test('silent says nothing', async () => {
+  await using folder = await tempFolder();
+  const file = join(folder.path, 'log');
+  openLog({ program: 'test', file, level: 'silent' }).error({}, 'never');
+  assert.equal(await readFile(file, 'utf8').catch(() => ''), '');
+});
+
+test('a record for a person: time, level, event, fields, its hint on a line of its own', () => {
+  const record = {
+    level: 40,
+    time: '2026-01-02T03:04:05.678Z',
+    pid: 1,
+    program: 'p',
+    backend: 'fs',
+    why: 'two words',
+    msg: 'failed',
+  };
+  assert.equal(prettyLine(JSON.stringify(record)), '03:04:05.678 warn  failed backend=fs why="two words"\n');
+  assert.equal(
+    prettyLine(JSON.stringify({ ...record, hint: 'start it' })),
+    '03:04:05.678 warn  failed backend=fs why="two words"\n  start it\n',
+  );
+});
+
+test('a record cannot steer the terminal of who reads it', () => {
+  const record = { level: 30, time: '2026-01-02T03:04:05.678Z', line: '\u001b[31mred\r\nforged 03:04', msg: 'stderr' };
+  const line = prettyLine(JSON.stringify(record));
+  assert.equal(line.split('\n').length, 2);
+  assert.ok(!line.includes('\u001b'));
+});
