@@ -29,6 +29,8 @@ export interface DialShareLog {
 
 export async function dialShare(options: DialShareOptions): Promise<Transport> {
   const { name, connect, session, via, by, events, signal, log, limits = LIMITS } = options;
+  // An event that was, never comes again.
+  signal.throwIfAborted();
   let fail: (error: unknown) => void = () => {};
   const failed = new Promise<never>((_resolve, reject) => {
     fail = reject;

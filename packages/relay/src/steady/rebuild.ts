@@ -8,12 +8,18 @@ import { digestOfAnswer, isError, type ListSeen, type SessionMemory } from './se
 
 /** Whether the new server took the session. */
 export async function rebuild(transport: Transport, memory: SessionMemory, own: OwnRequests): Promise<boolean> {
-  const { initialize, initialized } = memory;
+  const { initialize } = memory;
   if (!initialize) return true;
   const answer = await own.ask(transport, withId(initialize, own.newId()));
   if (!answer || isError(answer)) return false;
+  // Read now: the client may have said it only while we asked.
+  const { initialized } = memory;
   if (initialized) transport.send(initialized);
-  await Promise.all(memory.replay().map((request) => own.ask(transport, withId(request, own.newId()))));
+  const replayed = await Promise.all(
+    memory.replay().map((request) => own.ask(transport, withId(request, own.newId()))),
+  );
+  if (replayed.includes(undefined)) return false;
+  if (!initialized && memory.initialized) transport.send(memory.initialized);
   return true;
 }
 

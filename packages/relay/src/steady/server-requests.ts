@@ -7,13 +7,14 @@ import type { Message } from '../message.ts';
 export class ServerRequests {
   /** Counts lost servers. */
   private generation = 0;
+  private count = 0;
   /** Id the client sees -> id of the server. */
   private readonly open = new Map<string, string>();
 
   /** The request as the client sees it. */
   shown(message: Message): Message {
     const id = message.id ?? 'null';
-    const shown = this.generation === 0 ? id : `"${this.generation}:${id.replaceAll('"', '')}"`;
+    const shown = this.generation === 0 ? id : `"${this.generation}:${this.count++}"`;
     this.open.set(shown, id);
     return withId(message, shown);
   }

@@ -11,6 +11,7 @@ import type { Fault, Message } from '../message.ts';
 import { isRepeatable } from '../methods.ts';
 import { type CloseReason, DONE, type Transport, type TransportHandlers } from '../transport.ts';
 import type { Backoff } from '../transports/child/backoff.ts';
+import { within } from '../wait.ts';
 import { OpenRequests } from './open-requests.ts';
 import { OwnRequests } from './own-requests.ts';
 import { changedLists, rebuild } from './rebuild.ts';
@@ -65,6 +66,8 @@ export interface SteadyState {
 
 /** A client that sends more than is answered is told to come back later. */
 const RETRY_AFTER_MS = 1000;
+/** How long a close waits for an opening that was told to stop: a child's whole stop ladder. */
+const OPENING_MS = 8000;
 
 export class SteadySession implements Transport {
   private readonly memory = new SessionMemory();
@@ -83,7 +86,10 @@ export class SteadySession implements Transport {
   private calls = 0;
   /** Which opening the events of a transport belong to. */
   private attempt: symbol | undefined;
-  private rebuilding = false;
+  /** The rebuild under way; a loss ends it, and the next one is another. */
+  private rebuilding: symbol | undefined;
+  /** Ends after the transport that it opened was taken over, or closed. */
+  private opening: Promise<void> | undefined;
   private paused = false;
   private readonly abort = new AbortController();
   private retryTimer: NodeJS.Timeout | undefined;
@@ -108,7 +114,7 @@ export class SteadySession implements Transport {
 
   start(handlers: TransportHandlers): void {
     this.handlers = handlers;
-    void this.openTransport();
+    this.opening = this.openTransport();
   }
 
   send(message: Message): boolean {
@@ -212,10 +218,11 @@ export class SteadySession implements Transport {
   private async establish(transport: Transport): Promise<void> {
     this.watchStart();
     if (this.memory.established) {
-      this.rebuilding = true;
+      const round = Symbol('rebuild');
+      this.rebuilding = round;
       const taken = await rebuild(transport, this.memory, this.own);
-      if (this.transport !== transport || this.phase === 'closed') return;
-      this.rebuilding = false;
+      if (this.rebuilding !== round || this.transport !== transport || this.phase === 'closed') return;
+      this.rebuilding = undefined;
       if (!taken) {
         this.drop(`${this.options.name} refused to take the session up again`);
         return;
@@ -364,7 +371,7 @@ export class SteadySession implements Transport {
 
   private lose(reason: string, notRun: readonly string[] = []): void {
     clearTimeout(this.startTimer);
-    this.rebuilding = false;
+    this.rebuilding = undefined;
     this.own.lose();
     for (const notice of this.serverRequests.lose(reason)) this.deliver(notice);
     this.enter('opening', reason);
@@ -391,7 +398,9 @@ export class SteadySession implements Transport {
     this.options.backoff.note('crash');
     this.enter('waiting', reason);
     if (this.givenUp) for (const message of this.open.waiting()) this.expire(message);
-    this.retryTimer = setTimeout(() => void this.openTransport(), this.options.backoff.next());
+    this.retryTimer = setTimeout(() => {
+      this.opening = this.openTransport();
+    }, this.options.backoff.next());
   }
 
   // --- end ----------------------------------------------------------------------------------------------------------
@@ -421,7 +430,8 @@ export class SteadySession implements Transport {
     clearTimeout(this.startTimer);
     this.abort.abort();
     this.own.lose();
-    await transport?.close(reason);
+    // What is only just being opened is ours too.
+    await Promise.all([transport?.close(reason), this.opening && within(OPENING_MS, this.opening)]);
     this.handlers?.closed(reason);
   }
 
