@@ -195,7 +195,8 @@ class HttpDoor {
       if (session !== undefined) return no(again(message));
       return this.#initialize(message, request, response);
     }
-    if (session === undefined) return no(wrongVersion(request) ?? { ...missing(SESSION_HEADER), ...idOf(message) });
+    // A client of a newer revision asks without a session, and goes back to an older one by what it is told here.
+    if (session === undefined) return no({ ...(wrongVersion(request) ?? missing(SESSION_HEADER)), ...idOf(message) });
     // It may have ended while the body came.
     if (this.#streamable.get(session.id) !== session) return no({ ...unknownSession(), ...idOf(message) });
     if (message.kind !== 'request') {

@@ -63,6 +63,17 @@ test('every mix of Accept, Content-Type, version and session gets the status of 
   assert.equal(open.count(), 1);
 });
 
+test('a question of a newer revision gets a legacy refusal under its own id', async () => {
+  await using open = await door();
+  for (const version of ['2026-07-28', undefined]) {
+    const headers = { ...POST_HEADERS, 'mcp-protocol-version': version };
+    const body = { jsonrpc: '2.0', id: 'probe', method: 'server/discover' };
+    const { status, json } = await exchange(open.url, { headers, body });
+    // Any of -32020, -32021, -32022 would mean that the newer revision is spoken here.
+    assert.deepEqual([status, json.id, json.error.code], [400, 'probe', -32600]);
+  }
+});
+
 test('bodies that are no message are refused with their reason, and the session lives', async () => {
   await using open = await door({ limits: { ...LIMITS, messageBytes: 10_000 } });
   const session = await newSession(open.url);
