@@ -4,7 +4,8 @@
 import type { Limits } from '../../limits.ts';
 import type { Message } from '../../message.ts';
 import type { CloseReason } from '../../transport.ts';
-import { type Dialer, HttpFailure } from './dialer.ts';
+import { HttpFailure } from './dial-failure.ts';
+import type { Dialer } from './dialer.ts';
 import type { Inbox } from './inbox.ts';
 import type { HttpLog } from './wire.ts';
 

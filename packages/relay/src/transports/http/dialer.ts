@@ -6,6 +6,7 @@ import http, { type ClientRequest, type IncomingMessage, type OutgoingHttpHeader
 import https from 'node:https';
 import type { Duplex } from 'node:stream';
 import { discard } from './body.ts';
+import { ConnectTimeout, failureOf, HttpFailure } from './dial-failure.ts';
 import { HEADER_BYTES } from './wire.ts';
 
 const MAX_REDIRECTS = 5;
@@ -35,19 +36,6 @@ export interface HttpRequest {
   readonly repeatable: boolean;
   /** The body has been handed to the connection, or never will be. */
   readonly onSent?: () => void;
-}
-
-/** Why no usable answer came. `mayHaveArrived`: the server may have seen the request. */
-export class HttpFailure extends Error {
-  override readonly name = 'HttpFailure';
-  readonly mayHaveArrived: boolean;
-  readonly hint: string | undefined;
-
-  constructor(message: string, options: { mayHaveArrived: boolean; hint?: string; cause?: unknown }) {
-    super(message, { cause: options.cause });
-    this.mayHaveArrived = options.mayHaveArrived;
-    this.hint = options.hint;
-  }
 }
 
 export class Dialer {
@@ -203,38 +191,7 @@ function likeSocket(stream: Duplex): Duplex {
   return stream;
 }
 
-class ConnectTimeout extends Error {
-  readonly code = 'CONNECT_TIMEOUT';
-  constructor(ms: number) {
-    super(`no connection within ${ms / 1000} s`);
-  }
-}
-
 const CUT = new Set(['ECONNRESET', 'EPIPE']);
-
-const CAUSES: Readonly<Record<string, string>> = {
-  ECONNREFUSED: 'connection refused',
-  ENOTFOUND: 'host name not found',
-  EAI_AGAIN: 'host name cannot be looked up now',
-  ECONNRESET: 'connection was cut',
-  EPIPE: 'connection was cut',
-  ETIMEDOUT: 'connection timed out',
-  EHOSTUNREACH: 'host unreachable',
-  ENETUNREACH: 'network unreachable',
-  HPE_HEADER_OVERFLOW: 'its headers are too large',
-};
-
-function failureOf(error: Error, url: URL, connected: boolean): HttpFailure {
-  const [first] = error instanceof AggregateError ? (error.errors as unknown[]) : [error];
-  const { code = '', message = '' } = first as { code?: string; message?: string };
-  const certificate = /CERT|SELF_SIGNED|UNABLE_TO|ALTNAME/.test(code);
-  const reason = CAUSES[code] ?? (code.startsWith('HPE_') ? 'it does not speak HTTP properly' : message || code);
-  return new HttpFailure(`${url.host}: ${certificate ? `its certificate is not accepted (${code})` : reason}`, {
-    mayHaveArrived: connected,
-    cause: error,
-    ...(certificate ? { hint: 'configure the CA that signed it' } : {}),
-  });
-}
 
 /** `[::1]` in an address is `::1` for a socket. */
 function unbracketed(hostname: string): string {
