@@ -2,47 +2,88 @@
 
 import { readdir } from 'node:fs/promises';
 import { connect } from 'node:net';
+import { join } from 'node:path';
 import { UsageError } from '@mcp-overlay/cli';
-import { socketBehind, stateFolder } from '@mcp-overlay/overlay';
+import { OverlayError, socketBehind, stateFolder } from '@mcp-overlay/overlay';
 
 const ANSWER_MS = 5000;
 const SUFFIX = '.sock';
 
+/** What came of asking one socket: its answer line, nobody there, or somebody who says nothing that makes sense. */
+type Answer = { readonly ok?: unknown; readonly error?: string } | 'nobody' | 'silent' | 'strange';
+
+/** Rejects `share_not_hosted`, `dial_timeout`, `peer_incompatible`, `usage` where several run and none is named. */
 export async function askAdmin(command: string, token: string | undefined, env: NodeJS.ProcessEnv): Promise<unknown> {
-  const folder = await stateFolder(env);
-  const names = (await readdir(folder.admin)).filter((name) => name.endsWith(SUFFIX));
+  const { admin } = await stateFolder(env);
+  const names = (await readdir(admin)).filter((name) => name.endsWith(SUFFIX));
   const tokens = names.map((name) => name.slice(0, -SUFFIX.length)).sort();
   const wanted = token === undefined ? tokens : tokens.filter((name) => name === token);
-  const answers = await Promise.all(wanted.map((name) => ask(`${folder.admin}/${name}${SUFFIX}`, command)));
-  const alive = wanted.map((name, at) => ({ name, answer: answers[at] })).filter(({ answer }) => answer !== undefined);
-  const [first] = alive;
-  if (!first) {
-    const what = token === undefined ? 'no gateway is running' : `no gateway is running on share ${token}`;
-    throw Object.assign(new Error(what), { code: 'share_not_hosted', hint: 'start one with: mcp-gateway run CONFIG' });
-  }
-  if (alive.length > 1) {
+  const answers = await Promise.all(wanted.map((name) => ask(join(admin, `${name}${SUFFIX}`), command)));
+  const alive = wanted.flatMap((name, at) => {
+    const answer = answers[at] ?? 'nobody';
+    return answer === 'nobody' ? [] : [{ name, answer }];
+  });
+  const [first, ...others] = alive;
+  if (!first) throw notRunning(token);
+  if (others.length > 0) {
     const running = alive.map(({ name }) => name).join(', ');
     throw new UsageError(`several gateways are running: ${running}`, `name one: mcp-gateway ${command} TOKEN`);
   }
-  const { ok, error } = JSON.parse(first.answer ?? '{}') as { ok?: unknown; error?: string };
-  if (ok === undefined) throw new Error(error ?? 'the gateway gave no answer');
-  return ok;
+  const { name, answer } = first;
+  if (answer === 'silent') throw silent(name);
+  if (typeof answer === 'string' || answer.ok === undefined) {
+    const what = typeof answer === 'string' ? undefined : answer.error;
+    throw incompatible(name, what ?? 'its answer cannot be read');
+  }
+  return answer.ok;
 }
 
-/** The answer line, or undefined where nobody answers. */
-async function ask(name: string, command: string): Promise<string | undefined> {
+async function ask(name: string, command: string): Promise<Answer> {
   const path = await socketBehind(name);
-  if (path === undefined) return undefined;
+  if (path === undefined) return 'nobody';
   return new Promise((resolve) => {
     const socket = connect(path);
     let text = '';
+    let reached = false;
     socket.setEncoding('utf8');
-    socket.setTimeout(ANSWER_MS, () => socket.destroy());
-    socket.on('connect', () => socket.write(`${JSON.stringify({ command })}\n`));
+    const timer = setTimeout(() => socket.destroy(), ANSWER_MS);
+    socket.on('connect', () => {
+      reached = true;
+      socket.write(`${JSON.stringify({ command })}\n`);
+    });
     socket.on('data', (chunk: string) => {
       text += chunk;
     });
     socket.on('error', () => {});
-    socket.on('close', () => resolve(text === '' ? undefined : text));
+    socket.on('close', () => {
+      clearTimeout(timer);
+      resolve(text === '' ? (reached ? 'silent' : 'nobody') : read(text));
+    });
+  });
+}
+
+function read(text: string): Answer {
+  try {
+    const value: unknown = JSON.parse(text);
+    return typeof value === 'object' && value !== null ? value : 'strange';
+  } catch {
+    return 'strange';
+  }
+}
+
+function notRunning(token: string | undefined): OverlayError {
+  const what = token === undefined ? 'no gateway is running' : `no gateway is running on share ${token}`;
+  return new OverlayError('share_not_hosted', what, { hint: 'start one with: mcp-gateway run CONFIG' });
+}
+
+function silent(token: string): OverlayError {
+  return new OverlayError('dial_timeout', `the gateway on share ${token} does not answer`, {
+    hint: 'it is stopped, overloaded or ending; look at its process',
+  });
+}
+
+function incompatible(token: string, why: string): OverlayError {
+  return new OverlayError('peer_incompatible', `the gateway on share ${token} cannot be asked: ${why}`, {
+    hint: 'restart it with this version',
   });
 }

@@ -20,5 +20,5 @@ export async function openAdmin(gateway: Gateway, env: NodeJS.ProcessEnv): Promi
 
 function answer(line: string, gateway: Gateway): unknown {
   if (line === '{"command":"status"}') return { ok: gateway.status() };
-  return { error: 'this gateway does not know that command; it is older than the program that asks' };
+  return { error: 'it does not know this command, so it is older than the program that asks' };
 }
