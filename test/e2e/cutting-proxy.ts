@@ -1,13 +1,14 @@
-// A way between a share's socket and its host that can be cut: it moves the socket file aside and listens in its place.
-// What it has read is passed on or lost, as with a network that goes away.
+// A way to a share that can be cut: it listens as a share of one state folder and dials that of another, for a host looks
+// after its own socket file. What it has read is passed on or lost, as with a network that goes away.
 
 import { randomInt } from 'node:crypto';
 import { once } from 'node:events';
-import { rename, unlink } from 'node:fs/promises';
+import { mkdir } from 'node:fs/promises';
 import { connect, createServer, type Server, type Socket } from 'node:net';
+import { dirname } from 'node:path';
 
 export class CuttingProxy implements AsyncDisposable {
-  readonly #path: string;
+  readonly #far: string;
   readonly #server: Server;
   readonly #pairs = new Set<readonly [Socket, Socket]>();
   /** Bytes that may pass, both ways together, before the next cut. */
@@ -17,15 +18,16 @@ export class CuttingProxy implements AsyncDisposable {
   cuts = 0;
   connections = 0;
 
-  private constructor(path: string) {
-    this.#path = path;
+  private constructor(far: string) {
+    this.#far = far;
     this.#server = createServer((near) => this.#join(near));
   }
 
-  static async inFrontOf(path: string): Promise<CuttingProxy> {
-    await rename(path, `${path}.real`);
-    const proxy = new CuttingProxy(path);
-    proxy.#server.listen(path);
+  /** From a socket that is made here to one where a host listens. */
+  static async between(near: string, far: string): Promise<CuttingProxy> {
+    await mkdir(dirname(near), { recursive: true, mode: 0o700 });
+    const proxy = new CuttingProxy(far);
+    proxy.#server.listen(near);
     await once(proxy.#server, 'listening');
     return proxy;
   }
@@ -54,9 +56,7 @@ export class CuttingProxy implements AsyncDisposable {
   async [Symbol.asyncDispose](): Promise<void> {
     this.#cut();
     this.#server.close();
-    // The host takes its own file away when it ends.
-    await unlink(this.#path).catch(() => {});
-    await rename(`${this.#path}.real`, this.#path).catch(() => {});
+    await once(this.#server, 'close');
   }
 
   #join(near: Socket): void {
@@ -65,7 +65,7 @@ export class CuttingProxy implements AsyncDisposable {
       return;
     }
     this.connections += 1;
-    const far = connect(`${this.#path}.real`);
+    const far = connect(this.#far);
     const pair = [near, far] as const;
     this.#pairs.add(pair);
     for (const [from, to] of [pair, pair.toReversed() as [Socket, Socket]]) {

@@ -62,7 +62,7 @@ export const everything: Exercise = async (agent, names) => {
     links: await call('get-resource-links', { count: 4 }),
     reference: await call('get-resource-reference', { resourceType: 'Text', resourceId: 3 }),
     wrongArguments: await call('get-sum', { a: 'two' }),
-    progress: await withProgress(agent, names.tool('trigger-long-running-operation'), { duration: 0.2, steps: 4 }),
+    progress: await withProgress(agent, names.tool('trigger-long-running-operation'), { duration: 2, steps: 4 }),
     sampling: await call('trigger-sampling-request', { prompt: 'Say something', maxTokens: 10 }),
     elicitation: await call('trigger-elicitation-request'),
     urlElicitation: await call('trigger-url-elicitation', { url: 'https://example.com/consent' }),

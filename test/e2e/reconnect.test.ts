@@ -168,7 +168,6 @@ describe('a way that is cut', () => {
     readonly agent: LineClient;
     readonly proxy: CuttingProxy;
     readonly ledger: string;
-    readonly gateway: string;
   }
 
   /** Runs `work` with a cut-able way at this hop: agent to gateway, or gateway to bridge. */
@@ -177,23 +176,18 @@ describe('a way that is cut', () => {
     script: ServerScript,
     work: (at: Cuttable) => Promise<void>,
   ): Promise<void> {
-    await using house = await House.open();
-    const ledger = join(house.home, 'ledger.jsonl');
+    await using there = await House.open();
+    await using here = await House.open();
+    const ledger = join(there.home, 'ledger.jsonl');
     const server = scriptedServer({ name: 'far', ledger, ...script });
-    const bridge = await house.bridge(server.command, ...server.args);
-    if (hop === 'agent') {
-      const gateway = await house.gateway([shareBackend('far', bridge), stdioBackend('near')]);
-      await using proxy = await CuttingProxy.inFrontOf(house.socket(gateway));
-      await using agent = LineClient.spawn(house.agentProgram(gateway));
-      await agent.initialize({ roots: {} });
-      await work({ agent, proxy, ledger, gateway });
-    } else {
-      await using proxy = await CuttingProxy.inFrontOf(house.socket(bridge));
-      const gateway = await house.gateway([shareBackend('far', bridge), stdioBackend('near')]);
-      await using agent = LineClient.spawn(house.agentProgram(gateway));
-      await agent.initialize({ roots: {} });
-      await work({ agent, proxy, ledger, gateway });
-    }
+    const bridge = await there.bridge(server.command, ...server.args);
+    const backends = [shareBackend('far', bridge), stdioBackend('near')];
+    const far = hop === 'agent' ? await there.gateway(backends) : bridge;
+    await using proxy = await CuttingProxy.between(here.socket(far), there.socket(far));
+    const gateway = hop === 'agent' ? far : await here.gateway(backends);
+    await using agent = LineClient.spawn(here.agentProgram(gateway));
+    await agent.initialize({ roots: {} });
+    await work({ agent, proxy, ledger });
   }
 
   for (const hop of ['agent', 'bridge'] as const) {
@@ -221,7 +215,7 @@ describe('a way that is cut', () => {
     });
 
     test(`between ${hop === 'agent' ? 'agent and gateway' : 'gateway and bridge'}, while a call is open: its result and its progress arrive`, async () => {
-      await through(hop, {}, async ({ agent, proxy, ledger, gateway: _gateway }) => {
+      await through(hop, {}, async ({ agent, proxy, ledger }) => {
         await agent.told('far__echo', {});
         const from = agent.lines.length;
         const open = agent.call('far__progress', { steps: 20, everyMs: 100, nonce: 'open' }, { progressToken: 'p' });
