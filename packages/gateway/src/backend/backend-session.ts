@@ -23,6 +23,8 @@ export interface BackendEvents {
   notification(backend: BackendSession, message: Message): void;
   /** Its initialize was answered, for the first time in this session. */
   joined(backend: BackendSession): void;
+  /** It takes less than is sent to it: whoever sends should wait for `drained`. */
+  full(backend: BackendSession): void;
   /** It was lost after that, and its session is rebuilt. */
   back(backend: BackendSession): void;
 }
@@ -54,6 +56,8 @@ export class BackendSession {
   readonly backend: Backend;
   /** The server's answer to initialize, once there is one. */
   welcome: JsonObject | undefined;
+  /** It has not read for so long that nobody waits for it any more: calls are refused. */
+  stuck = false;
   private readonly options: BackendSessionOptions;
   private readonly steady: SteadySession;
   private readonly pending = new Map<string, (answer: Message) => void>();
@@ -138,7 +142,7 @@ export class BackendSession {
     const answer = new Promise<Message>((resolve) => {
       this.pending.set(id, resolve);
     });
-    this.steady.send(requestMessage(id, method, params, call));
+    if (!this.steady.send(requestMessage(id, method, params, call))) this.options.events.full(this);
     return { id, answer };
   }
 
@@ -161,6 +165,11 @@ export class BackendSession {
   /** The client's answer to a request of this server, under the server's own id. */
   respond(message: Message): void {
     this.steady.send(message);
+  }
+
+  /** Resolves when it takes more again, or is lost. */
+  drained(): Promise<void> {
+    return this.steady.drained();
   }
 
   pause(): void {

@@ -2,7 +2,7 @@
 // made public again. A cancelled call is cancelled at its owner, and only there.
 
 import { isRepeatable, type Message, parseMessage } from '@mcp-overlay/relay';
-import type { PermittedCall, RpcError } from '../call/call.ts';
+import type { PermittedCall, Reply, RpcError } from '../call/call.ts';
 import type { Cancel } from '../call/cancel.ts';
 import { deny } from '../call/denial.ts';
 import { asObject } from '../call/json.ts';
@@ -10,6 +10,8 @@ import type { Next } from '../call/stage.ts';
 import { rewriterFor } from './rewrite.ts';
 import type { TaskIds } from './task-ids.ts';
 import type { UriNaming } from './uris.ts';
+
+const RETRY_AFTER_MS = 1000;
 
 export interface DispatchOptions {
   readonly uris: UriNaming;
@@ -22,6 +24,7 @@ export function dispatch({ uris, tasks, unchanged }: DispatchOptions): Next<Perm
   return async (call) => {
     const { backend, permit, method, native, message, cancel } = call;
     if (cancel.cancelled) return deny('internal_error', 'the call was cancelled before it was passed on');
+    if (backend.stuck) return notReading(backend.id);
     const number = isRepeatable(method) ? undefined : message.call;
     const asked = backend.call(permit, method, native, number);
     const answer = await answerOrCancel(asked.answer, cancel);
@@ -36,6 +39,12 @@ export function dispatch({ uris, tasks, unchanged }: DispatchOptions): Next<Perm
       return error === undefined ? deny('internal_error', `backend ${backend.id} sent no result`) : { error };
     return { result: tasks.publish(backend.id, rewriterFor(uris, backend.id).result(result)) };
   };
+}
+
+/** Queued on, it would be more than a queue may hold, and the server would be ended with all its calls. */
+function notReading(backend: string): Reply {
+  const text = `backend ${backend} does not read what is sent to it; the call was not passed on`;
+  return deny('busy', text, { backend, retryAfterMs: RETRY_AFTER_MS });
 }
 
 /** A string: nobody waits any more, for this reason. */

@@ -23,6 +23,7 @@ export function openAlone(
       request: (from, message) => from.respond(refusal(message.id ?? 'null', 'there is no client')),
       notification: () => {},
       back: () => {},
+      full: () => {},
       joined: (from) => {
         from.notify('notifications/initialized');
         onJoined(from);

@@ -35,6 +35,9 @@ import { prefixedUris, UNCHANGED } from '../routing/uris.ts';
 import { FromBackend, paramsOf } from './from-backend.ts';
 import { type OwnIdentity, welcome } from './handshake.ts';
 
+/** How long a backend that does not read holds up its client's other messages: a busy one comes back by then. */
+const FULL_MS = 5000;
+
 /** What all sessions of a gateway have in common. */
 export interface SessionSettings {
   /** This gateway in the `via` list of sessions: one that comes back is a cycle. */
@@ -80,6 +83,8 @@ export class ClientSession {
   private readonly catalog: Catalog;
   private readonly handle: Next<Call>;
   private readonly open = new Map<string, OpenCall>();
+  /** Backends whose queue is above its mark: the client is not read. */
+  private readonly full = new Set<BackendSession>();
   private readonly byToken = new Map<unknown, OpenCall>();
   private initialize: JsonObject | undefined;
   private initialized = false;
@@ -272,6 +277,7 @@ export class ClientSession {
         request: (from, message) => this.fromBackend.request(from, message),
         notification: (from, message) => this.fromBackend.notification(from, message),
         joined: (from) => this.joined(from),
+        full: (from) => void this.waitFor(from),
         back: (from) => {
           if (this.level && this.levelMissed.delete(from)) void from.ask('logging/setLevel', this.level);
           for (const kind of this.catalog.takeMissed(from.id)) this.fromBackend.listChanged(from, kind);
@@ -291,6 +297,21 @@ export class ClientSession {
     const leftMs = this.waitUntil - Date.now();
     if (leftMs <= 0) return;
     await within(leftMs, Promise.all(this.backends.map((backend) => backend.settled)));
+  }
+
+  /** The client is not read faster than its backends take; but one that takes nothing does not hold up the others. */
+  private async waitFor(backend: BackendSession): Promise<void> {
+    if (this.full.has(backend) || backend.stuck) return;
+    this.full.add(backend);
+    this.client.pause();
+    const drained = backend.drained();
+    backend.stuck = !(await within(FULL_MS, drained));
+    this.full.delete(backend);
+    if (this.full.size === 0) this.client.resume();
+    if (!backend.stuck) return;
+    this.settings.log.warn({ session: this.info.number, backend: backend.id }, 'backend does not read');
+    await drained;
+    backend.stuck = false;
   }
 
   private progressed(backend: BackendSession, token: unknown): boolean {

@@ -8,6 +8,7 @@ import {
   parseMessage,
   requestMessage,
   resultMessage,
+  type Transport,
 } from '@mcp-overlay/relay';
 import { type LinkedTransport, linkedTransports } from '@mcp-overlay/relay/testing';
 import { HealthRecord } from '../../src/backend/health.ts';
@@ -50,7 +51,13 @@ export function resultIn(message: Message): Json {
 
 const CONFIG = { name: '', transport: { type: 'stdio', command: '-', args: [], env: {}, envPass: [] } } as const;
 
-export function openSession(played: readonly PlayedBackend[], more: Partial<SessionSettings> = {}) {
+/** `openings`: by id, backends that are opened otherwise than played. */
+export function openSession(
+  played: readonly PlayedBackend[],
+  more: Partial<SessionSettings> = {},
+  openings: Readonly<Record<string, () => Promise<Transport>>> = {},
+  pair: readonly [Transport, Transport] = linkedTransports(),
+) {
   const log = { debug: () => {}, info: () => {}, warn: () => {} };
   const configs = played.map(({ id }): BackendConfig => ({ ...CONFIG, id, disabled: false }));
   const settings: SessionSettings = {
@@ -61,7 +68,7 @@ export function openSession(played: readonly PlayedBackend[], more: Partial<Sess
         id: backend.id,
         config: configs[at] as BackendConfig,
         backoff: () => ({ next: () => 5, note: () => {}, state: () => ({ circuit: 'closed', attempts: 0 }) as const }),
-        open: async () => openServer(backend),
+        open: openings[backend.id] ?? (async () => openServer(backend)),
       },
     })),
     filters: new Map(played.map(({ id }) => [id, () => 'all tools'])),
@@ -75,7 +82,7 @@ export function openSession(played: readonly PlayedBackend[], more: Partial<Sess
     log,
     ...more,
   };
-  const [client, near] = linkedTransports();
+  const [client, near] = pair;
   const session = new ClientSession(
     near,
     { number: 1, handOn: '0'.repeat(32), via: [], principal: 'owner', by: undefined },
