@@ -4,6 +4,7 @@
 
 import { randomBytes } from 'node:crypto';
 import type { ServerResponse } from 'node:http';
+import { stringifyExact } from '../../json-exact.ts';
 import { errorMessage, parseMessage } from '../../json-rpc.ts';
 import type { Limits } from '../../limits.ts';
 import type { Message } from '../../message.ts';
@@ -108,6 +109,7 @@ export class StreamableSession implements Transport {
   /** A notification, or the answer to a request of the server. */
   accept(message: Message): void {
     this.#lastUse = this.#now();
+    if (message.method === 'notifications/cancelled') this.#takenBack(message);
     this.#inbox.push(message);
   }
 
@@ -184,6 +186,18 @@ export class StreamableSession implements Transport {
     this.#settle(id, call);
     if (id === this.#initializeId) this.#initialized(message, call.stream);
     call.stream.finish(message);
+    this.#sweep();
+  }
+
+  /** No server answers it any more, but its stream would stay open, and a client comes back to one that only ends. */
+  #takenBack(cancelled: Message): void {
+    const { params } = parseMessage(cancelled) as { params?: { requestId?: unknown } | null };
+    const id = stringifyExact(params?.requestId ?? null);
+    const call = this.#calls.get(id);
+    // MCP: initialize cannot be cancelled.
+    if (call === undefined || call.method === 'initialize') return;
+    this.#settle(id, call);
+    call.stream.finish(errorMessage(id, 'internal_error', 'the client took this request back'));
     this.#sweep();
   }
 
