@@ -19,8 +19,7 @@ export function openProbes(settings: SessionSettings): Probes {
   const probe = async (one: (typeof waiting)[number]): Promise<void> => {
     one.health.saw('starting');
     const session = openAlone(one, settings, (joined) => {
-      open.delete(joined);
-      void joined.close();
+      void joined.close().then(() => open.delete(joined));
     });
     open.add(session);
     await session.settled;
