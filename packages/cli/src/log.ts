@@ -1,7 +1,8 @@
 // The door to pino: structured logs on stderr (or a file), never on stdout. Events with fields; never argument values.
-// A log that cannot be written (disk full, closed pipe) never stops the program: what is lost is counted and said later.
+// A log that cannot be written never stops the program (./log-sink.ts).
 
 import { pino } from 'pino';
+import { openSink } from './log-sink.ts';
 import type { CommonFlags } from './main.ts';
 import { prettyLine } from './pretty.ts';
 
@@ -39,30 +40,19 @@ export function openLogFor(program: string, flags: CommonFlags, file?: string): 
 }
 
 export function openLog({ level = 'info', format, file, program }: LogOptions): Log {
-  const destination = pino.destination({ dest: file ?? 2, sync: true, mkdir: false, mode: 0o600 });
-  let lost = 0;
-  destination.on('error', () => {
-    lost += 1;
-  });
   const pretty = (format ?? (file === undefined && process.stderr.isTTY ? 'pretty' : 'json')) === 'pretty';
-  const stream = {
-    write(line: string): void {
-      try {
-        const text = pretty ? prettyLine(line) : line;
-        if (lost === 0) {
-          destination.write(text);
-          return;
-        }
-        const before = lost;
-        destination.write(text);
-        if (lost === before) {
-          lost = 0;
-          destination.write(`${JSON.stringify({ level: 40, program, lost: before, msg: 'log lines lost' })}\n`);
-        }
-      } catch {
-        lost += 1;
-      }
-    },
-  };
+  const shown = (line: string): string => (pretty ? prettyLine(line) : line);
+  const sink = openSink(file, (lost) => {
+    const record = {
+      level: 40,
+      time: new Date().toISOString(),
+      program,
+      pid: process.pid,
+      lost,
+      msg: 'log lines lost',
+    };
+    return shown(`${JSON.stringify(record)}\n`);
+  });
+  const stream = { write: (line: string): void => sink.write(shown(line)) };
   return pino({ level, base: { program, pid: process.pid }, timestamp: pino.stdTimeFunctions.isoTime }, stream);
 }

@@ -64,6 +64,11 @@ const LINGER_MS = 250;
 
 /** Runs one command and sets the process's exit code. Never rejects. */
 export async function main(program: Program, argv: readonly string[] = process.argv.slice(2)): Promise<void> {
+  // A reader that is gone must not become a stack trace: on stderr nothing is left to say it to, on stdout it is a failure.
+  process.stderr.on('error', () => {});
+  process.stdout.on('error', (error) => {
+    process.exitCode = report(program.name, error);
+  });
   try {
     process.exitCode = await runCommand(program, argv);
   } catch (error) {

@@ -1,8 +1,11 @@
 import assert from 'node:assert/strict';
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
 import { mkdtemp, readFile, rm, stat, symlink, unlink } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'node:test';
+import { fileURLToPath } from 'node:url';
 import { openLog } from '../src/log.ts';
 import { prettyLine } from '../src/pretty.ts';
 
@@ -41,6 +44,38 @@ test('a full disk stops nobody', onLinux, async () => {
   const log = openLog({ program: 'test', file });
   for (let n = 0; n < 1000; n += 1) log.error({ n }, 'cannot be written');
   await unlink(file);
+});
+
+test('a stderr that nobody reads holds nobody, and what was lost is said once it is read again', async () => {
+  const log = JSON.stringify(fileURLToPath(new URL('../src/log.ts', import.meta.url)));
+  const text = `import { openLog } from ${log};
+    const log = openLog({ program: 'p' });
+    for (let n = 0; n < 20000; n += 1) log.info({ n, pad: 'x'.repeat(200) }, 'line');
+    process.stdout.write('went on\\n');
+    process.stdin.once('data', () => { log.info({}, 'after'); process.stdin.destroy(); });`;
+  const child = spawn(process.execPath, ['--import', 'tsx', '--input-type=module', '-e', text], { stdio: 'pipe' });
+  try {
+    const [said] = (await once(child.stdout, 'data')) as [Buffer];
+    assert.equal(said.toString(), 'went on\n');
+    let all = '';
+    child.stderr.setEncoding('utf8').on('data', (chunk: string) => {
+      all += chunk;
+    });
+    // Its backlog has passed when a line that it wrote last before the gap is here.
+    while (!all.endsWith('\n') || all.length < 256 * 1024) await once(child.stderr, 'data');
+    child.stdin.write('go on\n');
+    await once(child, 'close');
+    const records = all
+      .trimEnd()
+      .split('\n')
+      .map((line) => JSON.parse(line) as { n?: number; lost?: number; msg: string });
+    const lines = records.filter(({ msg }) => msg === 'line').length;
+    const [{ lost = 0 } = {}, last] = records.slice(-2);
+    assert.equal(last?.msg, 'after');
+    assert.equal(lines + lost, 20_000);
+  } finally {
+    child.kill('SIGKILL');
+  }
 });
 
 test('silent says nothing', async () => {
