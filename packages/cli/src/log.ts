@@ -2,12 +2,9 @@
 // A log that cannot be written never stops the program (./log-sink.ts).
 
 import { pino } from 'pino';
+import type { CommonFlags, LogLevel } from './flags.ts';
 import { openSink } from './log-sink.ts';
-import type { CommonFlags } from './main.ts';
 import { prettyLine } from './pretty.ts';
-
-export const LOG_LEVELS = ['debug', 'info', 'warn', 'error', 'silent'] as const;
-export type LogLevel = (typeof LOG_LEVELS)[number];
 
 type Write = (fields: object, event: string) => void;
 

@@ -3,21 +3,12 @@
 import type { Argv, Options } from 'yargs';
 import yargs from 'yargs';
 import { EXIT, type ExitCode } from './exit-codes.ts';
-import { LOG_LEVELS, type LogLevel } from './log.ts';
+import type { Flags } from './flags.ts';
+import { LOG_LEVELS } from './flags.ts';
 import { report } from './report.ts';
 import { tellUnused } from './tell-overlay.ts';
 import { toolkitVersion } from './version.ts';
 import { refuseUnknownOptions, refuseWrongUse, wrongUse } from './wrong-use.ts';
-
-export interface CommonFlags {
-  readonly overlay?: 'local' | 'zrok' | 'ziti' | undefined;
-  readonly identity?: string;
-  readonly access?: string;
-  readonly logLevel: LogLevel;
-  readonly logFormat?: 'json' | 'pretty';
-}
-
-export type Flags = CommonFlags & Readonly<Record<string, unknown>>;
 
 export interface Command {
   /** yargs form: `run <config>`, `$0 <command> [args..]`. */

@@ -1,7 +1,7 @@
 // Which network a command takes, and why, on stderr when the user named none; and that no flag is taken in silence.
 
 import { say } from './announce.ts';
-import type { CommonFlags } from './main.ts';
+import type { CommonFlags } from './flags.ts';
 
 export function tellOverlay(
   program: string,
