@@ -87,7 +87,9 @@ export class BackendSession {
       onState: (state) => this.onState(state),
       onStray: (fault) => {
         options.health.count('strayLines');
-        options.log.warn({ backend: this.id, line: fault.preview, fault: describeFault(fault) }, 'stray line');
+        // Lines that nobody can tell the kind of are shown by the child itself, at a bounded rate.
+        if (fault.kind === 'unknown' && fault.code !== 'message_too_large') return;
+        options.log.warn({ backend: this.id, fault: describeFault(fault) }, 'message skipped');
       },
     });
     this.steady.start({
