@@ -60,7 +60,7 @@ export function backendOf(config: BackendConfig, around: BackendSurroundings): B
         },
       };
     case 'http':
-      return { id, config, backoff, open: async () => openHttp(transport, around) };
+      return { id, config, backoff, open: async () => openHttp(id, transport, around) };
   }
 }
 
@@ -95,10 +95,10 @@ async function openChild(id: string, transport: TransportOf<'stdio'>, around: Ba
 }
 
 /** Loaded with the first HTTP backend only. */
-async function openHttp(transport: TransportOf<'http'>, around: BackendSurroundings): Promise<Transport> {
+async function openHttp(id: string, transport: TransportOf<'http'>, around: BackendSurroundings): Promise<Transport> {
   const { httpTransport } = await import('@mcp-overlay/relay/http');
   const { url, protocol, headers, allowInsecure, tls } = transport;
-  const ca = tls.caCertFile === undefined ? undefined : await readCa(tls.caCertFile);
+  const ca = tls.caCertFile === undefined ? undefined : await readCa(id, tls.caCertFile);
   return httpTransport({
     url,
     protocol,
@@ -111,6 +111,12 @@ async function openHttp(transport: TransportOf<'http'>, around: BackendSurroundi
 }
 
 /** The configured CA beside those of the system, as in the original. */
-async function readCa(file: string): Promise<string> {
-  return [...rootCertificates, await readFile(file, 'utf8')].join('\n');
+async function readCa(id: string, file: string): Promise<string> {
+  const text = await readFile(file, 'utf8').catch((error: NodeJS.ErrnoException) => {
+    throw new RelayError('http_failed', `backend ${id}: tls.ca_cert_file ${file} cannot be read (${error.code})`);
+  });
+  if (!text.includes('-----BEGIN CERTIFICATE-----')) {
+    throw new RelayError('http_failed', `backend ${id}: tls.ca_cert_file ${file} holds no PEM certificate`);
+  }
+  return [...rootCertificates, text].join('\n');
 }

@@ -228,10 +228,13 @@ export class ClientSession {
   }
 
   private async handshake(params: JsonObject): Promise<Reply> {
-    if (this.initialize) return { error: { code: -32600, message: 'this session is initialized already' } };
-    this.initialize = params;
-    this.waitUntil = Date.now() + this.settings.listWaitMs;
-    for (const backend of this.backends) void backend.initialize(params);
+    // A proxy that puts several clients on one stdio server greets it for each of them: servers answer again, so do we.
+    // What the first one declared stays in force.
+    if (!this.initialize) {
+      this.initialize = params;
+      this.waitUntil = Date.now() + this.settings.listWaitMs;
+      for (const backend of this.backends) void backend.initialize(params);
+    }
     await this.waitForBackends();
     return { result: welcome(params, this.backends, this.settings.own) };
   }
