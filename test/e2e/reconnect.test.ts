@@ -2,17 +2,17 @@
 // or answered as unknown, and none runs twice. What ran is read from the servers' own ledgers.
 
 import assert from 'node:assert/strict';
-import { readFile } from 'node:fs/promises';
+import { mkdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, test } from 'node:test';
 import { setTimeout as wait } from 'node:timers/promises';
 import { type ServerScript, scriptedServer } from '@mcp-overlay/relay/testing';
 import { CuttingProxy } from './cutting-proxy.ts';
-import { House } from './harness.ts';
+import { type Command, House } from './harness.ts';
 import { LineClient, type Reply, textOf } from './line-client.ts';
 import { shareBackend, stdioBackend } from './servers.ts';
 
-const CALLS = process.env.TEST_LONG === undefined ? 300 : 5000;
+const CALLS = process.env.TEST_LONG === undefined ? 300 : 2000;
 const long = process.env.TEST_LONG === undefined ? { skip: 'takes a minute: TEST_LONG' } : {};
 
 describe('a gateway that dies or goes', () => {
@@ -75,6 +75,8 @@ describe('a gateway that dies or goes', () => {
     await using agent = LineClient.spawn(house.agentProgram(token));
     await agent.initialize();
     await gateway.end('SIGKILL');
+    // What is written before the break is noticed may have arrived: it would be unknown, not waiting.
+    await agent.said(/link broken/);
     const waiting = [
       agent.call('one__echo', { nonce: 'a' }),
       agent.call('two__echo', { nonce: 'b' }),
@@ -96,6 +98,7 @@ describe('a gateway that dies or goes', () => {
     await agent.initialize();
     const before = new Date().toISOString();
     await gateway.end('SIGKILL');
+    await agent.said(/link broken/);
     const { error } = await agent.ask('"late"', 'tools/call', '{"name":"echo"}', 90_000);
     assert.equal(error?.data?.error, 'share_unreachable');
     assert.ok(String(error?.data?.since) >= before);
@@ -176,16 +179,22 @@ describe('a way that is cut', () => {
     script: ServerScript,
     work: (at: Cuttable) => Promise<void>,
   ): Promise<void> {
-    await using there = await House.open();
-    await using here = await House.open();
-    const ledger = join(there.home, 'ledger.jsonl');
+    await using house = await House.open();
+    const ledger = join(house.home, 'ledger.jsonl');
     const server = scriptedServer({ name: 'far', ledger, ...script });
-    const bridge = await there.bridge(server.command, ...server.args);
+    const bridge = await house.bridge(server.command, ...server.args);
     const backends = [shareBackend('far', bridge), stdioBackend('near')];
-    const far = hop === 'agent' ? await there.gateway(backends) : bridge;
-    await using proxy = await CuttingProxy.between(here.socket(far), there.socket(far));
-    const gateway = hop === 'agent' ? far : await here.gateway(backends);
-    await using agent = LineClient.spawn(here.agentProgram(gateway));
+    const far = hop === 'agent' ? await house.gateway(backends) : bridge;
+    // Who dials through the proxy has a state folder of its own.
+    const here = join(house.home, 'here');
+    const from = (program: Command): Command => ({ ...program, env: { ...program.env, MCP_OVERLAY_HOME: here } });
+    await mkdir(here, { mode: 0o700 });
+    await using proxy = await CuttingProxy.between(join(here, 'run', `${far}.sock`), house.socket(far));
+    const token =
+      hop === 'agent'
+        ? far
+        : (await house.start(from(house.gatewayProgram(await house.config(backends))))).ready.share_token;
+    await using agent = LineClient.spawn(from(house.agentProgram(token ?? '')));
     await agent.initialize({ roots: {} });
     await work({ agent, proxy, ledger });
   }
@@ -243,7 +252,7 @@ describe('a way that is cut', () => {
       const bytes = 6 * 1024 * 1024;
       await agent.told('far__echo', {});
       proxy.cutAfterSome(1024 * 1024, 2 * 1024 * 1024 + 512 * 1024);
-      const { result, error } = await whileCut(agent.call('far__big', { bytes }), proxy, 6);
+      const { result, error } = await whileCut(agent.call('far__big', { bytes }), proxy, 3);
       assert.equal(error, undefined);
       const { content } = result as unknown as { content: readonly [{ text: string }] };
       const [{ text }] = content;
