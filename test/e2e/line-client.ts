@@ -201,6 +201,15 @@ export class LineClient implements AsyncDisposable {
   }
 
   /** End of input, as an agent that quits. Resolves with the exit code of the program, null for a socket. */
+  /** What the program said of itself on stderr. */
+  async said(pattern: RegExp, deadlineMs = DEADLINE_MS): Promise<void> {
+    const late = Date.now() + deadlineMs;
+    while (!pattern.test(this.ends.stderr())) {
+      if (Date.now() > late) throw new Error(`${pattern} was not said\n${this.ends.stderr()}`);
+      await wait(10);
+    }
+  }
+
   async end(): Promise<number | null> {
     this.ends.input.end();
     return this.ends.ended;
