@@ -73,7 +73,7 @@ export async function startBridge(options: BridgeOptions): Promise<Bridge> {
     token: listener.share,
     close: async () => {
       await listener.close();
-      await within(DRAIN_MS, Promise.all([...sessions.keys()].map((session) => session.idle())));
+      await within(DRAIN_MS, Promise.all([...sessions.keys()].map((session) => session.drain())));
       const reason = { code: 'away', reason: 'the bridge is ending' };
       const over = [...sessions.values()];
       // Open calls get their answers before the peers are sent away.

@@ -68,7 +68,7 @@ export async function openShare(options: ShareOptions): Promise<Share> {
     sessions: () => [...sessions].map(([session, accepted]) => ({ session, accepted })),
     close: async () => {
       await listener.close();
-      await within(DRAIN_MS, Promise.all([...sessions.keys()].map((session) => session.idle())));
+      await within(DRAIN_MS, Promise.all([...sessions.keys()].map((session) => session.drain())));
       const reason = { code: 'away', reason: 'the gateway is ending' };
       await Promise.all([...sessions.keys()].map((session) => session.close(reason)));
       await acceptor.close(reason);

@@ -52,6 +52,8 @@ export async function serveHttp(flags: Flags): Promise<ExitCode> {
       });
     },
   });
+  // Until it is known where it listens, nobody gets in.
+  let guard: ReturnType<typeof doorGuard> = () => ({ pass: false, status: 404, text: 'not found' });
   const server = createServer({ headersTimeout: HEADERS_MS, requestTimeout: 0 }, (request, response) => {
     const verdict = guard(request);
     if (verdict.pass) {
@@ -61,7 +63,7 @@ export async function serveHttp(flags: Flags): Promise<ExitCode> {
     response.writeHead(verdict.status, { 'content-type': 'text/plain', connection: 'close' }).end(`${verdict.text}\n`);
   });
   const bound = await listen(server, bind);
-  const guard = doorGuard({ bind: bound.bind, secret, allowOrigins });
+  guard = doorGuard({ bind: bound.bind, secret, allowOrigins });
   announce({ url: urlOf(bound.bind, secret) });
   if (secret === undefined) say('mcp-tools: --no-auth: every program of this machine may use this door');
   const lost = await end.ended;

@@ -63,6 +63,9 @@ export interface SessionOriginInfo {
   readonly by: string | undefined;
 }
 
+/** A successor is there by then, if there is one. */
+const RETRY_AFTER_MS = 1000;
+
 interface OpenCall {
   readonly method: string;
   readonly cancel: Cancel;
@@ -92,6 +95,7 @@ export class ClientSession {
   /** Backends that were away when it was set. */
   private readonly levelMissed = new Set<BackendSession>();
   private waitUntil = 0;
+  private draining = false;
   private closing: Promise<void> | undefined;
   private resolveClosed: () => void = () => {};
   private readonly whenIdle: (() => void)[] = [];
@@ -161,8 +165,9 @@ export class ClientSession {
     return this.backends.map(({ id, state }) => ({ id, phase: state.phase, reason: state.reason }));
   }
 
-  /** Resolves when no call is open. */
-  async idle(): Promise<void> {
+  /** Takes no new requests; resolves when no call is open. */
+  async drain(): Promise<void> {
+    this.draining = true;
     while (this.open.size > 0) await new Promise<void>((resolve) => this.whenIdle.push(resolve));
   }
 
@@ -183,6 +188,11 @@ export class ClientSession {
     const id = message.id ?? 'null';
     if (this.open.has(id)) {
       this.send(errorMessage(id, 'invalid_request', `request id ${id} is already in use`));
+      return;
+    }
+    if (this.draining) {
+      const text = 'the gateway is ending and takes no new requests; this one was not run';
+      this.send(errorMessage(id, 'busy', text, { retryAfterMs: RETRY_AFTER_MS }));
       return;
     }
     const params = paramsOf(message);

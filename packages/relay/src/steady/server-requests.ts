@@ -4,12 +4,19 @@
 import { notificationMessage, parseMessage, rawId, withId } from '../json-rpc.ts';
 import type { Message } from '../message.ts';
 
+/** A server that asks and asks is told so; no client has this many questions open. */
+const MAX_OPEN = 1024;
+
 export class ServerRequests {
   /** Counts lost servers. */
   private generation = 0;
   private count = 0;
   /** Id the client sees -> id of the server. */
   private readonly open = new Map<string, string>();
+
+  get full(): boolean {
+    return this.open.size >= MAX_OPEN;
+  }
 
   /** The request as the client sees it. */
   shown(message: Message): Message {

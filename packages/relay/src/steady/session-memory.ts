@@ -5,6 +5,9 @@ import { createHash } from 'node:crypto';
 import type { Message } from '../message.ts';
 import { type ListKind, listKindOf } from '../methods.ts';
 
+/** Each is a whole request that is kept. */
+const MAX_SUBSCRIPTIONS = 1024;
+
 export interface ListSeen {
   readonly kind: ListKind;
   /** One digest a page, in the order the client walked them. */
@@ -62,7 +65,8 @@ export class SessionMemory {
         this.level = request;
         return;
       case 'resources/subscribe':
-        this.subscriptions.set(subscriptionKey(request), request);
+        // What is not remembered is not rebuilt after a loss, nothing worse.
+        if (this.subscriptions.size < MAX_SUBSCRIPTIONS) this.subscriptions.set(subscriptionKey(request), request);
         return;
       case 'resources/unsubscribe':
         this.subscriptions.delete(subscriptionKey(request));

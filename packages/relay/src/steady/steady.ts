@@ -7,6 +7,7 @@ import type { RpcErrorName } from '../errors.ts';
 import { describeFault } from '../faults.ts';
 import { stringifyExact } from '../json-exact.ts';
 import { errorMessage, notificationMessage, parseMessage } from '../json-rpc.ts';
+import { LIMITS } from '../limits.ts';
 import type { Fault, Message } from '../message.ts';
 import { isRepeatable } from '../methods.ts';
 import { type CloseReason, DONE, type Transport, type TransportHandlers } from '../transport.ts';
@@ -94,6 +95,8 @@ export class SteadySession implements Transport {
   private readonly abort = new AbortController();
   private retryTimer: NodeJS.Timeout | undefined;
   private startTimer: NodeJS.Timeout | undefined;
+  private suspendTimer: NodeJS.Timeout | undefined;
+  private draining = false;
   private closing: Promise<void> | undefined;
 
   constructor(options: SteadyOptions) {
@@ -112,6 +115,12 @@ export class SteadySession implements Transport {
     return this.open.idle();
   }
 
+  /** Takes no new requests; resolves when every open one is answered. */
+  drain(): Promise<void> {
+    this.draining = true;
+    return this.open.idle();
+  }
+
   start(handlers: TransportHandlers): void {
     this.handlers = handlers;
     this.opening = this.openTransport();
@@ -125,7 +134,7 @@ export class SteadySession implements Transport {
   }
 
   private sendRequest(message: Message): boolean {
-    const refused = this.open.refuses(message);
+    const refused = this.draining ? 'ending' : this.open.refuses(message);
     if (refused !== undefined) {
       this.deliverSoon(this.refusal(message.id ?? 'null', refused));
       return true;
@@ -202,7 +211,9 @@ export class SteadySession implements Transport {
   private sourceEvents(current: () => boolean): SourceEvents {
     return {
       suspended: (reason) => {
-        if (current() && this.phase === 'up') this.enter('suspended', reason);
+        if (!current() || this.phase !== 'up') return;
+        this.enter('suspended', reason);
+        this.suspendTimer = setTimeout(() => this.giveUpOpen(reason), LIMITS.linkWindowMs);
       },
       resumed: () => {
         if (current() && this.phase === 'suspended') this.flush();
@@ -266,8 +277,17 @@ export class SteadySession implements Transport {
 
   private fromServer(message: Message): void {
     if (message.kind === 'response') this.fromServerResponse(message);
-    else if (message.kind === 'request') this.deliver(this.serverRequests.shown(message));
+    else if (message.kind === 'request') this.fromServerRequest(message);
     else this.deliver(this.serverRequests.notification(message));
+  }
+
+  private fromServerRequest(message: Message): void {
+    if (this.serverRequests.full) {
+      const text = 'the client has not answered so many questions of this server that it is asked no more';
+      this.transport?.send(errorMessage(message.id ?? 'null', 'busy', text, { retryAfterMs: RETRY_AFTER_MS }));
+      return;
+    }
+    this.deliver(this.serverRequests.shown(message));
   }
 
   private fromServerResponse(message: Message): void {
@@ -328,9 +348,12 @@ export class SteadySession implements Transport {
     return { ...request, call: this.calls };
   }
 
-  private refusal(id: string, why: 'in use' | 'full'): Message {
+  private refusal(id: string, why: 'in use' | 'full' | 'ending'): Message {
     if (why === 'in use') return errorMessage(id, 'invalid_request', `request id ${id} is already in use`);
-    const text = `too many requests to ${this.options.name} have no answer yet; try again`;
+    const text =
+      why === 'ending'
+        ? `${this.options.name} is ending and takes no new requests; this one was not run`
+        : `too many requests to ${this.options.name} have no answer yet; try again`;
     return errorMessage(id, 'busy', text, { ...this.options.facts, retryAfterMs: RETRY_AFTER_MS });
   }
 
@@ -378,6 +401,15 @@ export class SteadySession implements Transport {
     const mayRepeat = ({ method = '', id = '' }: Message): boolean => isRepeatable(method) || notRun.includes(id);
     const { lost, again } = this.open.lose(mayRepeat);
     this.open.waitFirst(again, this.options.waitMs, (message) => this.expire(message));
+    this.answerLost(lost, reason);
+  }
+
+  /** No host keeps a link for longer: what was open on it will not be heard of again. */
+  private giveUpOpen(reason: string): void {
+    this.answerLost(this.open.lose(() => false).lost, reason);
+  }
+
+  private answerLost(lost: readonly Message[], reason: string): void {
     for (const message of lost) {
       const id = message.id ?? 'null';
       this.settle(id);
@@ -448,6 +480,7 @@ export class SteadySession implements Transport {
   private enter(phase: SteadyState['phase'], reason: string | undefined): void {
     // `since` says when the trouble began, so it stays through the attempts to end it.
     if ((phase === 'up') !== (this.phase === 'up') || phase === 'closed') this.since = this.now();
+    if (phase !== 'suspended') clearTimeout(this.suspendTimer);
     this.phase = phase;
     this.reason = reason;
     this.options.onState?.(this.state);

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import {
+  LIMITS,
   type Message,
   notificationMessage,
   parseMessage,
@@ -341,4 +342,45 @@ test('close answers what is open, exactly once, and is idempotent', async () => 
     ['9'],
   );
   assert.equal(house.closed(), 'done');
+});
+
+test('a session that drains finishes what is open and refuses what is new, saying that it was not run', async () => {
+  await using house = await established();
+  house.session.send(requestMessage('3', 'tools/call', {}));
+  const drained = house.session.drain();
+  house.session.send(requestMessage('4', 'tools/call', {}));
+  const refused = errorOf(await house.fromSession());
+  assert.equal(refused?.code, -32000);
+  assert.match(refused?.message ?? '', /backend fs is ending .* not run/);
+  assert.equal((await house.first.next()).id, '3');
+  house.first.transport.send(resultMessage('3', {}));
+  await drained;
+  assert.equal((await house.fromSession()).id, '3');
+});
+
+test('a server that asks without end is told so, and the client is asked no more than it can hold', async () => {
+  await using house = await established();
+  for (let id = 0; id <= 1024; id += 1) house.first.transport.send(requestMessage(String(id), 'roots/list'));
+  const refused = await house.first.next();
+  assert.equal(refused.id, '1024');
+  assert.equal(errorOf(refused)?.code, -32000);
+  for (let id = 0; id < 1024; id += 1) assert.equal((await house.fromSession()).id, String(id));
+});
+
+test('a way that stays broken longer than any host keeps a link gives its open calls up, and no call twice', async (t) => {
+  await using house = await established();
+  t.mock.timers.enable({ apis: ['setTimeout'] });
+  house.session.send(requestMessage('3', 'tools/call', {}));
+  await house.first.next();
+  house.first.events.suspended('network gone');
+  t.mock.timers.tick(LIMITS.linkWindowMs - 1);
+  assert.equal(house.toClient.length, 0);
+  t.mock.timers.tick(1);
+  const error = errorOf(await house.fromSession());
+  assert.equal(error?.code, -32051);
+  t.mock.timers.reset();
+  house.first.events.resumed();
+  house.first.transport.send(resultMessage('3', { late: true }));
+  house.first.transport.send(notificationMessage('notifications/mark'));
+  assert.equal((await house.fromSession()).method, 'notifications/mark');
 });
