@@ -7,6 +7,7 @@ import {
   endSignal,
   type Flags,
   openLogFor,
+  say,
   toolkitVersion,
   UsageError,
 } from '@mcp-overlay/cli';
@@ -27,6 +28,12 @@ export const bridgeCommand: Command = {
       nargs: 1,
       describe: 'K=V sets a variable of the server; K alone passes our own on',
     },
+    grant: {
+      type: 'string',
+      array: true,
+      nargs: 1,
+      describe: 'who may come besides you, on networks that prove who calls',
+    },
     'working-dir': { type: 'string', describe: 'where the server runs (default: here)' },
   },
   examples: [
@@ -40,6 +47,9 @@ export const bridgeCommand: Command = {
         'no command to run',
         'mcp-bridge [options] COMMAND [ARGS…], as in: mcp-bridge npx -y my-server',
       );
+    }
+    if (flags.grant !== undefined) {
+      say('mcp-bridge: --grant is not used: the local overlay admits its own user alone');
     }
     using end = endSignal();
     const declared = parseBridgeEnv((flags.env as string[] | undefined) ?? [], process.env);

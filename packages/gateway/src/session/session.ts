@@ -96,6 +96,7 @@ export class ClientSession {
   private readonly levelMissed = new Set<BackendSession>();
   private waitUntil = 0;
   private draining = false;
+  private numbers = 0;
   private closing: Promise<void> | undefined;
   private resolveClosed: () => void = () => {};
   private readonly whenIdle: (() => void)[] = [];
@@ -206,7 +207,7 @@ export class ClientSession {
     this.open.set(id, call);
     if (call.progressToken !== undefined) this.byToken.set(call.progressToken, call);
     try {
-      const reply = await this.reply(message, params, call);
+      const reply = await this.reply(this.numbered(message), params, call);
       if (!call.abandoned) this.send(replyMessage(id, reply));
     } catch (error) {
       this.settings.log.warn({ method: message.method, error: String(error) }, 'internal error');
@@ -216,6 +217,13 @@ export class ClientSession {
       if (this.byToken.get(call.progressToken) === call) this.byToken.delete(call.progressToken);
       if (this.open.size === 0) for (const resolve of this.whenIdle.splice(0)) resolve();
     }
+  }
+
+  /** Calls that must run once are numbered at the agent's end; for clients that know no numbers that is here. */
+  private numbered(request: Message): Message {
+    if (request.call !== undefined || isRepeatable(request.method ?? '')) return request;
+    this.numbers += 1;
+    return { ...request, call: this.numbers };
   }
 
   private async reply(message: Message, params: JsonObject, open: OpenCall): Promise<Reply> {
