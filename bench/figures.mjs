@@ -45,7 +45,7 @@ export function table(samples, failures) {
   }).filter(({ cells }) => Object.keys(cells).length > 0);
 }
 
-/** Bars of design.md 10: `{ bar, value, limit, holds }` for those whose chains were measured. */
+/** The bars that we hold ourselves to: `{ bar, value, limit, holds }` for those whose chains were measured. */
 export function bars(samples) {
   const get = (chain, figure, share = 0.5) => {
     const found = samples[chain]?.[figure];

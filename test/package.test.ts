@@ -17,7 +17,7 @@ import { descendants, type ProcessLine, stillAlive } from './e2e/processes.ts';
 
 /** A package that grows beyond this has taken something in that it does not need. */
 const MAX_PACKED_BYTES = 1024 * 1024;
-/** What design.md gives a program after SIGTERM is 8 s; npm and a loaded machine take more. */
+/** What is promised of a program after SIGTERM is 8 s; npm and a loaded machine take more. */
 const endMs = 20_000;
 const programs = ['mcp-gateway', 'mcp-bridge', 'mcp-tools'];
 const version = (JSON.parse(await readFile(join(root, 'package.json'), 'utf8')) as { version: string }).version;

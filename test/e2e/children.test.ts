@@ -11,7 +11,7 @@ import { type Json, LineClient } from './line-client.ts';
 import { commandBackend, shareBackend, stdioBackend } from './servers.ts';
 
 const onLinux = process.platform === 'linux' ? {} : { skip: 'reads /proc' };
-/** What design.md 2 gives is 8 and 10 s; the rest is for a loaded machine. */
+/** What is promised is 8 and 10 s; the rest is for a loaded machine. */
 const GONE_MS = 25_000;
 
 describe('a server that dies in a session', () => {

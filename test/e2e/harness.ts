@@ -18,7 +18,7 @@ export const root = fileURLToPath(new URL('../../', import.meta.url));
 
 /** From spawn to the one line on stdout; loaded machines are slow. */
 const readyMs = 20_000;
-/** What design.md gives a program after SIGTERM is 8 s; the rest is for a loaded machine. */
+/** What is promised of a program after SIGTERM is 8 s; the rest is for a loaded machine. */
 const DEFAULT_END_MS = 15_000;
 /** For what comes by itself: back-off, redials. */
 const eventuallyMs = 40_000;

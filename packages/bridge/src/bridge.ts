@@ -15,7 +15,7 @@ import {
 } from '@mcp-overlay/relay';
 
 /** How long open calls may still take when the bridge is told to end. */
-const DRAIN_MS = 2000;
+const DRAIN_MS = 1500;
 /** A first `npx` downloads its server. */
 const START_MS = 120_000;
 

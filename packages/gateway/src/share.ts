@@ -6,7 +6,7 @@ import { type AcceptedSession, Acceptor, within } from '@mcp-overlay/relay';
 import { ClientSession, type SessionSettings } from './session/session.ts';
 
 /** How long open calls may still take when the gateway is told to end. */
-const DRAIN_MS = 2000;
+const DRAIN_MS = 1500;
 
 export interface ShareOptions {
   readonly overlay: Overlay;
