@@ -2,6 +2,7 @@
 // their own backend sessions -> an admin socket that tells how it is.
 
 import { randomBytes } from 'node:crypto';
+import { UsageError } from '@mcp-overlay/cli';
 import type { GatewayConfig } from '@mcp-overlay/config';
 import { type Overlay, openOverlay } from '@mcp-overlay/overlay';
 import { LIMITS, type Limits } from '@mcp-overlay/relay';
@@ -45,6 +46,13 @@ export function sessionSettings(options: Omit<GatewayOptions, 'onLost'>): Sessio
   const limits: Limits = { ...LIMITS, ...config.limits };
   const children = { count: 0 };
   const enabled = config.backends.filter((backend) => !backend.disabled);
+  const servers = enabled.filter(({ transport }) => transport.type === 'stdio').length;
+  if (servers > limits.childrenPerSession) {
+    throw new UsageError(
+      `${servers} stdio backends are too many: each session starts its own, at most ${limits.childrenPerSession}`,
+      'put some behind another gateway or a bridge, and take them in as shares',
+    );
+  }
   const backends = enabled.map((backend) => ({
     backend: backendOf(backend, {
       overlayOf: ({ overlay }) => overlayOf(overlay),

@@ -1,5 +1,6 @@
 // What `mcp-gateway status` shows: plain facts, no secrets, nothing of any call's contents.
 
+import type { LinkStats } from '@mcp-overlay/relay';
 import type { BackendHealth } from './backend/health.ts';
 import type { SessionSettings } from './session/session.ts';
 import type { Share } from './share.ts';
@@ -25,7 +26,8 @@ export interface SessionStatus {
   readonly calls: number;
   readonly openCalls: number;
   readonly backends: readonly { readonly id: string; readonly phase: string; readonly reason: string | undefined }[];
-  readonly link: object | undefined;
+  /** Messages of the link, where the session came by one. */
+  readonly link: LinkStats | undefined;
 }
 
 export interface StatusSources {

@@ -33,6 +33,8 @@ export const LIMITS = {
   callsQueued: 1024,
   /** Child processes of one program. */
   children: 512,
+  /** Child processes of one session: each costs a third of a second of a core to start. */
+  childrenPerSession: 64,
   /** Tools of one backend and the bytes of their definitions. */
   toolsPerBackend: 10_000,
   definitionBytes: 32 * MiB,

@@ -36,7 +36,7 @@ function show(status: GatewayStatus): void {
   );
   process.stdout.write('\n');
   printTable(
-    ['session', 'who', 'with', 'over', 'since', 'calls', 'open'],
+    ['session', 'who', 'with', 'over', 'since', 'calls', 'open', 'sent', 'received', 'breaks', 'resent'],
     status.sessions.map((s) => [
       String(s.number),
       s.principal,
@@ -45,6 +45,7 @@ function show(status: GatewayStatus): void {
       s.openedAt,
       String(s.calls),
       String(s.openCalls),
+      ...[s.link?.sent, s.link?.received, s.link?.breaks, s.link?.resent].map((count) => String(count ?? '')),
     ]),
   );
 }

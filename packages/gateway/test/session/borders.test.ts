@@ -8,14 +8,14 @@ const turns = async (until: () => boolean) => {
   while (!until()) await new Promise(setImmediate);
 };
 
-test('initialize cannot be cancelled: it is answered all the same', { timeout: 4000 }, async () => {
+test('initialize cannot be cancelled: it is answered all the same', { timeout: 60_000 }, async () => {
   await using house = openSession([playedBackend('a'), playedBackend('b')]);
   house.client.send(requestMessage('7', 'initialize', { protocolVersion: '2025-11-25', capabilities: {} }));
   house.client.send(cancelled('7'));
   assert.ok(resultIn(await house.until(({ id }) => id === '7')).capabilities);
 });
 
-test('a call is cancelled under the id it had, also one that no double can carry', { timeout: 4000 }, async () => {
+test('a call is cancelled under the id it had, also one that no double can carry', { timeout: 60_000 }, async () => {
   const slow = playedBackend('slow', (method) => (method === 'tools/call' ? SILENCE : undefined));
   await using house = openSession([slow, playedBackend('other')]);
   await house.shakeHands();
@@ -29,7 +29,7 @@ test('a call is cancelled under the id it had, also one that no double can carry
   assert.equal(house.session.openCalls, 0);
 });
 
-test('progress counts for a call only if its own backend sends it', { timeout: 4000 }, async () => {
+test('progress counts for a call only if its own backend sends it', { timeout: 60_000 }, async () => {
   const slow = playedBackend('slow', (method) => (method === 'tools/call' ? SILENCE : undefined));
   const liar = playedBackend('liar');
   await using house = openSession([slow, liar]);
@@ -47,7 +47,7 @@ test('progress counts for a call only if its own backend sends it', { timeout: 4
 });
 
 test('what a server asks or tells in the course of a task names the task as the client knows it', {
-  timeout: 4000,
+  timeout: 60_000,
 }, async () => {
   const related = (taskId: string) => ({ 'io.modelcontextprotocol/related-task': { taskId } });
   const backend = playedBackend('a');

@@ -19,10 +19,10 @@ function sized(sizes: readonly number[], letter = 'x') {
   return backend;
 }
 
-test('no page of a list is over the cap of a message, however its items fall', { timeout: 4000 }, async () => {
+test('no page of a list is over the cap of a message, however its items fall', { timeout: 60_000 }, async () => {
   const sizes = [3.9 * MiB, 14.5 * MiB, 1, 3 * MiB];
   // The characters of the third are three bytes long each.
-  await using house = openSession([sized(sizes), playedBackend('other')], { listWaitMs: 4000 });
+  await using house = openSession([sized(sizes), playedBackend('other')], { listWaitMs: 60_000 });
   await house.shakeHands();
   let cursor: unknown;
   const names: string[] = [];
@@ -36,7 +36,7 @@ test('no page of a list is over the cap of a message, however its items fall', {
 });
 
 test('a cursor of a list that has changed since is refused, one of the same list is not', {
-  timeout: 4000,
+  timeout: 60_000,
 }, async () => {
   let letter = 'x';
   const sizes = [3 * MiB, 3 * MiB, 3 * MiB];
@@ -55,7 +55,7 @@ test('a cursor of a list that has changed since is refused, one of the same list
   assert.equal(error(await house.ask('tools/list', { cursor }))?.code, -32602);
 });
 
-test('cursors that nobody was given are refused as such', { timeout: 4000 }, async () => {
+test('cursors that nobody was given are refused as such', { timeout: 60_000 }, async () => {
   await using house = openSession([sized([3 * MiB, 3 * MiB, 3 * MiB])]);
   await house.shakeHands();
   const real = String(cursorOf(await house.ask('tools/list')));
@@ -64,7 +64,7 @@ test('cursors that nobody was given are refused as such', { timeout: 4000 }, asy
   }
 });
 
-test('tasks of every page of every backend are listed', { timeout: 4000 }, async () => {
+test('tasks of every page of every backend are listed', { timeout: 60_000 }, async () => {
   const withTasks = (id: string) =>
     playedBackend(id, (method, params) => {
       if (method === 'initialize') {
@@ -84,7 +84,7 @@ test('tasks of every page of every backend are listed', { timeout: 4000 }, async
   );
 });
 
-test('a log level that was set while a server was restarting holds on the new one', { timeout: 4000 }, async () => {
+test('a log level that was set while a server was restarting holds on the new one', { timeout: 60_000 }, async () => {
   const restarted = playedBackend('fs');
   await using house = openSession([restarted, playedBackend('good')]);
   await house.shakeHands();

@@ -6,7 +6,7 @@ import { openProbes } from '../../src/session/probe.ts';
 import { openSession, playedBackend } from './one-session.ts';
 
 test('the end of the probes waits for a server that was probed and is just being ended', {
-  timeout: 4000,
+  timeout: 60_000,
 }, async () => {
   let closing: () => void = () => {};
   const beginsToEnd = new Promise<void>((resolve) => {
