@@ -7,7 +7,7 @@ const LIST_CHANGED = 'notifications/tools/list_changed';
 const namesIn = (list: Message) => (resultIn(list).tools as { name: string }[]).map(({ name }) => name);
 
 test('a server that never answers a list is left out, the others are listed and called', {
-  timeout: 3000,
+  timeout: 60_000,
 }, async () => {
   const hanging = playedBackend('hang', (method) => (method === 'tools/list' ? SILENCE : undefined));
   const good = playedBackend('good');
@@ -26,7 +26,7 @@ test('a server that never answers a list is left out, the others are listed and 
   assert.equal(resultIn(await house.ask('tools/call', { name: 'good__echo' })).by, 'good');
 });
 
-test('a list that came late is announced once, and is there from then on', { timeout: 3000 }, async () => {
+test('a list that came late is announced once, and is there from then on', { timeout: 60_000 }, async () => {
   const waiting: (() => void)[] = [];
   const slow = playedBackend('slow', (method, _params, server) => {
     if (method !== 'tools/list') return undefined;
@@ -49,7 +49,7 @@ test('a list that came late is announced once, and is there from then on', { tim
   );
 });
 
-test('a single server may take its time for a list', { timeout: 3000 }, async () => {
+test('a single server may take its time for a list', { timeout: 60_000 }, async () => {
   let answer: () => void = () => {};
   const slow = playedBackend('slow', (method, _params, server) => {
     if (method !== 'tools/list') return undefined;
@@ -66,7 +66,7 @@ test('a single server may take its time for a list', { timeout: 3000 }, async ()
 });
 
 test('a list asked while a server was restarting is followed by list_changed when the server is back', {
-  timeout: 3000,
+  timeout: 60_000,
 }, async () => {
   const restarted = playedBackend('fs');
   await using house = openSession([restarted, playedBackend('good')]);
@@ -80,7 +80,7 @@ test('a list asked while a server was restarting is followed by list_changed whe
   assert.deepEqual(namesIn(await house.ask('tools/list')), ['fs__echo', 'good__echo']);
 });
 
-test('a server that never answers a list is asked anew after the time of a call', { timeout: 3000 }, async () => {
+test('a server that never answers a list is asked anew after the time of a call', { timeout: 60_000 }, async () => {
   let asked = 0;
   const hanging = playedBackend('hang', (method) => {
     if (method !== 'tools/list') return undefined;
