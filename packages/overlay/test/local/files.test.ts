@@ -182,7 +182,7 @@ test('an unsafe state folder stops every operation', { timeout }, async () => {
     overlay.createShare(),
     overlay.deleteShare('stays'),
   ];
-  for (const operation of operations) await assert.rejects(operation, coded('state_folder_unsafe'));
+  await Promise.all(operations.map((operation) => assert.rejects(operation, coded('state_folder_unsafe'))));
   await chmod(net.home, 0o700);
 });
 
