@@ -43,6 +43,7 @@ export class Catalog {
   private readonly options: CatalogOptions;
   /** By list kind and backend: what the last walk found. */
   private readonly seen = new Map<string, readonly Entry[]>();
+  private readonly besides = new Map<string, JsonObject>();
   private readonly tables = new Map<ListKind, NameTable<Entry>>();
   /** By the same key: walks under way. */
   private readonly walks = new Map<string, Promise<void>>();
@@ -70,6 +71,12 @@ export class Catalog {
     if (missing.length === 0) return this.table(kind).shown.get(name);
     await this.walkAll(missing, [kind]);
     return this.table(kind).shown.get(name);
+  }
+
+  /** What a single backend says beside the items of its list (`_meta`); several could not be told apart. */
+  beside(kind: ListKind): JsonObject {
+    const [only, other] = this.options.backends;
+    return only && !other ? (this.besides.get(keyOf(kind, only.id)) ?? {}) : {};
   }
 
   hidden(kind: ListKind): NameTable<Entry>['hidden'] {
@@ -128,7 +135,8 @@ export class Catalog {
     if (!backend.up) this.miss(backend, kind);
     if (!backend.up || !backend.has(kind.capability)) return Promise.resolve();
     const { limits, pageMs, note } = this.options;
-    const walk: Promise<void> = walkPages(backend, kind, limits, pageMs).then((found) => {
+    const keepBeside = (beside: JsonObject): void => void this.besides.set(key, beside);
+    const walk: Promise<void> = walkPages(backend, kind, limits, pageMs, keepBeside).then((found) => {
       // Forgotten meanwhile, and begun anew: what the newer one finds counts.
       const newest = this.walks.get(key);
       if (newest && newest !== walk) return newest;
@@ -180,6 +188,7 @@ export async function walkPages(
   kind: ListKind,
   limits: ListLimits,
   pageMs: number,
+  onBeside: (beside: JsonObject) => void = () => {},
 ): Promise<readonly Entry[] | string> {
   const entries: Entry[] = [];
   const cursors = new Set<string>();
@@ -192,6 +201,10 @@ export async function walkPages(
     const result = asObject(raw);
     if (!result) return `${kind.method} failed: ${asString(asObject(error)?.message) ?? 'no result'}`;
     bytes += answer.bytes.length;
+    if (page === 0) {
+      const { [kind.member]: _items, nextCursor: _next, ...beside } = result;
+      onBeside(beside);
+    }
     for (const raw of asArray(result[kind.member]) ?? []) {
       const item = asObject(raw);
       if (item) entries.push({ backend: backend.id, native: nativeName(item), item });

@@ -54,18 +54,18 @@ async function list(
   await options.waitForBackends();
   const items = await options.catalog.list(kind);
   lists.set(kind, items);
-  return page(kind, items, 0);
+  return page(kind, items, 0, options.catalog.beside(kind));
 }
 
 /** At least one item, then as many as fit. */
-function page(kind: ListKind, items: readonly JsonObject[], from: number): Reply {
+function page(kind: ListKind, items: readonly JsonObject[], from: number, beside: JsonObject = {}): Reply {
   let bytes = 0;
   let to = from;
   for (; to < items.length; to += 1) {
     bytes += Buffer.byteLength(JSON.stringify(items[to]));
     if (to > from && bytes > PAGE_BYTES) break;
   }
-  const part = { [kind.member]: items.slice(from, to) };
+  const part = { ...beside, [kind.member]: items.slice(from, to) };
   return { result: to < items.length ? { ...part, nextCursor: `${CURSOR_VERSION}${digestOf(items)}.${to}` } : part };
 }
 

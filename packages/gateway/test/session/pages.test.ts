@@ -99,3 +99,18 @@ test('a log level that was set while a server was restarting holds on the new on
   const levels = restarted.servers[1]?.got.filter(({ method }) => method === 'logging/setLevel').map(paramsIn);
   assert.deepEqual(levels?.at(-1), { level: 'debug' });
 });
+
+test('what a single backend says beside its list is passed on; of several nothing is', {
+  timeout: 60_000,
+}, async () => {
+  const marked = () =>
+    playedBackend('one', (method) =>
+      method === 'tools/list' ? { tools: [{ name: 'a' }], _meta: { mark: 1 }, later: [2] } : undefined,
+    );
+  await using alone = openSession([marked()]);
+  await alone.shakeHands();
+  assert.deepEqual(resultIn(await alone.ask('tools/list')), { tools: [{ name: 'a' }], _meta: { mark: 1 }, later: [2] });
+  await using beside = openSession([marked(), playedBackend('two')]);
+  await beside.shakeHands();
+  assert.deepEqual(Object.keys(resultIn(await beside.ask('tools/list'))), ['tools']);
+});
