@@ -11,7 +11,8 @@ const root = dirname(dirname(fileURLToPath(import.meta.url)));
 
 /** Which workspace packages a package may import. */
 const PACKAGES: Readonly<Record<string, readonly string[]>> = {
-  overlay: [],
+  ziti: [],
+  overlay: ['ziti'],
   relay: [],
   config: [],
   cli: [],
@@ -28,6 +29,8 @@ const DOORS: Readonly<Record<string, RegExp>> = {
   yargs: /^packages\/cli\/src\/main\.ts$/,
   pino: /^packages\/cli\/src\/log\.ts$/,
   yaml: /^packages\/config\/src\//,
+  'libsodium-wrappers': /^packages\/ziti\/src\/crypto\/sodium\.ts$/,
+  ws: /^packages\/ziti\/src\/(channel\/ws-underlay|testing\/[^/]+)\.ts$/,
   'eventsource-parser': /^packages\/relay\/src\/transports\/http\//,
 };
 
