@@ -7,10 +7,13 @@ import {
   Acceptor,
   createBackoff,
   describeFault,
+  type Fault,
   LIMITS,
   relay,
+  SharedServer,
   SteadySession,
   spawnChild,
+  type Transport,
   within,
 } from '@mcp-overlay/relay';
 
@@ -28,6 +31,8 @@ export interface BridgeOptions {
   /** All of the child's environment. */
   readonly env: Readonly<Record<string, string>>;
   readonly cwd: string | undefined;
+  /** One server for all sessions. */
+  readonly shared: boolean;
   readonly by: string;
   readonly log: BridgeLog;
   onLost(error: Error): void;
@@ -47,6 +52,7 @@ export interface Bridge {
 export async function startBridge(options: BridgeOptions): Promise<Bridge> {
   const { overlay, log, by } = options;
   const sessions = new Map<SteadySession, Promise<unknown>>();
+  const shared = options.shared ? sharedServer(options) : undefined;
   let count = 0;
   const acceptor = new Acceptor({
     by,
@@ -55,7 +61,7 @@ export async function startBridge(options: BridgeOptions): Promise<Bridge> {
     onSession: (accepted) => {
       count += 1;
       const number = count;
-      const server = openServer(options);
+      const server = openServer(options, shared);
       log.info({ session: number, by: accepted.by, principal: accepted.principal }, 'session opened');
       const over = join(accepted, server, log, number).then((reason) => {
         sessions.delete(server);
@@ -80,38 +86,49 @@ export async function startBridge(options: BridgeOptions): Promise<Bridge> {
       const ended = [...sessions.keys()].map((server) => server.close(reason));
       await acceptor.close(reason);
       await Promise.all([...ended, ...over]);
+      await shared?.close(reason);
     },
   };
 }
 
-function openServer(options: BridgeOptions): SteadySession {
-  const { command, args, env, cwd, log } = options;
+function openServer(options: BridgeOptions, shared: SharedServer | undefined): SteadySession {
   return new SteadySession({
-    name: `server ${command}`,
-    open: async () => {
-      const child = spawnChild({
-        name: 'server',
-        command,
-        args,
-        env,
-        ...(cwd === undefined ? {} : { cwd }),
-        limits: LIMITS,
-        log,
-        onStderr: (line) => log.info({ line }, 'stderr'),
-      });
-      await child.started;
-      return child;
-    },
+    name: `server ${options.command}`,
+    open: () => shared?.attach() ?? spawnServer(options),
     backoff: createBackoff({ clock: () => performance.now(), random: Math.random }),
     waitMs: START_MS,
     startMs: START_MS,
     unavailable: 'backend_unavailable',
-    onStray: (fault) => {
-      // Lines that nobody can tell the kind of are shown by the child itself, at a bounded rate.
-      if (fault.kind === 'unknown' && fault.code !== 'message_too_large') return;
-      log.warn({ line: fault.preview, fault: describeFault(fault) }, 'message skipped');
-    },
+    onStray: strayLogger(options.log),
   });
+}
+
+function sharedServer(options: BridgeOptions): SharedServer {
+  const { by, log } = options;
+  return new SharedServer({ by, limits: LIMITS, open: () => spawnServer(options), onStray: strayLogger(log) });
+}
+
+async function spawnServer({ command, args, env, cwd, log }: BridgeOptions): Promise<Transport> {
+  const child = spawnChild({
+    name: 'server',
+    command,
+    args,
+    env,
+    ...(cwd === undefined ? {} : { cwd }),
+    limits: LIMITS,
+    log,
+    onStderr: (line) => log.info({ line }, 'stderr'),
+  });
+  await child.started;
+  return child;
+}
+
+function strayLogger(log: BridgeLog): (fault: Fault) => void {
+  return (fault) => {
+    // Lines that nobody can tell the kind of are shown by the child itself, at a bounded rate.
+    if (fault.kind === 'unknown' && fault.code !== 'message_too_large') return;
+    log.warn({ line: fault.preview, fault: describeFault(fault) }, 'message skipped');
+  };
 }
 
 function join(accepted: AcceptedSession, server: SteadySession, log: BridgeLog, session: number) {

@@ -34,6 +34,10 @@ export const bridgeCommand: Command = {
       nargs: 1,
       describe: 'who may come besides you, on networks that prove who calls',
     },
+    shared: {
+      type: 'boolean',
+      describe: 'one server for all clients (they get none of its log lines)',
+    },
     'working-dir': { type: 'string', describe: 'where the server runs (default: here)' },
   },
   examples: [
@@ -66,6 +70,7 @@ export const bridgeCommand: Command = {
       args,
       env,
       cwd,
+      shared: flags.shared === true,
       by: `mcp-bridge/${toolkitVersion()}`,
       log,
       onLost: (error) => end.lost(error),

@@ -16,7 +16,7 @@ import { describeBackends } from '@mcp-overlay/config';
 import { openOverlay } from '@mcp-overlay/overlay';
 import { LIST_KINDS } from '@mcp-overlay/relay';
 import { asString } from '../call/json.ts';
-import { sessionSettings } from '../gateway.ts';
+import { closeBackends, sessionSettings } from '../gateway.ts';
 import { type Entry, walkPages } from '../routing/catalog.ts';
 import { nameAll } from '../routing/names.ts';
 import { rewriterFor } from '../routing/rewrite.ts';
@@ -63,6 +63,7 @@ export const checkCommand: Command = {
     tellOverlay('mcp-gateway', { ...flags, overlay: kind }, { kind: overlay.kind, because: chosenBecause });
     const settings = sessionSettings({ config, overlay, log, env: process.env, version: toolkitVersion() });
     const checked = await Promise.all(settings.backends.map((one) => checkBackend(one, settings)));
+    await closeBackends(settings);
     await overlay.close();
     const rows = rowsOf(checked, settings);
     const ok = checked.every((backend) => backend.ok);

@@ -4,7 +4,7 @@
 import type { Limits } from '../../limits.ts';
 import type { Message } from '../../message.ts';
 import { type CloseReason, DONE, type Transport, type TransportHandlers } from '../../transport.ts';
-import { Inbox } from './inbox.ts';
+import { Inbox } from '../inbox.ts';
 import { Outflow } from './outflow.ts';
 
 /** transport.ts: what is queued goes out within this. */
