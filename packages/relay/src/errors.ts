@@ -9,6 +9,10 @@ export const RPC_ERRORS = {
   method_not_found: -32601,
   invalid_params: -32602,
   internal_error: -32603,
+  /** The headers of a modern HTTP request are not those of its body (2026-07-28). */
+  header_mismatch: -32020,
+  /** A revision that is not spoken here; `data.supported`, `data.requested` (2026-07-28). */
+  unsupported_version: -32022,
   /** Too many calls in flight or sessions open; `data.retryAfterMs`. */
   busy: -32000,
   /** The owner of this name is not running; `data.backend`, `data.since`. */
