@@ -15,6 +15,7 @@ import {
   relay,
   ServerEras,
   SharedServer,
+  type SteadyOptions,
   SteadySession,
   spawnChild,
   splitEras,
@@ -72,7 +73,7 @@ export async function startBridge(options: BridgeOptions): Promise<Bridge> {
       const way = wayOf(options, shared, accepted.principal);
       log.info({ session: number, by: accepted.by, principal: accepted.principal }, 'session opened');
       const lane = (era: Era, client: Transport): void => {
-        const server = steady(options, () => eras.open(era, way));
+        const server = steady(options, (events, signal) => eras.open(era, way, events, signal));
         const over = join(client, server, log, number).then((reason) => {
           sessions.delete(server);
           log.info({ session: number, code: reason.code }, 'session closed');
@@ -107,7 +108,7 @@ export async function startBridge(options: BridgeOptions): Promise<Bridge> {
   };
 }
 
-function steady(options: BridgeOptions, open: () => Promise<Transport>): SteadySession {
+function steady(options: BridgeOptions, open: SteadyOptions['open']): SteadySession {
   return new SteadySession({
     name: `server ${options.command}`,
     open,

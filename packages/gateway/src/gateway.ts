@@ -13,7 +13,7 @@ import { toolFilter } from './policy/filter.ts';
 import { callGauge } from './policy/limit.ts';
 import { naming } from './routing/names.ts';
 import { openProbes } from './session/probe.ts';
-import type { SessionSettings } from './session/session.ts';
+import type { SessionSettings } from './session/settings.ts';
 import { openShare } from './share.ts';
 import { type GatewayStatus, statusOf } from './status.ts';
 
@@ -61,6 +61,7 @@ export function sessionSettings(options: Omit<GatewayOptions, 'onLost'>): Sessio
       log,
       limits,
       children,
+      connectTimeoutMs: config.aggregator.connectTimeoutMs,
     }),
     health: new HealthRecord(),
   }));

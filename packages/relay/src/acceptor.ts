@@ -136,6 +136,7 @@ export class Acceptor {
       log,
       limits: this.limits,
       maxSessions: this.limits.sessions,
+      principalOf: (connection) => this.options.principalOf(connection),
       onSession: (transport, { connection, by: claimed }) => {
         const session = this.unlinked(transport, 'http', this.options.principalOf(connection));
         onSession({ ...session, by: claimed });

@@ -21,7 +21,7 @@ export interface BackendEvents {
   /** The server asks the client. */
   request(backend: BackendSession, message: Message): void;
   notification(backend: BackendSession, message: Message): void;
-  /** Its initialize was answered, for the first time in this session. */
+  /** It was greeted, for the first time in this session. */
   joined(backend: BackendSession): void;
   /** It takes less than is sent to it: whoever sends should wait for `drained`. */
   full(backend: BackendSession): void;
@@ -54,7 +54,7 @@ const ASK_AGAIN = {
 export class BackendSession {
   readonly id: string;
   readonly backend: Backend;
-  /** The server's answer to initialize, once there is one. */
+  /** The server's answer to initialize, or server/discover in the modern era, once there is one. */
   welcome: JsonObject | undefined;
   /** It has not read for so long that nobody waits for it any more: calls are refused. */
   stuck = false;
@@ -66,7 +66,7 @@ export class BackendSession {
   private askAgain: NodeJS.Timeout | undefined;
   private closed = false;
   private settle: () => void = () => {};
-  /** Resolves when initialize was answered, or the first attempt failed: nothing more to wait for. */
+  /** Resolves when it was greeted, or the first attempt failed: nothing more to wait for. */
   readonly settled: Promise<void>;
 
   constructor(options: BackendSessionOptions) {
@@ -116,9 +116,9 @@ export class BackendSession {
     return this.welcome !== undefined && asObject(this.welcome.capabilities)?.[capability] !== undefined;
   }
 
-  /** Sends initialize as the client worded it, until it is answered: whenever the server is ready. */
-  async initialize(params: JsonObject, again = createBackoff(ASK_AGAIN)): Promise<void> {
-    const { result, error } = parseMessage(await this.ask('initialize', params).answer) as {
+  /** Greets it in the client's words, `initialize` or `server/discover`, until it answers: whenever it is ready. */
+  async greet(method: string, params: JsonObject, again = createBackoff(ASK_AGAIN)): Promise<void> {
+    const { result, error } = parseMessage(await this.ask(method, params).answer) as {
       result?: unknown;
       error?: unknown;
     };
@@ -132,10 +132,10 @@ export class BackendSession {
       this.options.events.joined(this);
       return;
     }
-    this.refusal = asString(asObject(error)?.message) ?? 'it refused initialize';
+    this.refusal = asString(asObject(error)?.message) ?? `it refused ${method}`;
     this.failed(this.trouble);
     again.note('crash');
-    this.askAgain = setTimeout(() => void this.initialize(params, again), again.next());
+    this.askAgain = setTimeout(() => void this.greet(method, params, again), again.next());
   }
 
   /** A request of the gateway itself: initialize, lists, log level. */

@@ -4,7 +4,7 @@
 
 import type { Limits } from '../limits.ts';
 import type { Fault } from '../message.ts';
-import type { SteadySession } from '../steady/steady.ts';
+import type { SourceEvents, SteadyOptions, SteadySession } from '../steady/steady.ts';
 import { type CloseReason, DONE, type Transport } from '../transport.ts';
 import { type Era, objectOf } from './envelope.ts';
 import { LegacyFirst } from './legacy-first.ts';
@@ -34,11 +34,11 @@ export interface ServerErasOptions {
 /** How one session reaches the server. */
 export interface EraWay {
   /** A new connection or process, not yet spoken to. */
-  open(): Promise<Transport>;
+  open(events: SourceEvents, signal: AbortSignal): Promise<Transport>;
   /** Where `open` is a seat at a server that was greeted already: a fresh one, to be asked which era it speaks. */
-  readonly fresh?: (() => Promise<Transport>) | undefined;
+  readonly fresh?: EraWay['open'] | undefined;
   /** The same with a session that survives it, for sessions of the server's that only we know of. */
-  steady(open: () => Promise<Transport>): SteadySession;
+  steady(open: SteadyOptions['open']): SteadySession;
   readonly principal: string;
 }
 
@@ -57,9 +57,10 @@ export class ServerEras {
   }
 
   /** A transport that is a server of this era to its owner. Rejects with what opening the server rejects with. */
-  open(era: Era, way: EraWay): Promise<Transport> {
+  open(era: Era, way: EraWay, events: SourceEvents, signal: AbortSignal): Promise<Transport> {
     if (this.#closed) return Promise.reject(new Error('the server is ending'));
-    return era === 'legacy' ? this.#openLegacy(way) : this.#openModern(way);
+    const bound: Way = { ...way, openNow: (how = way.open) => how(events, signal) };
+    return era === 'legacy' ? this.#openLegacy(bound) : this.#openModern(bound);
   }
 
   async close(reason: CloseReason = DONE): Promise<void> {
@@ -67,9 +68,9 @@ export class ServerEras {
     await (await this.#shared?.catch(() => undefined))?.close(reason);
   }
 
-  async #openLegacy(way: EraWay): Promise<Transport> {
+  async #openLegacy(way: Way): Promise<Transport> {
     const { era, legacyNative } = this.#options;
-    if (era === 'legacy' || legacyNative) return way.open();
+    if (era === 'legacy' || legacyNative) return way.openNow();
     if (this.#legacy === false) {
       const server = await this.#modernTransport(way);
       if (server.era === 'modern') return new LegacyOnModern({ server: server.transport });
@@ -77,10 +78,10 @@ export class ServerEras {
       if (era === 'modern') throw new Error('the server does not speak the modern era');
       if (server.transport !== undefined) return this.#first(server.transport, way);
     }
-    return this.#first(await way.open(), way);
+    return this.#first(await way.openNow(), way);
   }
 
-  #first(server: Transport, way: EraWay): Transport {
+  #first(server: Transport, way: Way): Transport {
     return new LegacyFirst({
       server,
       onLegacy: () => this.#found('legacy'),
@@ -96,7 +97,7 @@ export class ServerEras {
     });
   }
 
-  async #openModern(way: EraWay): Promise<Transport> {
+  async #openModern(way: Way): Promise<Transport> {
     if (this.#modern === false) return this.#onLegacy(way, undefined);
     const found = await this.#modernTransport(way);
     if (found.era === 'modern') return found.transport;
@@ -108,14 +109,14 @@ export class ServerEras {
     return this.#onLegacy(way, found.transport);
   }
 
-  #onLegacy(way: EraWay, asked: Transport | undefined): Transport {
+  #onLegacy(way: Way, asked: Transport | undefined): Transport {
     let first = asked;
     return new ModernOnLegacy({
       open: () =>
-        way.steady(() => {
+        way.steady((events, signal) => {
           const known = first;
           first = undefined;
-          return known === undefined ? way.open() : Promise.resolve(known);
+          return known === undefined ? way.open(events, signal) : Promise.resolve(known);
         }),
       handles: this.#handles,
       principal: way.principal,
@@ -125,7 +126,7 @@ export class ServerEras {
   }
 
   /** A way to the server as a modern one, if it is. */
-  async #modernTransport(way: EraWay): Promise<Found> {
+  async #modernTransport(way: Way): Promise<Found> {
     if (!this.#options.oneForAll) return this.#ask(way);
     const running = await this.#shared;
     if (running !== undefined) return { era: 'modern', transport: running.attach() };
@@ -157,11 +158,12 @@ export class ServerEras {
     return server;
   }
 
-  async #ask(way: EraWay): Promise<Found> {
+  async #ask(way: Way): Promise<Found> {
     const { by, timeoutMs } = this.#options;
-    const found = await probe(await (way.fresh ?? way.open)(), { by, timeoutMs });
+    const found = await probe(await way.openNow(way.fresh), { by, timeoutMs });
     if (found.era === 'modern') this.#found('modern');
-    if (found.era === 'modern' || way.fresh === undefined) return found;
+    // What a link has to tell goes to whoever opened it.
+    if (found.era === 'modern' || (way.fresh === undefined && !this.#options.legacyNative)) return found;
     await found.transport?.close({ code: 'away', reason: 'it was only asked which era it speaks' });
     return { era: 'legacy', transport: undefined };
   }
@@ -178,6 +180,10 @@ export class ServerEras {
     this.#legacy = era === 'modern' ? false : undefined;
     this.#modern = era === 'legacy' ? false : undefined;
   }
+}
+
+interface Way extends EraWay {
+  openNow(how?: EraWay['open']): Promise<Transport>;
 }
 
 type Found =

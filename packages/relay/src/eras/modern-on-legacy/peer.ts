@@ -251,7 +251,7 @@ export class LegacyPeer {
       return;
     }
     const { params } = parseMessage(message) as { params?: unknown };
-    const question: Question = { id, request: { method, params: asObject(params) ?? {} } };
+    const question: Question = { id, request: { method, params: withoutToken(asObject(params) ?? {}) } };
     const call = this.#owner(message);
     if (call !== undefined) call.question(this.#key(), question);
     else this.#keep(question);
@@ -331,4 +331,12 @@ export class LegacyPeer {
     this.#asked.delete(fault.id);
     resolve(fault);
   }
+}
+
+/** Of a question that is no request of its own any more nobody tells the progress. */
+function withoutToken(params: JsonObject): JsonObject {
+  const { progressToken, ...meta } = objectOf(params._meta);
+  if (progressToken === undefined) return params;
+  const { _meta, ...rest } = params;
+  return Object.keys(meta).length === 0 ? rest : { ...rest, _meta: meta };
 }

@@ -5,7 +5,7 @@
 
 import type { IncomingMessage, OutgoingHttpHeaders } from 'node:http';
 import { setTimeout as delay } from 'node:timers/promises';
-import { claimsModern } from '../../eras/envelope.ts';
+import { CODES, claimsModern, errorOf } from '../../eras/envelope.ts';
 import { isFault, parseMessage, toMessage } from '../../json-rpc.ts';
 import type { Fault, Message } from '../../message.ts';
 import { isRepeatable } from '../../methods.ts';
@@ -303,7 +303,10 @@ export class StreamableWire implements Wire {
     const initialize = message.method === 'initialize';
     const body = await readBody(response, { maxBytes: REFUSAL_BYTES, idleMs: AFTERMATH_MS });
     if (typeof body === 'string') response.destroy();
-    if (initialize && [400, 404, 405].includes(status) && this.#fallback !== undefined) {
+    const error = typeof body === 'string' ? undefined : this.#errorIn(body, message);
+    // An error that only modern servers know is no reason to look for an older one.
+    const modern = error !== undefined && Object.values<number>(CODES).includes(errorOf(error)?.code ?? 0);
+    if (initialize && !modern && [400, 404, 405].includes(status) && this.#fallback !== undefined) {
       call.answered = true;
       return this.#fallback(message);
     }
@@ -311,7 +314,6 @@ export class StreamableWire implements Wire {
       if (status === 403) this.#host.lost(unauthorized(this.#host.dialer.url.host, status));
       return;
     }
-    const error = typeof body === 'string' ? undefined : this.#errorIn(body, message);
     if (error !== undefined) {
       call.answered = true;
       this.#host.inbox.push(error);
