@@ -42,7 +42,7 @@ export const bridgeCommand: Command = {
       type: 'string',
       choices: ['auto', 'legacy', 'modern'],
       default: 'auto',
-      describe: 'what the server speaks: revisions up to 2025-11-25, or 2026-07-28; auto finds out',
+      describe: 'protocol era of the server: up to 2025-11-25, or 2026-07-28',
     },
     'working-dir': { type: 'string', describe: 'where the server runs (default: here)' },
   },

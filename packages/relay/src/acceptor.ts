@@ -107,7 +107,7 @@ export class Acceptor {
       void this.takeHttp(connection, head);
     } else if (this.full()) {
       connection.end(
-        '{"jsonrpc":"2.0","id":null,"error":{"code":-32000,"message":"too many sessions are open here"}}\n',
+        '{"jsonrpc":"2.0","id":null,"error":{"code":-31000,"message":"too many sessions are open here"}}\n',
       );
     } else {
       if (head.length > 0) connection.unshift(head);

@@ -13,17 +13,18 @@ export const RPC_ERRORS = {
   header_mismatch: -32020,
   /** A revision that is not spoken here; `data.supported`, `data.requested` (2026-07-28). */
   unsupported_version: -32022,
+  // Ours: outside of what JSON-RPC and MCP keep for themselves (-32768 to -32000; 2026-07-28, basic "Error Codes").
   /** Too many calls in flight or sessions open; `data.retryAfterMs`. */
-  busy: -32000,
+  busy: -31000,
   /** The owner of this name is not running; `data.backend`, `data.since`. */
-  backend_unavailable: -32050,
+  backend_unavailable: -31050,
   /** The call began and its end will never be known; `data.backend`. It is not run again. */
-  outcome_unknown: -32051,
+  outcome_unknown: -31051,
   /** No answer and no progress in time; the backend was told to cancel. */
-  call_timeout: -32052,
-  message_too_large: -32053,
+  call_timeout: -31052,
+  message_too_large: -31053,
   /** No way to the share; `data.since`, `data.share`. */
-  share_unreachable: -32054,
+  share_unreachable: -31054,
 } as const;
 
 export type RpcErrorName = keyof typeof RPC_ERRORS;

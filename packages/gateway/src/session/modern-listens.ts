@@ -19,6 +19,8 @@ import {
 } from '@mcp-overlay/relay';
 import type { BackendSession } from '../backend/backend-session.ts';
 import { asArray, asObject, asString, type JsonObject } from '../call/json.ts';
+import { tagQuestions } from '../routing/questions.ts';
+import { rewriterFor } from '../routing/rewrite.ts';
 import type { TaskIds } from '../routing/task-ids.ts';
 import type { UriNaming } from '../routing/uris.ts';
 import { paramsOf } from './from-backend.ts';
@@ -245,7 +247,8 @@ export class ModernListens {
     const uri = asString(params.uri);
     const named =
       uri === undefined ? params : { ...params, uri: publicUri(listen, uris.toPublic(backend.id, uri), uri) };
-    this.tell(listen, method, tasks.publish(backend.id, named));
+    const shown = tagQuestions(backend.id, rewriterFor(uris, backend.id).result(named));
+    this.tell(listen, method, tasks.publish(backend.id, shown));
   }
 
   private tell(listen: Listen, method: string, params: JsonObject): void {

@@ -2,6 +2,7 @@
 // do (specification 2026-07-28, basic "_meta"). Read, checked, taken off and put on here and nowhere else.
 
 import { RPC_ERRORS } from '../errors.ts';
+import { RawJson } from '../json-exact.ts';
 import { parseMessage, rawId, resultMessage } from '../json-rpc.ts';
 import type { Message } from '../message.ts';
 
@@ -137,6 +138,7 @@ export function endOfListen(id: string): Message {
 
 /** The same text for the same value, whatever the order of members: a key for maps and digests. */
 export function canonical(value: unknown): string {
+  if (value instanceof RawJson) return value.text;
   if (Array.isArray(value)) return `[${value.map(canonical).join(',')}]`;
   const object = asObject(value);
   if (object === undefined || 'toJSON' in object) return JSON.stringify(value) ?? 'null';

@@ -88,7 +88,7 @@ test('bodies that are no message are refused with their reason, and the session 
     ['"a"', 400, -32600, null],
     ['{"id":1}', 400, -32600, null],
     [`{"jsonrpc":"2.0","id":3,"method":"ping","params":${'['.repeat(100)}${']'.repeat(100)}}`, 400, -32600, 3],
-    [`{"jsonrpc":"2.0","id":4,"method":"ping","params":"${'x'.repeat(10_000)}"}`, 413, -32053, null],
+    [`{"jsonrpc":"2.0","id":4,"method":"ping","params":"${'x'.repeat(10_000)}"}`, 413, -31053, null],
   ];
   for (const [body, status, code, id] of bodies) {
     const reply = await exchange(open.url, { headers, body });
@@ -245,7 +245,7 @@ test('more sessions than there is room for are refused with a hint when to try a
   await newSession(open.url);
   await newSession(open.url);
   const reply = await exchange(open.url, { body: initializeRequest('2025-11-25', 7) });
-  assert.deepEqual([reply.status, reply.json.id, reply.json.error.code], [503, 7, -32000]);
+  assert.deepEqual([reply.status, reply.json.id, reply.json.error.code], [503, 7, -31000]);
   assert.equal(reply.headers['retry-after'], '1');
   assert.equal((await exchange(open.url, { method: 'GET' })).status, 503);
 });
@@ -288,7 +288,7 @@ test('close ends every stream, answers open requests, and nothing stays open', a
   const owner = await door_.owner(0);
   await owner.until(() => owner.held.length === 1);
   await door_.close();
-  assert.match((await call).body, /"code":-32051/);
+  assert.match((await call).body, /"code":-31051/);
   await Promise.all([listener, sse]);
   assert.equal(door_.owners.filter(({ closed }) => closed?.code === 'done').length, 2);
   assert.equal((await exchange(door_.url, { body: initializeRequest() })).status, 503);
