@@ -128,7 +128,7 @@ export class ServerEras {
   /** A way to the server as a modern one, if it is. */
   async #modernTransport(way: Way): Promise<Found> {
     if (!this.#options.oneForAll) return this.#ask(way);
-    const running = await this.#shared;
+    const running = this.#shared === undefined ? undefined : await this.#shared;
     if (running !== undefined) return { era: 'modern', transport: running.attach() };
     let legacy: Transport | undefined;
     const opening = this.#ask(way).then((found) => {

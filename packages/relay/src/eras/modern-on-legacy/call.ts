@@ -72,6 +72,11 @@ export class ModernCall {
     return this.#asker !== undefined;
   }
 
+  /** A question of the server is on its way to the client. */
+  get asks(): boolean {
+    return this.#questions.size > 0;
+  }
+
   async run(asker: Asker, params: JsonObject): Promise<void> {
     this.#serve(asker, params);
     const { peer } = this.#options;

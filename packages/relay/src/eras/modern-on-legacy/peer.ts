@@ -258,11 +258,12 @@ export class LegacyPeer {
   }
 
   /** Nothing in a question says which call it belongs to, unless the transport knows. Any call of the same client can carry
-   *  it: the answer goes to the server either way. */
+   *  it, the answer goes to the server either way; servers mostly ask in the order in which they were called. */
   #owner(message: Message): ModernCall | undefined {
     const asking = [...this.#calls].filter(({ method }) => ASKING.has(method));
     const related = asking.find((call) => call.own !== undefined && call.own === message.relatedTo);
-    return related ?? asking.findLast((call) => call.active) ?? asking.at(-1);
+    const next = asking.find((call) => call.active && !call.asks);
+    return related ?? next ?? asking.findLast((call) => call.active) ?? asking.at(-1);
   }
 
   #keep(question: Question): void {
