@@ -4,9 +4,9 @@
 
 import type { Stats } from 'node:fs';
 import { lstat, mkdir } from 'node:fs/promises';
-import { homedir } from 'node:os';
 import { isAbsolute, join, resolve } from 'node:path';
 import { OverlayError } from './errors.ts';
+import { systemUser } from './user.ts';
 
 export interface StateFolder {
   readonly path: string;
@@ -45,8 +45,12 @@ export function unsafeBecause(stats: Stats): 'link' | 'no folder' | 'owner' | 'm
 function statePath(env: NodeJS.ProcessEnv, homeDir: string | undefined): string {
   const { MCP_OVERLAY_HOME: moved, HOME: home } = env;
   if (moved) return resolve(moved);
-  // An agent may start us with an empty environment: then the user database knows.
-  return join(homeDir ?? (home && isAbsolute(home) ? home : homedir()), '.mcp-overlay');
+  // An agent may start us with an empty environment: then the user database knows. Not os.homedir(): it believes any HOME,
+  // and a relative one would mean another folder for each place we are started in.
+  const found = homeDir ?? (home && isAbsolute(home) ? home : systemUser().home);
+  if (found === undefined)
+    throw unsafe('this user has no home folder', 'set HOME, or name a folder in MCP_OVERLAY_HOME');
+  return join(found, '.mcp-overlay');
 }
 
 async function makeOwn(path: string): Promise<void> {

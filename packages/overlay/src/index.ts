@@ -16,3 +16,4 @@ export type {
   ShareInfo,
 } from './overlay.ts';
 export { checkShareToken, isShareToken, randomShareToken } from './share-token.ts';
+export { systemUser, type User } from './user.ts';

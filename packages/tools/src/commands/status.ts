@@ -1,8 +1,7 @@
 // `mcp-tools status`: which network this user's programs take, and who they are there.
 
-import { userInfo } from 'node:os';
 import { type Command, EXIT, type Flags, printJson } from '@mcp-overlay/cli';
-import { openOverlay, stateFolder } from '@mcp-overlay/overlay';
+import { openOverlay, stateFolder, systemUser } from '@mcp-overlay/overlay';
 
 /** Where a key of the JSON is no word. */
 const LABELS: Readonly<Record<string, string>> = { stateFolder: 'state folder' };
@@ -18,7 +17,7 @@ export const statusCommand: Command = {
     const status = {
       overlay: overlay.kind,
       because: chosenBecause,
-      identity: `owner (user ${userInfo().username})`,
+      identity: `owner (user ${systemUser().name})`,
       stateFolder: folder.path,
       shares: shares.length,
       hosted: shares.filter((share) => share.hosted === true).length,
