@@ -22,6 +22,11 @@ export const RPC_ERRORS = {
   share_unreachable: -32054,
 } as const;
 
+/** The text of `outcome_unknown`: always the same words around what happened, so that a person and a model know them. */
+export function outcomeUnknown(what: string): string {
+  return `outcome unknown: ${what}; it may or may not have run, and is not run again`;
+}
+
 export type RpcErrorName = keyof typeof RPC_ERRORS;
 
 export const RELAY_ERROR_CODES = [

@@ -2,7 +2,14 @@
 
 export { type AcceptedSession, Acceptor, type AcceptorOptions } from './acceptor.ts';
 export { type DialShareOptions, dialShare } from './dial-share.ts';
-export { RELAY_ERROR_CODES, RelayError, type RelayErrorCode, RPC_ERRORS, type RpcErrorName } from './errors.ts';
+export {
+  outcomeUnknown,
+  RELAY_ERROR_CODES,
+  RelayError,
+  type RelayErrorCode,
+  RPC_ERRORS,
+  type RpcErrorName,
+} from './errors.ts';
 export { describeFault, faultReply } from './faults.ts';
 export {
   ExactNumber,

@@ -8,6 +8,7 @@ import {
   isRepeatable,
   type Limits,
   type Message,
+  outcomeUnknown,
   resultMessage,
   stringifyExact,
   type Transport,
@@ -358,7 +359,7 @@ export class ClientSession {
   private answerUnknown(why: string): void {
     for (const [id, { method, abandoned, trail }] of this.open) {
       if (abandoned || isRepeatable(method)) continue;
-      const text = `outcome unknown: ${why} and this call was open; it may or may not have run, and is not run again`;
+      const text = outcomeUnknown(`${why} and this call was open`);
       this.send(
         errorMessage(id, 'outcome_unknown', text, trail.backend === undefined ? {} : { backend: trail.backend }),
       );

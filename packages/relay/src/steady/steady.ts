@@ -3,7 +3,7 @@
 // log level, subscriptions) -> flush (what waited). The client's side sees one Transport that never breaks by itself.
 // Invariant: every request taken from the client is answered exactly once, by the server or by us.
 
-import type { RpcErrorName } from '../errors.ts';
+import { outcomeUnknown, type RpcErrorName } from '../errors.ts';
 import { describeFault } from '../faults.ts';
 import { stringifyExact } from '../json-exact.ts';
 import { errorMessage, notificationMessage, parseMessage } from '../json-rpc.ts';
@@ -422,7 +422,7 @@ export class SteadySession implements Transport {
     if (isRepeatable(method)) {
       return errorMessage(id, unavailable, `${name} failed twice while it answered ${method}: ${reason}`, facts);
     }
-    const text = `outcome unknown: ${name} was lost while this call was open (${reason}); it may or may not have run, and is not run again`;
+    const text = outcomeUnknown(`${name} was lost while this call was open (${reason})`);
     return errorMessage(id, 'outcome_unknown', text, facts);
   }
 

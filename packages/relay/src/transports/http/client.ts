@@ -5,7 +5,7 @@
 
 import { setMaxListeners } from 'node:events';
 import type { Duplex } from 'node:stream';
-import { RelayError } from '../../errors.ts';
+import { outcomeUnknown, RelayError } from '../../errors.ts';
 import { errorMessage } from '../../json-rpc.ts';
 import { LIMITS, type Limits } from '../../limits.ts';
 import type { Message } from '../../message.ts';
@@ -126,7 +126,7 @@ class HttpSession implements Transport, WireHost {
       return;
     }
     const unknown = failure.mayHaveRun && !isRepeatable(message.method ?? '');
-    const text = `${failure.text}${unknown ? '; whether the call ran is not known, and it is not run again' : ''}`;
+    const text = unknown ? outcomeUnknown(failure.text) : failure.text;
     const data = { host: this.dialer.url.host, ...(failure.hint === undefined ? {} : { hint: failure.hint }) };
     this.inbox.pushSoon(errorMessage(message.id, unknown ? 'outcome_unknown' : 'backend_unavailable', text, data));
   }
