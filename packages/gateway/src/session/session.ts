@@ -130,7 +130,11 @@ export class ClientSession {
       naming,
       uris,
       filters,
-      note: (backend, kind, why) => settings.log.warn({ backend, list: kind.member, why }, 'list incomplete'),
+      listed: (id, { member }, why) => {
+        if (why !== undefined) settings.log.warn({ backend: id, list: member, why }, 'list incomplete');
+        backends.find(({ backend }) => backend.id === id)?.health.listed(member, why);
+      },
+      hid: (backend, { member }, why) => settings.log.warn({ backend, list: member, why }, 'list incomplete'),
       limits: settings.limits,
       patienceMs: settings.listWaitMs,
       pageMs: settings.callTimeoutMs,
