@@ -55,6 +55,7 @@ export {
 } from './methods.ts';
 export { type RelayHooks, relay } from './relay.ts';
 export { SharedServer, type SharedServerOptions } from './shared/server.ts';
+export { leaving } from './steady/refusals.ts';
 export { type SourceEvents, type SteadyOptions, SteadySession, type SteadyState } from './steady/steady.ts';
 export { type CloseReason, DONE, type Transport, type TransportHandlers } from './transport.ts';
 export { type Backoff, type BackoffOptions, type BackoffState, createBackoff } from './transports/child/backoff.ts';

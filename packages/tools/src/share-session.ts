@@ -95,6 +95,7 @@ export function openShareSession({ overlay, token, by, log, onState }: ShareSess
     facts: { share: token },
     failGraceMs: FAIL_GRACE_MS,
     numberCalls: true,
+    outlivesHosts: true,
     isFatal: (error) => !reached && (isFinal(error) || Date.now() >= giveUpAt),
     onState: (state) => {
       log.debug({ phase: state.phase, reason: state.reason }, 'share');

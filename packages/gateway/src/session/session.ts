@@ -7,6 +7,7 @@ import {
   faultReply,
   isRepeatable,
   type Limits,
+  leaving,
   type Message,
   outcomeUnknown,
   resultMessage,
@@ -65,7 +66,6 @@ export interface SessionOriginInfo {
 }
 
 /** A successor is there by then, if there is one. */
-const RETRY_AFTER_MS = 1000;
 
 interface OpenCall {
   readonly method: string;
@@ -198,8 +198,7 @@ export class ClientSession {
       return;
     }
     if (this.draining) {
-      const text = 'the gateway is ending and takes no new requests; this one was not run';
-      this.send(errorMessage(id, 'busy', text, { retryAfterMs: RETRY_AFTER_MS }));
+      this.send(leaving(id, 'the gateway'));
       return;
     }
     const params = paramsOf(message);
