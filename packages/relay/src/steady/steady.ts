@@ -26,8 +26,8 @@ export interface SourceEvents {
   suspended(reason: string): void;
   /** Mended, nothing lost. */
   resumed(): void;
-  /** The other end has forgotten us: same transport, new session. */
-  renewed(): void;
+  /** The other end has forgotten us: same transport, new session. `notRun`: requests that it surely did not take. */
+  renewed(notRun?: readonly string[]): void;
 }
 
 export interface SteadyOptions {
@@ -219,9 +219,9 @@ export class SteadySession implements Transport {
       resumed: () => {
         if (current() && this.phase === 'suspended') this.flush();
       },
-      renewed: () => {
+      renewed: (notRun) => {
         if (!current() || !this.transport) return;
-        this.lose(`${this.options.name} no longer knows this session`);
+        this.lose(`${this.options.name} no longer knows this session`, notRun);
         void this.establish(this.transport);
       },
     };
