@@ -39,6 +39,12 @@ const COMMON: Readonly<Record<string, Options>> = {
     describe: 'network to use (default: zrok if enabled, else local)',
   },
   identity: { type: 'string', requiresArg: true, describe: 'identity file: OpenZiti, or PEM certificate and key' },
+  trust: {
+    type: 'string',
+    array: true,
+    nargs: 1,
+    describe: 'PEM file with a CA (and its revocation list) to believe proofs of identity',
+  },
   access: { type: 'string', requiresArg: true, describe: 'access token, by file: env: cmd:' },
   'log-level': { choices: LOG_LEVELS, requiresArg: true, default: 'info', describe: 'what goes to stderr' },
   'log-format': {

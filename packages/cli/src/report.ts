@@ -12,6 +12,9 @@ const EXIT_BY_CODE: Readonly<Record<string, ExitCode>> = {
   bad_token: EXIT.usage,
   share_exists: EXIT.usage,
   state_folder_unsafe: EXIT.usage,
+  state_file_invalid: EXIT.usage,
+  identity_invalid: EXIT.usage,
+  trust_invalid: EXIT.usage,
   share_unknown: EXIT.unreachable,
   share_not_hosted: EXIT.unreachable,
   dial_timeout: EXIT.unreachable,
@@ -24,7 +27,17 @@ const EXIT_BY_CODE: Readonly<Record<string, ExitCode>> = {
   link_version: EXIT.unreachable,
   link_protocol: EXIT.unreachable,
   link_refused: EXIT.refused,
+  peer_unproven: EXIT.refused,
+  peer_refused: EXIT.refused,
+  peer_denied: EXIT.refused,
+  host_unproven: EXIT.refused,
+  host_changed: EXIT.refused,
+  host_downgraded: EXIT.refused,
+  host_unchecked: EXIT.refused,
 };
+
+/** Whatever is wrong with a proof of identity. */
+const PROOF = /^proof_/;
 
 /** Wrong use of a command: said without a stack, exit 2. */
 export class UsageError extends Error {
@@ -41,7 +54,8 @@ export class UsageError extends Error {
 export function exitCodeOf(error: unknown): ExitCode {
   const { code, exitCode } = (error ?? {}) as { code?: unknown; exitCode?: unknown };
   if (typeof exitCode === 'number') return exitCode as ExitCode;
-  return (typeof code === 'string' ? EXIT_BY_CODE[code] : undefined) ?? EXIT.failed;
+  if (typeof code !== 'string') return EXIT.failed;
+  return EXIT_BY_CODE[code] ?? (PROOF.test(code) ? EXIT.refused : EXIT.failed);
 }
 
 export function report(program: string, error: unknown): ExitCode {

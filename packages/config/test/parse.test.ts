@@ -6,7 +6,8 @@ test('a minimal file gets every default', () => {
   assert.deepEqual(configOf('backends: [{ id: a, transport: { type: stdio, command: srv } }]'), {
     format: 'ours',
     file: '/etc/mcp/g.yml',
-    share: { mode: 'closed', grants: [] },
+    share: { mode: 'closed', grants: [], hosts: [] },
+    trust: [],
     aggregator: { separator: '__', connectTimeoutMs: 120_000, callTimeoutMs: 600_000, listWaitMs: 3000 },
     backends: [
       {
@@ -51,6 +52,7 @@ backends:
     token: 'my-gateway',
     mode: 'closed',
     grants: ['bob@example.com'],
+    hosts: [],
     overlay: 'local',
   });
   assert.deepEqual(config.aggregator, {

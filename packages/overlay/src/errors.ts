@@ -1,6 +1,6 @@
 // The one error class of the overlay. `code` is listed in docs/ERRORS.md; the message names the share and the remedy.
 
-export const OVERLAY_ERROR_CODES = [
+const SHARE_ERROR_CODES = [
   'bad_token',
   'share_unknown',
   'share_not_hosted',
@@ -12,9 +12,42 @@ export const OVERLAY_ERROR_CODES = [
   'connection_aborted',
   'connection_lost',
   'state_folder_unsafe',
+  'state_file_invalid',
   'overlay_unavailable',
 ] as const;
 
+/** What can be wrong with who somebody is. */
+export const IDENTITY_ERROR_CODES = [
+  'identity_invalid',
+  'trust_invalid',
+  'proof_malformed',
+  'proof_too_large',
+  'proof_chain_too_long',
+  'proof_key_refused',
+  'proof_foreign',
+  'proof_expired',
+  'proof_not_yet_valid',
+  'proof_revoked',
+  'proof_revocation_unknown',
+  'proof_not_client',
+  'proof_not_identity',
+  'proof_name_unvouched',
+  'proof_signature',
+  'proof_binding',
+  'proof_replayed',
+  'proof_unbound',
+  'peer_unproven',
+  'peer_refused',
+  'peer_denied',
+  'host_unproven',
+  'host_changed',
+  'host_downgraded',
+  'host_unchecked',
+] as const;
+
+export const OVERLAY_ERROR_CODES = [...SHARE_ERROR_CODES, ...IDENTITY_ERROR_CODES] as const;
+
+export type IdentityErrorCode = (typeof IDENTITY_ERROR_CODES)[number];
 export type OverlayErrorCode = (typeof OVERLAY_ERROR_CODES)[number];
 
 export class OverlayError extends Error {

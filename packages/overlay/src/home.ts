@@ -17,6 +17,8 @@ export interface StateFolder {
   /** Admin sockets of running gateways. */
   readonly admin: string;
   readonly secrets: string;
+  /** Who came to each share, and who was let in by hand. */
+  readonly peers: string;
 }
 
 /** Makes what is absent. Throws `state_folder_unsafe`. `homeDir` stands in for the user's home. */
@@ -28,9 +30,10 @@ export async function stateFolder(env: NodeJS.ProcessEnv, homeDir?: string): Pro
     run: join(path, 'run'),
     admin: join(path, 'admin'),
     secrets: join(path, 'secrets'),
+    peers: join(path, 'peers'),
   };
   await makeOwn(path);
-  await Promise.all([folder.shares, folder.run, folder.admin, folder.secrets].map(makeOwn));
+  await Promise.all([folder.shares, folder.run, folder.admin, folder.secrets, folder.peers].map(makeOwn));
   return folder;
 }
 

@@ -10,6 +10,7 @@
 // Errors: every rejection and every 'error' event is an OverlayError (./errors.ts).
 
 import type { Duplex } from 'node:stream';
+import type { ProofSettings } from './proof/settings.ts';
 
 export type OverlayKind = 'local' | 'zrok' | 'ziti';
 
@@ -34,6 +35,8 @@ export interface ListenOptions {
   readonly onConnection: (connection: Connection) => void;
   /** Told when the listener is lost for good without `close` having been called. */
   readonly onLost?: (error: Error) => void;
+  /** E-mail addresses whose accounts may dial, where the network knows accounts. Who then comes in is decided by proofs. */
+  readonly accounts?: readonly string[];
 }
 
 /** A share being hosted by this process. */
@@ -60,6 +63,10 @@ export interface ShareInfo {
 
 export interface Overlay {
   readonly kind: OverlayKind;
+  /** How the ends of its connections prove who they are. Absent: nobody proves anything here. */
+  readonly proofs?: ProofSettings | undefined;
+  /** Principal ids that own this user's shares besides the identity in `proofs`: the other environments of a zrok account. */
+  ownIdentities?(): Promise<readonly string[]>;
   /** Makes an ephemeral share with a random token and hosts it. */
   listenEphemeral(options: ListenOptions): Promise<Listener>;
   /** Hosts a share made by `createShare`. Rejects `share_unknown`, `share_in_use`. */

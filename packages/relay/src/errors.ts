@@ -20,6 +20,8 @@ export const RPC_ERRORS = {
   message_too_large: -32053,
   /** No way to the share; `data.since`, `data.share`. */
   share_unreachable: -32054,
+  /** The host does not let this caller in; `data.code` says why. */
+  refused: -32055,
 } as const;
 
 export type RpcErrorName = keyof typeof RPC_ERRORS;

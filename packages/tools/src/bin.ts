@@ -6,9 +6,10 @@ import { httpCommand } from './commands/http.ts';
 import { runCommand } from './commands/run.ts';
 import { createCommand, deleteCommand, listCommand } from './commands/shares.ts';
 import { statusCommand } from './commands/status.ts';
+import { trustCommand } from './commands/trust.ts';
 
 await main({
   name: 'mcp-tools',
   describe: 'Connects agents to MCP shares.',
-  commands: [runCommand, httpCommand, createCommand, deleteCommand, listCommand, statusCommand],
+  commands: [runCommand, httpCommand, createCommand, deleteCommand, listCommand, statusCommand, trustCommand],
 });

@@ -1,7 +1,7 @@
 // `mcp-tools create`, `delete`, `list`: persistent shares.
 
 import { announce, type Command, EXIT, type Flags, printJson, printTable, tellOverlay } from '@mcp-overlay/cli';
-import { type Overlay, openOverlay } from '@mcp-overlay/overlay';
+import { forgetPeers, type Overlay, openOverlay } from '@mcp-overlay/overlay';
 
 export const createCommand: Command = {
   usage: 'create [name]',
@@ -24,6 +24,7 @@ export const deleteCommand: Command = {
   run: async (flags: Flags) => {
     const overlay = await open(flags);
     await overlay.deleteShare(String(flags.name));
+    await forgetPeers(String(flags.name), process.env);
     announce({ deleted: String(flags.name) });
     await overlay.close();
     return EXIT.done;
