@@ -8,10 +8,13 @@ import {
   Acceptor,
   createBackoff,
   describeFault,
+  type Fault,
   LIMITS,
   relay,
+  SharedServer,
   SteadySession,
   spawnChild,
+  type Transport,
   within,
 } from '@mcp-overlay/relay';
 
@@ -31,6 +34,8 @@ export interface BridgeOptions {
   readonly cwd: string | undefined;
   /** Who may come besides its owner. */
   readonly grants: Grants;
+  /** One server for all sessions. */
+  readonly shared: boolean;
   readonly by: string;
   readonly log: BridgeLog;
   onLost(error: Error): void;
@@ -50,6 +55,7 @@ export interface Bridge {
 export async function startBridge(options: BridgeOptions): Promise<Bridge> {
   const { overlay, log, by, grants } = options;
   const sessions = new Map<SteadySession, Promise<unknown>>();
+  const shared = options.shared ? sharedServer(options) : undefined;
   let count = 0;
   let name: (token: string) => void = () => {};
   const gate = openGate({
@@ -69,7 +75,7 @@ export async function startBridge(options: BridgeOptions): Promise<Bridge> {
     onSession: (accepted) => {
       count += 1;
       const number = count;
-      const server = openServer(options);
+      const server = openServer(options, shared);
       log.info({ session: number, by: accepted.by, principal: accepted.principal.id }, 'session opened');
       const over = join(accepted, server, log, number).then((reason) => {
         sessions.delete(server);
@@ -78,7 +84,7 @@ export async function startBridge(options: BridgeOptions): Promise<Bridge> {
       sessions.set(server, over);
     },
   });
-  const listenOptions = { onConnection: acceptor.accept, onLost: options.onLost, accounts: grants.accounts };
+  const listenOptions = { onConnection: acceptor.accept, onLost: options.onLost, grants: grants.accounts };
   const listener: Listener =
     options.token === undefined
       ? await overlay.listenEphemeral(listenOptions)
@@ -95,38 +101,49 @@ export async function startBridge(options: BridgeOptions): Promise<Bridge> {
       const ended = [...sessions.keys()].map((server) => server.close(reason));
       await acceptor.close(reason);
       await Promise.all([...ended, ...over]);
+      await shared?.close(reason);
     },
   };
 }
 
-function openServer(options: BridgeOptions): SteadySession {
-  const { command, args, env, cwd, log } = options;
+function openServer(options: BridgeOptions, shared: SharedServer | undefined): SteadySession {
   return new SteadySession({
-    name: `server ${command}`,
-    open: async () => {
-      const child = spawnChild({
-        name: 'server',
-        command,
-        args,
-        env,
-        ...(cwd === undefined ? {} : { cwd }),
-        limits: LIMITS,
-        log,
-        onStderr: (line) => log.info({ line }, 'stderr'),
-      });
-      await child.started;
-      return child;
-    },
+    name: `server ${options.command}`,
+    open: () => shared?.attach() ?? spawnServer(options),
     backoff: createBackoff({ clock: () => performance.now(), random: Math.random }),
     waitMs: START_MS,
     startMs: START_MS,
     unavailable: 'backend_unavailable',
-    onStray: (fault) => {
-      // Lines that nobody can tell the kind of are shown by the child itself, at a bounded rate.
-      if (fault.kind === 'unknown' && fault.code !== 'message_too_large') return;
-      log.warn({ line: fault.preview, fault: describeFault(fault) }, 'message skipped');
-    },
+    onStray: strayLogger(options.log),
   });
+}
+
+function sharedServer(options: BridgeOptions): SharedServer {
+  const { by, log } = options;
+  return new SharedServer({ by, limits: LIMITS, open: () => spawnServer(options), onStray: strayLogger(log) });
+}
+
+async function spawnServer({ command, args, env, cwd, log }: BridgeOptions): Promise<Transport> {
+  const child = spawnChild({
+    name: 'server',
+    command,
+    args,
+    env,
+    ...(cwd === undefined ? {} : { cwd }),
+    limits: LIMITS,
+    log,
+    onStderr: (line) => log.info({ line }, 'stderr'),
+  });
+  await child.started;
+  return child;
+}
+
+function strayLogger(log: BridgeLog): (fault: Fault) => void {
+  return (fault) => {
+    // Lines that nobody can tell the kind of are shown by the child itself, at a bounded rate.
+    if (fault.kind === 'unknown' && fault.code !== 'message_too_large') return;
+    log.warn({ line: fault.preview, fault: describeFault(fault) }, 'message skipped');
+  };
 }
 
 function join(accepted: AcceptedSession, server: SteadySession, log: BridgeLog, session: number) {

@@ -34,6 +34,10 @@ export const bridgeCommand: Command = {
       nargs: 1,
       describe: 'who may come besides you: a principal id, network, unproven, an e-mail (zrok)',
     },
+    shared: {
+      type: 'boolean',
+      describe: 'one server for all clients (they get none of its log lines)',
+    },
     'working-dir': { type: 'string', describe: 'where the server runs (default: here)' },
   },
   examples: [
@@ -67,6 +71,7 @@ export const bridgeCommand: Command = {
       env,
       cwd,
       grants,
+      shared: flags.shared === true,
       by: `mcp-bridge/${toolkitVersion()}`,
       log,
       onLost: (error) => end.lost(error),

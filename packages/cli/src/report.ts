@@ -26,6 +26,7 @@ const EXIT_BY_CODE: Readonly<Record<string, ExitCode>> = {
   link_timeout: EXIT.unreachable,
   link_version: EXIT.unreachable,
   link_protocol: EXIT.unreachable,
+  link_unavailable: EXIT.unreachable,
   link_refused: EXIT.refused,
   peer_unproven: EXIT.refused,
   peer_refused: EXIT.refused,

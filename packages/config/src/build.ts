@@ -75,6 +75,10 @@ function buildBackend(raw: RawBackend, reading: Reading): BackendConfig {
   const id = raw.id ?? '';
   const disabled = raw.disabled ?? false;
   if (disabled) reading.report.note(raw.spotOf('disabled'), 'disabled', `backend ${id} is disabled`);
+  if (raw.shared === true && raw.transport?.type !== undefined && raw.transport.type !== 'stdio') {
+    const where = raw.transport.type === 'share' || raw.transport.type === 'zrok' ? ': say --shared to its bridge' : '';
+    reading.report.problem(raw.spotOf('shared'), `belongs to type stdio, not ${raw.transport.type}${where}`);
+  }
   return {
     id,
     name: raw.name ?? id,
@@ -85,6 +89,7 @@ function buildBackend(raw: RawBackend, reading: Reading): BackendConfig {
       tools: raw.tools && buildTools(raw.tools, raw.spotOf('tools'), reading),
       connectTimeoutMs: raw.connect_timeout,
       callTimeoutMs: raw.call_timeout,
+      shared: raw.shared,
     }),
   };
 }

@@ -49,6 +49,8 @@ export interface BackendConfig {
   readonly tools?: ToolFilterConfig;
   readonly connectTimeoutMs?: number;
   readonly callTimeoutMs?: number;
+  /** One process for all clients; of stdio servers only. */
+  readonly shared?: boolean;
   readonly disabled: boolean;
 }
 

@@ -174,6 +174,11 @@ const backendFields = {
   call_timeout: field(duration, 'as in aggregator.connection, for this backend', {
     default: 'that of aggregator.connection',
   }),
+  shared: field(
+    bool(),
+    'one process for all clients (stdio): log lines, tasks and questions of the server cannot be told apart, so no client gets them',
+    { default: 'false: one process a client' },
+  ),
   disabled: field(bool(), 'the backend is left out', { default: 'false' }),
 };
 
@@ -181,7 +186,6 @@ const backendObject = object(backendFields, {
   elsewhere: Object.fromEntries(Object.keys(transportShape.fields ?? {}).map((key) => [key, 'transport'])),
   later: {
     era: 'protocol eras are found out',
-    shared: 'one process for all clients',
     pins: 'pinned tool definitions',
     scrub: 'masking of secrets in values',
     limits: 'limits per backend',

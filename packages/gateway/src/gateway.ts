@@ -5,7 +5,7 @@ import { randomBytes } from 'node:crypto';
 import { UsageError } from '@mcp-overlay/cli';
 import type { GatewayConfig } from '@mcp-overlay/config';
 import { grantsOf, type Overlay, openOverlay, openPeerBook, ownIdentity } from '@mcp-overlay/overlay';
-import { LIMITS, type Limits } from '@mcp-overlay/relay';
+import { DONE, LIMITS, type Limits } from '@mcp-overlay/relay';
 import { HealthRecord } from './backend/health.ts';
 import { backendOf } from './backend/kinds.ts';
 import type { GatewayLog } from './call/log.ts';
@@ -53,7 +53,7 @@ export function sessionSettings(options: Omit<GatewayOptions, 'onLost'>): Sessio
   const limits: Limits = { ...LIMITS, ...config.limits };
   const children = { count: 0 };
   const enabled = config.backends.filter((backend) => !backend.disabled);
-  const servers = enabled.filter(({ transport }) => transport.type === 'stdio').length;
+  const servers = enabled.filter(({ transport, shared }) => transport.type === 'stdio' && shared !== true).length;
   if (servers > limits.childrenPerSession) {
     throw new UsageError(
       `${servers} stdio backends are too many: each session starts its own, at most ${limits.childrenPerSession}`,
@@ -123,6 +123,12 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
     close: async () => {
       await Promise.all([probes.close(), share.close()]);
       await book.close();
+      await closeBackends(settings);
     },
   };
+}
+
+/** After the sessions: what they had in common. */
+export async function closeBackends({ backends }: SessionSettings): Promise<void> {
+  await Promise.all(backends.map(({ backend }) => backend.close?.(DONE)));
 }

@@ -89,7 +89,7 @@ export async function openShare(options: ShareOptions): Promise<Share> {
   const listenOptions = {
     onConnection: acceptor.accept,
     onLost: options.onLost,
-    accounts: grants.accounts,
+    grants: grants.accounts,
   };
   const listener: Listener =
     options.token === undefined

@@ -36,7 +36,7 @@ export interface ListenOptions {
   /** Told when the listener is lost for good without `close` having been called. */
   readonly onLost?: (error: Error) => void;
   /** E-mail addresses whose accounts may dial, where the network knows accounts. Who then comes in is decided by proofs. */
-  readonly accounts?: readonly string[];
+  readonly grants?: readonly string[];
 }
 
 /** A share being hosted by this process. */

@@ -48,6 +48,7 @@ export {
   listKindOf,
 } from './methods.ts';
 export { type RelayHooks, relay } from './relay.ts';
+export { SharedServer, type SharedServerOptions } from './shared/server.ts';
 export { type SourceEvents, type SteadyOptions, SteadySession, type SteadyState } from './steady/steady.ts';
 export { type CloseReason, DONE, type Transport, type TransportHandlers } from './transport.ts';
 export { type Backoff, type BackoffOptions, type BackoffState, createBackoff } from './transports/child/backoff.ts';

@@ -26,6 +26,8 @@ const FINAL: ReadonlySet<string> = new Set([
 ]);
 /** A host that our program cannot talk to. */
 const NOT_OURS = new Set(['link_version', 'link_protocol']);
+/** A host that will not have us; one that is full or leaving says when to come back. */
+const REFUSED = new Set(['link_refused', 'link_unavailable']);
 /** A network that is away is tried again as long as the agent lives. */
 const BACKOFF = {
   clock: () => performance.now(),
@@ -118,8 +120,7 @@ export function openShareSession(options: ShareSessionOptions): ShareSession {
 function isFinal(error: unknown): boolean {
   if (error instanceof OverlayError) return FINAL.has(error.code);
   if (!(error instanceof RelayError)) return false;
-  // A host that is full or leaving says when to come back.
-  return NOT_OURS.has(error.code) || (error.code === 'link_refused' && error.facts.retryMs === undefined);
+  return NOT_OURS.has(error.code) || (REFUSED.has(error.code) && error.facts.retryMs === undefined);
 }
 
 /** A link does not know whom it leads to; whoever reads the error has to. */

@@ -2,7 +2,7 @@
 // http) differ only in how a transport for one client session is opened.
 
 import type { BackendConfig } from '@mcp-overlay/config';
-import type { Backoff, SourceEvents, Transport } from '@mcp-overlay/relay';
+import type { Backoff, CloseReason, SourceEvents, Transport } from '@mcp-overlay/relay';
 
 export interface SessionOrigin {
   /** Handed on hop by hop: a hash of who the client is and its session, so that nobody takes another's. */
@@ -18,4 +18,6 @@ export interface Backend {
   backoff(): Backoff;
   /** A new session with the server. Rejects with an error that names what failed. */
   open(origin: SessionOrigin, events: SourceEvents, signal: AbortSignal): Promise<Transport>;
+  /** Ends what sessions have in common, where they have. */
+  close?(reason: CloseReason): Promise<void>;
 }

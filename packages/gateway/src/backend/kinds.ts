@@ -10,6 +10,7 @@ import {
   dialShare,
   type Limits,
   RelayError,
+  SharedServer,
   safeEnvironment,
   spawnChild,
   type Transport,
@@ -37,8 +38,13 @@ export function backendOf(config: BackendConfig, around: BackendSurroundings): B
   const { id, transport } = config;
   const backoff = (): Backoff => createBackoff(transport.type === 'stdio' ? CHILD_BACKOFF : NETWORK_BACKOFF);
   switch (transport.type) {
-    case 'stdio':
-      return { id, config, backoff, open: async () => openChild(id, transport, around) };
+    case 'stdio': {
+      const open = (): Promise<Transport> => openChild(id, transport, around);
+      if (config.shared !== true) return { id, config, backoff, open };
+      const { by, limits } = around;
+      const shared = new SharedServer({ by, limits, open });
+      return { id, config, backoff, open: () => shared.attach(), close: (reason) => shared.close(reason) };
+    }
     case 'share':
       return {
         id,

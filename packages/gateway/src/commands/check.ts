@@ -16,7 +16,7 @@ import { describeBackends } from '@mcp-overlay/config';
 import { openOverlay } from '@mcp-overlay/overlay';
 import { LIST_KINDS } from '@mcp-overlay/relay';
 import { asString } from '../call/json.ts';
-import { overlayOptions, sessionSettings } from '../gateway.ts';
+import { closeBackends, overlayOptions, sessionSettings } from '../gateway.ts';
 import { type Entry, walkPages } from '../routing/catalog.ts';
 import { nameAll } from '../routing/names.ts';
 import { rewriterFor } from '../routing/rewrite.ts';
@@ -65,6 +65,7 @@ export const checkCommand: Command = {
     tellOverlay('mcp-gateway', { ...flags, overlay: kind }, { kind: overlay.kind, because: chosenBecause });
     const settings = sessionSettings({ ...options, overlay, version: toolkitVersion() });
     const checked = await Promise.all(settings.backends.map((one) => checkBackend(one, settings)));
+    await closeBackends(settings);
     await overlay.close();
     const rows = rowsOf(checked, settings);
     const ok = checked.every((backend) => backend.ok);

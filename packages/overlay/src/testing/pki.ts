@@ -120,10 +120,7 @@ function certificate(
     integer(serial),
     algorithmOf(signer.key),
     signer.name,
-    sequence(
-      time(options.notBefore ?? new Date(now - HOUR)),
-      time(options.notAfter ?? new Date(now + 24 * HOUR)),
-    ),
+    sequence(time(options.notBefore ?? new Date(now - HOUR)), time(options.notAfter ?? new Date(now + 24 * HOUR))),
     name,
     createPublicKey(key).export({ type: 'spki', format: 'der' }),
     ...(extensions.length === 0 ? [] : [tlv(0xa3, sequence(...extensions))]),

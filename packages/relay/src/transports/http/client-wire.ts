@@ -4,9 +4,9 @@
 import type { Limits } from '../../limits.ts';
 import type { Message } from '../../message.ts';
 import type { CloseReason } from '../../transport.ts';
+import type { Inbox } from '../inbox.ts';
 import { HttpFailure } from './dial-failure.ts';
 import type { Dialer } from './dialer.ts';
-import type { Inbox } from './inbox.ts';
 import type { HttpLog } from './wire.ts';
 
 /** What a wire needs of the session. */

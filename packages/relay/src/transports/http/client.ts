@@ -11,11 +11,11 @@ import { LIMITS, type Limits } from '../../limits.ts';
 import type { Message } from '../../message.ts';
 import { isRepeatable } from '../../methods.ts';
 import { type CloseReason, DONE, type Transport, type TransportHandlers } from '../../transport.ts';
+import { Inbox } from '../inbox.ts';
 import { SseWire } from './client-sse.ts';
 import { StreamableWire } from './client-streamable.ts';
 import type { Wire, WireHost } from './client-wire.ts';
 import { Dialer } from './dialer.ts';
-import { Inbox } from './inbox.ts';
 import { type HttpLog, SILENT } from './wire.ts';
 
 /** transport.ts: what is queued goes out within this. */

@@ -5,9 +5,9 @@ import type { IncomingMessage } from 'node:http';
 import { longLineFault, readMessage } from '../../json-rpc.ts';
 import type { Limits } from '../../limits.ts';
 import type { Fault, Message } from '../../message.ts';
+import type { Inbox } from '../inbox.ts';
 import { compactJson } from './compact.ts';
 import { EventReader } from './event-reader.ts';
-import type { Inbox } from './inbox.ts';
 
 export interface EventsOptions {
   readonly response: IncomingMessage;

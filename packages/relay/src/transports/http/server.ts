@@ -261,7 +261,6 @@ class HttpDoor {
   #openStateless(request: IncomingMessage): StatelessSession {
     const session = new StatelessSession({
       limits: this.#limits,
-      log: this.#log,
       jsonResponse: this.#options.jsonResponse === true,
       by: this.#options.by ?? 'mcp-overlay',
       onClosed: (closed) => {

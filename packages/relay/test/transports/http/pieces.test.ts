@@ -6,8 +6,8 @@ import fc from 'fast-check';
 import { compactJson } from '../../../src/transports/http/compact.ts';
 import { EventReader } from '../../../src/transports/http/event-reader.ts';
 import { readEventId } from '../../../src/transports/http/event-stream.ts';
-import { Inbox } from '../../../src/transports/http/inbox.ts';
 import { accepts, mediaType } from '../../../src/transports/http/wire.ts';
+import { Inbox } from '../../../src/transports/inbox.ts';
 import { line } from './harness.ts';
 
 const RUNS = process.env.TEST_LONG === undefined ? 300 : 10_000;

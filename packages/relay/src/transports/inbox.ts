@@ -1,8 +1,8 @@
-// The receiving half of a transport over HTTP: messages come from many requests and streams and leave one by one, in
-// the order they came, never before `start`, never while paused, never after `closed`.
+// The receiving half of a transport whose messages come from many places, as HTTP requests and streams or a server that
+// many share: they leave one by one, in the order they came, never before `start`, never while paused or after `closed`.
 
-import type { Fault, Message } from '../../message.ts';
-import type { CloseReason, TransportHandlers } from '../../transport.ts';
+import type { Fault, Message } from '../message.ts';
+import type { CloseReason, TransportHandlers } from '../transport.ts';
 
 export class Inbox {
   #handlers: TransportHandlers | undefined;
@@ -10,6 +10,7 @@ export class Inbox {
   #closed: CloseReason | undefined;
   #told = false;
   #waiting: (Message | Fault)[] = [];
+  #waitingBytes = 0;
   #ready: (() => void)[] = [];
 
   start(handlers: TransportHandlers): void {
@@ -22,11 +23,20 @@ export class Inbox {
     return this.#closed !== undefined;
   }
 
+  /** Of messages that wait for the owner. */
+  get waitingBytes(): number {
+    return this.#waitingBytes;
+  }
+
   /** Delivers at once if it may. Only for callers that were not called by the owner; those use `pushSoon`. */
   push(item: Message | Fault): void {
     if (this.#closed !== undefined) return;
-    if (this.#handlers === undefined || this.#paused || this.#waiting.length > 0) this.#waiting.push(item);
-    else this.#deliver(this.#handlers, item);
+    if (this.#handlers === undefined || this.#paused || this.#waiting.length > 0) {
+      this.#waiting.push(item);
+      this.#waitingBytes += bytesOf(item);
+    } else {
+      this.#deliver(this.#handlers, item);
+    }
   }
 
   pushSoon(item: Message | Fault): void {
@@ -57,7 +67,10 @@ export class Inbox {
   close(reason: CloseReason, options: { drop?: boolean } = {}): void {
     if (this.#closed !== undefined) return;
     this.#closed = reason;
-    if (options.drop === true) this.#waiting = [];
+    if (options.drop === true) {
+      this.#waiting = [];
+      this.#waitingBytes = 0;
+    }
     queueMicrotask(() => this.#flush());
   }
 
@@ -70,6 +83,7 @@ export class Inbox {
     while (!this.#paused || this.#closed !== undefined) {
       const item = this.#waiting.shift();
       if (item === undefined) break;
+      this.#waitingBytes -= bytesOf(item);
       this.#deliver(handlers, item);
     }
     if (!this.#paused || this.#closed !== undefined) this.#wake();
@@ -89,4 +103,8 @@ export class Inbox {
     this.#ready = [];
     for (const resolve of ready) resolve();
   }
+}
+
+function bytesOf(item: Message | Fault): number {
+  return 'code' in item ? 0 : item.bytes.length;
 }
