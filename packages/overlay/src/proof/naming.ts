@@ -4,7 +4,8 @@
 //         of the network can have any. The SPIFFE URI of identities is the controller's word (enrolment from 2.0 on, session
 //         certificates in all versions); that of routers is the router's own (enrollment_mod_erott.go), but there the CN is
 //         checked. So both must say the same, and what they say is then nobody's invention.
-//   x509  A company's CA decides subjects itself. A SPIFFE ID counts if the CA that we trust is named as its trust domain.
+//   x509  A company's CA decides subjects itself. A SPIFFE ID counts if the CA that we trust is named as its trust domain;
+//         such a CA names by SPIFFE IDs and by nothing else.
 
 import { OverlayError } from '../errors.ts';
 import type { Certificate } from '../x509/certificate.ts';
@@ -60,15 +61,18 @@ const SPIFFE_ID = /^spiffe:\/\/([a-z0-9._-]{1,255})\/[A-Za-z0-9._/-]+$/;
 const SPIFFE_DOMAIN = /^spiffe:\/\/([a-z0-9._-]{1,255})\/?$/;
 
 function x509Name({ subject, uris }: Certificate, anchor: Certificate, uri: string | undefined): Named {
+  const domains = anchor.uris.flatMap((own) => SPIFFE_DOMAIN.exec(own)?.[1] ?? []);
   if (uri === undefined) {
+    if (domains.length > 0) {
+      throw unvouched(`${anchor.subject.text} names by SPIFFE IDs, and the certificate of ${subject.text} has none`);
+    }
     if (subject.text === '') throw new OverlayError('proof_not_identity', 'the certificate names nobody');
     return { id: checkedId(`x509:${subject.text}`), name: subject.commonName ?? subject.text };
   }
   const [, domain] = SPIFFE_ID.exec(uri) ?? [];
   // SPIFFE X.509-SVID 2: exactly one URI.
   if (domain === undefined || uris.length > 1) throw unvouched(`${uri} is no SPIFFE ID`);
-  const vouched = anchor.uris.map((own) => SPIFFE_DOMAIN.exec(own)?.[1]);
-  if (!vouched.includes(domain)) {
+  if (!domains.includes(domain)) {
     throw unvouched(`the CA ${anchor.subject.text} is not named as that of the SPIFFE trust domain ${domain}`);
   }
   return { id: checkedId(uri), name: uri };
