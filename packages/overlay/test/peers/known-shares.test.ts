@@ -75,10 +75,10 @@ test('when it is full, the one that was not used for the longest time goes', asy
 test('several processes that pin at once lose nothing', { timeout: 60_000 }, async () => {
   await using temp = await tempOverlay();
   const program = fileURLToPath(new URL('./fixtures/pinning.ts', import.meta.url));
-  const children = ['a', 'b', 'c'].map((name) =>
-    spawn(process.execPath, [...importOptions(), program, name], { env: temp.env, stdio: 'inherit' }),
+  const ends = ['a', 'b', 'c'].map((name) =>
+    once(spawn(process.execPath, [...importOptions(), program, name], { env: temp.env, stdio: 'inherit' }), 'exit'),
   );
-  for (const child of children) assert.deepEqual(await once(child, 'exit'), [0, null]);
+  for (const end of await Promise.all(ends)) assert.deepEqual(end, [0, null]);
   const names = (await knownShares(temp.env).list()).map(({ share }) => share).sort();
   assert.deepEqual(
     names,
