@@ -63,6 +63,12 @@ export function report(program: string, error: unknown): ExitCode {
   const { code, hint } = (error ?? {}) as { code?: unknown; hint?: unknown };
   const known = typeof code === 'string';
   const text = error instanceof Error ? (known ? error.message : (error.stack ?? error.message)) : String(error);
-  say(`${program}: ${text}${known ? ` (${code})` : ''}`, typeof hint === 'string' ? hint : undefined);
+  say(`${program}: ${text}${known ? ` (${code}${toldBy(error)})` : ''}`, typeof hint === 'string' ? hint : undefined);
   return exitCodeOf(error);
+}
+
+/** The other end's own code, where it says what is wrong with who we are: that is what the catalogue explains. */
+function toldBy(error: unknown): string {
+  const { code } = ((error as { facts?: unknown }).facts ?? {}) as { code?: unknown };
+  return typeof code === 'string' && /^(?:proof|peer)_/.test(code) ? `: ${code}` : '';
 }
