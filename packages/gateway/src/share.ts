@@ -16,6 +16,8 @@ import { ClientSession, type SessionSettings } from './session/session.ts';
 
 /** How long open calls may still take when the gateway is told to end. */
 const DRAIN_MS = 1500;
+/** How long somebody waits to hear that a caller is out. */
+const CUT_MS = 1000;
 const DENIED = { code: 'peer_denied', reason: 'the operator of this share denied this caller' };
 
 export interface ShareOptions {
@@ -101,7 +103,8 @@ export async function openShare(options: ShareOptions): Promise<Share> {
     sessions: () => [...sessions].map(([session, accepted]) => ({ session, accepted })),
     cut: async (id) => {
       const theirs = [...sessions].filter(([, { principal }]) => principal.id === id);
-      await Promise.all(theirs.map(([session]) => session.close(DENIED)));
+      // Nothing of theirs is taken any more; servers that are slow to go need not be waited for.
+      await within(CUT_MS, Promise.all(theirs.map(([session]) => session.close(DENIED))));
     },
     close: async () => {
       await listener.close();

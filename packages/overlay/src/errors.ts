@@ -1,6 +1,6 @@
 // The one error class of the overlay. `code` is listed in docs/ERRORS.md; the message names the share and the remedy.
 
-const SHARE_ERROR_CODES = [
+export const OVERLAY_ERROR_CODES = [
   'bad_token',
   'share_unknown',
   'share_not_hosted',
@@ -45,10 +45,8 @@ export const IDENTITY_ERROR_CODES = [
   'host_unchecked',
 ] as const;
 
-export const OVERLAY_ERROR_CODES = [...SHARE_ERROR_CODES, ...IDENTITY_ERROR_CODES] as const;
-
 export type IdentityErrorCode = (typeof IDENTITY_ERROR_CODES)[number];
-export type OverlayErrorCode = (typeof OVERLAY_ERROR_CODES)[number];
+export type OverlayErrorCode = (typeof OVERLAY_ERROR_CODES)[number] | IdentityErrorCode;
 
 export class OverlayError extends Error {
   override readonly name = 'OverlayError';

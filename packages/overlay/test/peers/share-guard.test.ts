@@ -133,6 +133,17 @@ test('without a CA to trust nothing is believed, and what was proven before cann
   await assert.rejects(blind.verify(connection, proof), { code: 'host_unchecked' });
 });
 
+test('local without a CA to trust asks for nothing: the folder is what is trusted', async () => {
+  const local = { kind: 'local', naming: 'ziti' } as const;
+  await using net = await house(local);
+  await net.meet(one, local);
+  await assert.rejects(net.meet(undefined, local), { code: 'host_unproven' });
+  const plain = net.guardOf(net.temp.overlay);
+  const { connection, proof } = await net.host(two, local);
+  await plain.verify(connection, proof);
+  await plain.verify(connection, null);
+});
+
 test('a proof of another connection, and one on a connection that can carry none, are refused', async () => {
   await using net = await house();
   const { proof } = await net.host(one);
