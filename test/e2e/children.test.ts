@@ -5,6 +5,7 @@ import assert from 'node:assert/strict';
 import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
 import { setTimeout as wait } from 'node:timers/promises';
+import { LIMITS } from '@mcp-overlay/relay';
 import { type Act, processesWith, type ScriptedServer, scriptedServer } from '@mcp-overlay/relay/testing';
 import { type Backend, type Command, House, type Running, runToEnd } from './harness.ts';
 import { type Json, LineClient } from './line-client.ts';
@@ -273,9 +274,9 @@ describe('no process is left', { ...onLinux, concurrency: true }, () => {
   const untilProbed = (marker: string, ours: readonly number[] = []): Promise<void> => untilCount(marker, 3, ours);
   const untilNone = (marker: string, ours: readonly number[] = []): Promise<void> => untilCount(marker, 0, ours);
 
-  async function untilCount(marker: string, count: number, ours: readonly number[]): Promise<void> {
+  async function untilCount(marker: string, count: number, ours: readonly number[], waitMs = GONE_MS): Promise<void> {
     const alive = (): number[] => processesWith(marker).filter((pid) => !ours.includes(pid));
-    for (const until = Date.now() + GONE_MS; alive().length !== count; ) {
+    for (const until = Date.now() + waitMs; alive().length !== count; ) {
       assert.ok(Date.now() < until, `${alive().length} processes, not ${count}`);
       await wait(50);
     }
@@ -301,6 +302,29 @@ describe('no process is left', { ...onLinux, concurrency: true }, () => {
     await untilNone(scene.near.marker);
     assert.equal(await scene.bridge.end('SIGKILL'), null);
     await scene.gone();
+  });
+
+  test('after SIGKILL of mcp-tools run: its servers are kept for a minute, then they are gone; others stay', async () => {
+    await using scene = await Scene.open(house);
+    const { agent, gateway, near, far } = scene;
+    await using other = LineClient.spawn(house.agentProgram(gateway.ready.share_token ?? ''));
+    await other.initialize();
+    const [nearPid, farPid] = await Promise.all(
+      ['near', 'far'].map(async (id) => (await other.told(`${id}__pid`)).pid),
+    );
+    agent.ends.kill('SIGKILL');
+    await agent.ends.ended;
+    const cut = Date.now();
+    await house.untilStatus(gateway.ready.share_token ?? '', ({ sessions }) =>
+      sessions.some(({ link }) => link?.state === 'down'),
+    );
+    // Each session has a server with a shell and a grandchild behind both.
+    for (const { marker } of [near, far]) await untilCount(marker, 6, scene.ours);
+    for (const { marker } of [near, far]) {
+      await untilCount(marker, 3, scene.ours, LIMITS.linkClosedWindowMs + GONE_MS);
+      assert.ok(Date.now() - cut > LIMITS.linkClosedWindowMs - 1000, 'they were not kept');
+    }
+    assert.deepEqual([(await other.told('near__pid')).pid, (await other.told('far__pid')).pid], [nearPid, farPid]);
   });
 
   test("after the agent's end of input: mcp-tools exits 0, the servers of its session are gone", async () => {

@@ -24,6 +24,9 @@ const DEFAULT_END_MS = 15_000;
 const eventuallyMs = 40_000;
 const stderrBytes = 256 * 1024;
 
+/** Servers start slowly on a loaded machine, and what is tested here is not how long they may take. */
+const PATIENT = { aggregator: { connection: { list_wait: '30s' } } };
+
 export interface Command {
   readonly command: string;
   readonly args: readonly string[];
@@ -130,7 +133,7 @@ export class House implements AsyncDisposable {
   async config(backends: readonly Backend[], more: Readonly<Record<string, unknown>> = {}): Promise<string> {
     this.#configs += 1;
     const file = join(this.home, `gateway-${this.#configs}.yml`);
-    await writeFile(file, stringify({ ...more, backends }));
+    await writeFile(file, stringify({ ...PATIENT, ...more, backends }));
     return file;
   }
 

@@ -30,6 +30,8 @@ export function doorGuard({ bind, secret, allowOrigins }: DoorGuardOptions): (re
     if (origin !== undefined && !origins.has(origin.toLowerCase())) {
       return { pass: false, status: 403, text: 'this origin is not allowed; --allow-origin lets one in' };
     }
+    // A browser asks first whether its page may, and never shows a bearer with that question.
+    if (request.method === 'OPTIONS' && origin !== undefined) return { pass: true };
     const path = (request.url ?? '/').split('?', 1)[0] ?? '/';
     const known = ['/mcp', '/sse', '/message'];
     if (secret === undefined) return known.includes(path) ? { pass: true } : NOT_FOUND;

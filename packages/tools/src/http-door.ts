@@ -17,6 +17,7 @@ import { bindSocket, openOverlay } from '@mcp-overlay/overlay';
 import { describeFault, LIMITS, relay } from '@mcp-overlay/relay';
 import { createHttpSessions } from '@mcp-overlay/relay/http';
 import { type Bind, parseBind } from './bind.ts';
+import { answerCors } from './cors.ts';
 import { doorGuard } from './door-guard.ts';
 import { doorSecret } from './secret.ts';
 import { openShareSession } from './share-session.ts';
@@ -58,7 +59,7 @@ export async function serveHttp(flags: Flags): Promise<ExitCode> {
   const server = createServer({ headersTimeout: HEADERS_MS, requestTimeout: 0 }, (request, response) => {
     const verdict = guard(request);
     if (verdict.pass) {
-      sessions.handle(request, response);
+      if (!answerCors(request, response)) sessions.handle(request, response);
       return;
     }
     response.writeHead(verdict.status, { 'content-type': 'text/plain', connection: 'close' }).end(`${verdict.text}\n`);

@@ -22,14 +22,16 @@ function overlayError(error: Error, share: string): OverlayError {
   if (error instanceof OverlayError) return error;
   const { code } = error as NodeJS.ErrnoException;
   const gone = code === 'EPIPE' || code === 'ECONNRESET' || code === 'ENOTCONN';
-  const why = gone ? 'the other end is gone' : error.message;
-  return new OverlayError('connection_lost', `the connection to share ${share} was lost: ${why}`, { cause: error });
+  // There is no network here to lose it on the way: it was cut, or its process was killed.
+  if (gone) return new OverlayError('connection_aborted', `the other end of share ${share} is gone`, { cause: error });
+  const text = `the connection to share ${share} was lost: ${error.message}`;
+  return new OverlayError('connection_lost', text, { cause: error });
 }
 
 /**
  * A Unix socket reads a peer that ended its half and a peer that was killed as the same end of file. But to one that is
  * gone writing is refused, even of nothing (unix_stream_sendmsg, EPIPE). So before the end is passed on, once all that came
- * was read, nothing is written: the refusal destroys the connection with `connection_lost`, and the end is never seen.
+ * was read, nothing is written: the refusal destroys the connection with `connection_aborted`, and the end is never seen.
  * When our own half has ended before, the two cannot be told apart.
  */
 function tellLossFromEnd(socket: Socket): void {

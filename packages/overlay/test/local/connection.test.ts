@@ -20,7 +20,7 @@ test('the last words of a peer that left reach a reader that was not reading, th
   const lost = over(pair.dialer);
   assert.equal(String(await atLeast(pair.dialer, 8)), 'refused\n');
   pair.dialer.resume();
-  assert.ok(coded('connection_lost')(await lost));
+  assert.ok(coded('connection_aborted')(await lost));
 });
 
 test('a half that ended while much waits to be written is still an end', { timeout }, async () => {
@@ -79,8 +79,8 @@ test('every error of a connection is ours, and keeps its cause', { timeout }, as
   const error = await ended;
   clearInterval(writing);
   assert.ok(error instanceof OverlayError);
-  assert.equal(error.code, 'connection_lost');
-  assert.match(error.message, new RegExp(`share ${pair.listener.share} was lost: the other end is gone`));
+  assert.equal(error.code, 'connection_aborted');
+  assert.match(error.message, new RegExp(`the other end of share ${pair.listener.share} is gone`));
   assert.match(String((error.cause as NodeJS.ErrnoException).code), /EPIPE|ECONNRESET/);
 
   await using again = await joined(net.overlay, net.other);
@@ -98,6 +98,6 @@ test('a write after which the peer is gone never ends in silence', { timeout }, 
     pair.dialer.write('question');
     for (let i = 0; i < round % 5; i += 1) await turn();
     pair.host.destroy();
-    assert.ok(coded('connection_lost')(await ended));
+    assert.ok(coded('connection_aborted')(await ended));
   }
 });
