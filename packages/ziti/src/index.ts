@@ -1,2 +1,13 @@
 // The public names of @mcp-overlay/ziti, one by one.
+
+export type {
+  ApiSession,
+  Controller,
+  EdgeRouterInfo,
+  Permission,
+  Renewal,
+  Service,
+  ServiceSession,
+} from './controller/types.ts';
 export { ZITI_ERROR_CODES, ZitiError, type ZitiErrorCode } from './errors.ts';
+export { loadIdentity, parseIdentity, tlsOptions, type ZitiIdentity } from './identity.ts';

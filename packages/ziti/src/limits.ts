@@ -20,6 +20,8 @@ export const LIMITS = {
   answerBytes: 8 * MiB,
   /** Services of one identity: 500 for each page. */
   services: 50_000,
+  /** An address of a controller or router. Host names end at 253. */
+  urlChars: 2048,
   /** Controllers of one network that we take from a list. */
   controllers: 32,
   /** Routers of one session. */
