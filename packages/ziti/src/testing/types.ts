@@ -10,7 +10,11 @@ export interface TestNetworkOptions {
   readonly controllers?: number;
   /** Edge routers, joined by links. Default 1. */
   readonly routers?: number;
-  /** Each router also listens for WebSockets and names that address. Default false. */
+  /**
+   * Each router also listens for WebSockets and names that address, `wss://host:port`. As in openziti/transport wss/listener.go:
+   * outer TLS that asks for no client certificate, HTTP upgrade of `GET /ws`, then binary messages whose joined bytes are an
+   * inner TLS connection; that one demands the client certificate and carries the frames. Default false.
+   */
   readonly wss?: boolean;
   /** Routers name only their wss address. Default false. */
   readonly wssOnly?: boolean;
@@ -20,6 +24,8 @@ export interface TestNetworkOptions {
   readonly timing?: Partial<TestTiming>;
   /** Names beside 127.0.0.1, ::1 and localhost in the server certificates. */
   readonly hostNames?: readonly string[];
+  /** For the order of headers and of overtaking frames. Default 1. */
+  readonly seed?: number;
 }
 
 export interface TestTiming {
