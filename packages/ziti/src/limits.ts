@@ -13,8 +13,6 @@ export const LIMITS = {
   jwtBytes: 64 * KiB,
   /** A DER document: the CA bundle of a controller. 512 certificates of 2 KiB. */
   derBytes: MiB,
-  /** Nesting that the DER reader follows. A PKCS#7 bundle needs four levels. */
-  derDepth: 16,
   // the controller's REST interface
   /** One answer of a controller: 500 services with configs fit in 2 MiB. */
   answerBytes: 8 * MiB,
@@ -28,4 +26,24 @@ export const LIMITS = {
   routersPerSession: 1000,
   /** Text of a controller that goes into an error message. */
   quotedChars: 200,
+  // frames and channels
+  /** Body of one frame. 15 MiB in one frame were seen to cross real routers; SDKs send 16 or 32 KiB. */
+  frameBodyBytes: 16 * MiB,
+  /** Headers of one frame, keys and lengths included. Application data of a dial is the only large one. */
+  frameHeaderBytes: 128 * KiB,
+  /** Headers of one frame. The protocol knows about 60. */
+  frameHeaders: 256,
+  /** The first frame of a router, before we know that it is one. Real answers have 100 bytes. */
+  helloFrameBytes: 64 * KiB,
+  /** Queued towards a router that does not read: here bulk data should wait, */
+  channelSoftQueueBytes: MiB,
+  /** and here the channel is given up: somebody did not wait. */
+  channelQueueBytes: 64 * MiB,
+  /** Requests of one channel that wait for an answer. 200 dials at once are normal. */
+  channelRequests: 4096,
+  /** The head of a proxy's answer. */
+  proxyHeadBytes: 16 * KiB,
+  /** Messages sealed with one key. At 2^32 the counter of libsodium starts again and the key changes, which Go peers do not
+   * follow. */
+  streamMessages: 2 ** 32 - 2,
 } as const;
