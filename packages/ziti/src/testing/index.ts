@@ -1,4 +1,5 @@
 // FOR TESTS ONLY: an OpenZiti network inside this process, for the tests of this and other packages.
+export { createTestPki } from './pki/pki.ts';
 export type {
   AddIdentityOptions,
   AddServiceOptions,
