@@ -11,3 +11,4 @@ export type {
 } from './controller/types.ts';
 export { ZITI_ERROR_CODES, ZitiError, type ZitiErrorCode } from './errors.ts';
 export { loadIdentity, parseIdentity, tlsOptions, type ZitiIdentity } from './identity.ts';
+export { type IdentityContents, writeIdentity } from './identity-file.ts';
