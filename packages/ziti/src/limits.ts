@@ -46,4 +46,21 @@ export const LIMITS = {
   /** Messages sealed with one key. At 2^32 the counter of libsodium starts again and the key changes, which Go peers do not
    * follow. */
   streamMessages: 2 ** 32 - 2,
+  // dials, binds and connections
+  /** Text of a router or peer that we keep or show. The longest refusal of 1.6 has 300. */
+  peerTextChars: 500,
+  /** Application data of a dial; it must fit into the headers of one frame with room to spare. */
+  appDataBytes: 64 * KiB,
+  /** Received for one connection and not yet read: above it the channel is not read for a moment. */
+  connectionBufferBytes: 4 * MiB,
+  /** The same over all connections of one channel. */
+  channelBufferBytes: 64 * MiB,
+  /** Connections and binds of one channel. One idle connection costs about 10 KiB. */
+  connectionsPerChannel: 16_384,
+  /** Frames of a connection that may come before we know its keys; 12 000 dials showed none. */
+  earlyFrames: 64,
+  /** Channels to one router that carry dials: a stalled stream holds up only those it shares one with. */
+  dialChannelsPerRouter: 4,
 } as const;
+
+export type Limits = { readonly [K in keyof typeof LIMITS]: number };
