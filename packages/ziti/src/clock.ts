@@ -5,8 +5,8 @@ export interface Clock {
   now(): number;
   /** Milliseconds since the epoch: for what others wrote and people read. */
   wall(): number;
-  /** Runs once after `ms`; the returned function cancels. Never keeps the process alive. */
-  after(ms: number, run: () => void): () => void;
+  /** Runs once after `ms`; the returned function cancels. `background`: does not keep the process alive. */
+  after(ms: number, run: () => void, background?: boolean): () => void;
 }
 
 /** What setTimeout can count; a longer wait ends here and is begun again by whoever looks at the time. */
@@ -15,9 +15,9 @@ const LONGEST_MS = 2 ** 31 - 1;
 export const SYSTEM_CLOCK: Clock = {
   now: () => performance.now(),
   wall: () => Date.now(),
-  after(ms, run) {
+  after(ms, run, background = false) {
     const timer = setTimeout(run, Math.min(ms, LONGEST_MS));
-    timer.unref();
+    if (background) timer.unref();
     return () => clearTimeout(timer);
   },
 };

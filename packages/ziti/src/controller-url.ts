@@ -21,6 +21,6 @@ export function controllerUrl(text: string): string | undefined {
 }
 
 /** The same controller's root: OIDC and the token's issuer stand there. */
-export function originOf(url: string): string {
+export function controllerOrigin(url: string): string {
   return new URL(url).origin;
 }

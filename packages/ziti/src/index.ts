@@ -1,8 +1,11 @@
 // The public names of @mcp-overlay/ziti, one by one.
 
+export { type ControllerOptions, createController } from './controller/controller.ts';
+export type { LoginChoice } from './controller/logins.ts';
 export type {
   ApiSession,
   Controller,
+  ControllerState,
   EdgeRouterInfo,
   Permission,
   Renewal,

@@ -18,6 +18,8 @@ export const LIMITS = {
   answerBytes: 8 * MiB,
   /** Services of one identity: 500 for each page. */
   services: 50_000,
+  /** Services that we remember by name; the oldest are asked for again. */
+  rememberedServices: 1000,
   /** An address of a controller or router. Host names end at 253. */
   urlChars: 2048,
   /** Controllers of one network that we take from a list. */

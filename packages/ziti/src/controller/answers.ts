@@ -70,7 +70,7 @@ export function invalidAnswer(host: string, what: string): ZitiError {
 }
 
 /** One line, no control characters, no secrets of ours: those are never part of it. */
-function quoted(text: string): string | undefined {
+export function quoted(text: string): string | undefined {
   const line = text
     .slice(0, LIMITS.quotedChars)
     .replace(/[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]+/gu, ' ')

@@ -180,6 +180,8 @@ function tooLarge(host: string, maxBytes: number): ZitiError {
   );
 }
 
+/** Whoever stops us with an error of ours says why. */
 export function aborted(cause: unknown): ZitiError {
+  if (cause instanceof ZitiError) return cause;
   return new ZitiError('aborted', 'stopped before the controller had answered', { cause });
 }

@@ -44,6 +44,8 @@ export interface ServiceSession {
   readonly type: Permission;
   readonly serviceId: string;
   readonly serviceName: string;
+  /** As the controller knew it when the session was made; newer than what was asked with, if that was outdated. */
+  readonly service: Service;
   /** `ApiSession.id` of the login it belongs to: usable only on channels of that login. */
   readonly apiSessionId: string;
   /** As the controller answered; may be empty, may hold routers that are off line. */
