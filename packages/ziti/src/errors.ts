@@ -55,6 +55,7 @@ export const ZITI_ERROR_CODES = [
   'frame_too_many_headers',
   'frame_header_duplicate',
   'frame_headers_malformed',
+  'ws_message_too_large',
   // channels
   'channel_closed',
   'channel_lost',

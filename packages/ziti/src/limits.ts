@@ -38,11 +38,13 @@ export const LIMITS = {
   /** The first frame of a router, before we know that it is one. Real answers have 100 bytes. */
   helloFrameBytes: 64 * KiB,
   /** Queued towards a router that does not read: here bulk data should wait, */
-  channelSoftQueueBytes: MiB,
+  channelSoftQueueBytes: 256 * KiB,
   /** and here the channel is given up: somebody did not wait. */
   channelQueueBytes: 64 * MiB,
   /** Requests of one channel that wait for an answer. 200 dials at once are normal. */
   channelRequests: 4096,
+  /** One message of a WebSocket that carries a channel. Go sends one for each TLS record, 16 KiB. */
+  wsMessageBytes: MiB,
   /** The head of a proxy's answer. */
   proxyHeadBytes: 16 * KiB,
   /** Messages sealed with one key. At 2^32 the counter of libsodium starts again and the key changes, which Go peers do not
