@@ -2,15 +2,13 @@
 // legacy login lives on the controller that made it. Whichever is refused, the other is tried, unless one is demanded.
 
 import type { Clock } from '../clock.ts';
-import { controllerUrl } from '../controller-url.ts';
 import { ZitiError } from '../errors.ts';
 import type { ZitiIdentity } from '../identity.ts';
-import { isRecord, recordsOf, textOf } from '../json.ts';
-import { LIMITS } from '../limits.ts';
 import type { ZitiLog } from '../log.ts';
 import { apiAnswer, describe, type Refusal } from './answers.ts';
 import { type Controllers, isBusy, trouble } from './controllers.ts';
 import { loginLegacy, logoutLegacy, refreshLegacy } from './legacy-login.ts';
+import { listedControllers } from './listed-controllers.ts';
 import { type Login, type LoginOutcome, type LoginTalk, loginHeaders, refusalIn } from './login.ts';
 import { loginOidc, logoutOidc, refreshOidc } from './oidc-login.ts';
 import { troubled } from './refusals.ts';
@@ -120,17 +118,6 @@ export function createLogins({ identity, client, controllers, choice, clock, log
     },
     logout,
   };
-}
-
-/** `GET /controllers`: each with its `apiAddresses["edge-client"]`. */
-function listedControllers(data: unknown): string[][] {
-  const listed = Array.isArray(data) ? data.filter(isRecord).slice(0, LIMITS.controllers) : [];
-  return listed
-    .map((controller) => {
-      const addresses = isRecord(controller.apiAddresses) ? recordsOf(controller.apiAddresses, 'edge-client') : [];
-      return addresses.flatMap((address) => controllerUrl(textOf(address, 'url') ?? '') ?? []);
-    })
-    .filter((urls) => urls.length > 0);
 }
 
 function loginRefused(

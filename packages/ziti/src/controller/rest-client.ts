@@ -7,6 +7,7 @@ import type { Duplex } from 'node:stream';
 import { type ConnectionOptions, connect } from 'node:tls';
 import { ZitiError } from '../errors.ts';
 import { LIMITS } from '../limits.ts';
+import { aborted, timedOut, tooLarge, unreachable } from './unanswered.ts';
 
 export interface RestRequest {
   readonly method: 'GET' | 'POST' | 'DELETE';
@@ -143,45 +144,4 @@ async function readAnswer(response: IncomingMessage, maxBytes: number, host: str
     throw error instanceof ZitiError ? error : unreachable(host, error as NodeJS.ErrnoException);
   }
   return { status: response.statusCode ?? 0, headers: response.headers, body: Buffer.concat(chunks) };
-}
-
-/** Node's names for a server certificate that our CAs do not vouch for. Those that begin with ERR_SSL are the server's. */
-const UNTRUSTED = /^(?!ERR_SSL).*(CERT|SELF_SIGNED|UNABLE_TO_(GET|VERIFY)|INVALID_(CA|PURPOSE)|HOSTNAME_MISMATCH)/;
-
-function unreachable(host: string, cause: NodeJS.ErrnoException): ZitiError {
-  const reason = cause.code ?? cause.message;
-  if (cause instanceof ZitiError) return cause;
-  if (UNTRUSTED.test(reason)) {
-    return new ZitiError(
-      'controller_untrusted',
-      `controller ${host} shows a certificate that is not trusted (${reason})`,
-      {
-        hint: 'Is this the right controller? If its CA changed, enroll again or renew id.ca in the identity file.',
-        cause,
-      },
-    );
-  }
-  return new ZitiError('controller_unreachable', `controller ${host} cannot be reached (${reason})`, {
-    hint: 'Check the address in the identity file, the network, and whether the controller runs.',
-    cause,
-  });
-}
-
-function timedOut(host: string, timeoutMs: number): ZitiError {
-  return new ZitiError('controller_timeout', `controller ${host} did not answer within ${timeoutMs / 1000} s`, {
-    hint: 'Check the network and the load of the controller.',
-  });
-}
-
-function tooLarge(host: string, maxBytes: number): ZitiError {
-  return new ZitiError(
-    'controller_answer_too_large',
-    `an answer of controller ${host} is larger than ${maxBytes} bytes`,
-  );
-}
-
-/** Whoever stops us with an error of ours says why. */
-export function aborted(cause: unknown): ZitiError {
-  if (cause instanceof ZitiError) return cause;
-  return new ZitiError('aborted', 'stopped before the controller had answered', { cause });
 }

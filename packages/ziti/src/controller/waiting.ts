@@ -1,7 +1,7 @@
 // Waiting that an AbortSignal can end.
 
 import type { Clock } from '../clock.ts';
-import { aborted } from './rest-client.ts';
+import { aborted } from './unanswered.ts';
 
 /** What `promise` becomes, or `aborted` when the signal comes first; the work behind the promise goes on for others. */
 export function abortable<T>(promise: Promise<T>, signal: AbortSignal | undefined): Promise<T> {
