@@ -1,5 +1,6 @@
 // FOR TESTS ONLY: an OpenZiti network inside this process, for the tests of this and other packages.
 export { createTestPki } from './pki/pki.ts';
+export { startTestNetwork } from './test-network.ts';
 export type {
   AddIdentityOptions,
   AddServiceOptions,

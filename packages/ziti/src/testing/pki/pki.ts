@@ -17,6 +17,7 @@ export interface Pki extends TestPki {
 
 export interface Leaf {
   readonly certificate: Buffer;
+  readonly publicKey: KeyObject;
 }
 
 export function createTestPki(name = randomBytes(3).toString('hex')): Pki {
@@ -50,7 +51,14 @@ export function createTestPki(name = randomBytes(3).toString('hex')): Pki {
       uri: request.uri ?? [],
     });
     const certPem = pem('CERTIFICATE', certificate);
-    return { certificate, certPem, chainPem: certPem + intermediatePem, key: undefined, keyPem: undefined };
+    return {
+      certificate,
+      publicKey: request.publicKey,
+      certPem,
+      chainPem: certPem + intermediatePem,
+      key: undefined,
+      keyPem: undefined,
+    };
   };
   return {
     rootPem: pem('CERTIFICATE', root),
