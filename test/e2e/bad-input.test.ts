@@ -141,7 +141,7 @@ describe('bad input', () => {
     );
   });
 
-  test('a host of an older program is told from a host that is away, at once', async () => {
+  test('a host of an older program, or that will have nobody, is told from a host that is away, at once', async () => {
     await using house = await House.open();
     const answers: readonly (readonly [answer: string, code: number, says: string])[] = [
       [
@@ -153,6 +153,11 @@ describe('bad input', () => {
         'MCP-LINK/1 {"error":{"code":"too_old","reason":"this host knows nothing of sessions"}}\n',
         3,
         'the host refused: this host knows nothing of sessions (link_refused)',
+      ],
+      [
+        'MCP-LINK/1 {"error":{"code":"cycle","reason":"this gateway is a backend of itself"}}\n',
+        4,
+        'the host refused: this gateway is a backend of itself (link_unavailable)',
       ],
       ['SSH-2.0-OpenSSH_9.6\r\n', 4, 'the host sent a first line that is no link preamble (link_protocol)'],
     ];

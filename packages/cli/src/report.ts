@@ -23,6 +23,7 @@ const EXIT_BY_CODE: Readonly<Record<string, ExitCode>> = {
   link_timeout: EXIT.unreachable,
   link_version: EXIT.unreachable,
   link_protocol: EXIT.unreachable,
+  link_unavailable: EXIT.unreachable,
   link_refused: EXIT.refused,
 };
 

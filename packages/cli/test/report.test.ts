@@ -18,6 +18,7 @@ test('exit codes: by code, by the error itself, else failed', () => {
   assert.equal(exitCodeOf(new UsageError('x')), EXIT.usage);
   assert.equal(exitCodeOf({ code: 'share_unknown' }), EXIT.unreachable);
   assert.equal(exitCodeOf({ code: 'link_refused' }), EXIT.refused);
+  assert.equal(exitCodeOf({ code: 'link_unavailable' }), EXIT.unreachable);
   assert.equal(exitCodeOf({ code: 'EACCES' }), EXIT.failed);
   assert.equal(exitCodeOf({ code: 'share_unknown', exitCode: 3 }), EXIT.refused);
   assert.equal(exitCodeOf(undefined), EXIT.failed);

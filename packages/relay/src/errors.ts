@@ -26,6 +26,7 @@ export type RpcErrorName = keyof typeof RPC_ERRORS;
 
 export const RELAY_ERROR_CODES = [
   'link_refused',
+  'link_unavailable',
   'link_version',
   'link_protocol',
   'link_timeout',

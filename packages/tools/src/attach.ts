@@ -2,7 +2,7 @@
 // never be reached.
 
 import type { Readable, Writable } from 'node:stream';
-import { type CloseReason, describeFault, LIMITS, relay, streamTransport } from '@mcp-overlay/relay';
+import { type CloseReason, describeFault, LIMITS, relay, streamTransport, within } from '@mcp-overlay/relay';
 import { openShareSession, type ShareSessionOptions } from './share-session.ts';
 
 /** After the agent's end of input, or when we are told to end: how long answers on their way are still written. */
@@ -27,24 +27,15 @@ export async function attach(options: AttachOptions): Promise<Attached> {
   const agent = streamTransport({ input, output, limits: LIMITS, answersAfterEndMs: LAST_ANSWERS_MS });
   const onEnd = (): void => {
     agent.pause();
-    void atMost(LAST_ANSWERS_MS, server.idle()).then(() => agent.close());
+    void within(LAST_ANSWERS_MS, server.idle()).then(() => agent.close());
   };
   if (signal.aborted) onEnd();
   signal.addEventListener('abort', onEnd, { once: true });
   const reason = await relay(agent, server, {
     // An agent that only looked whether there is something learns it by the exit code.
-    beforeServerClose: () => atMost(LAST_ANSWERS_MS, firstAttempt),
+    beforeServerClose: () => within(LAST_ANSWERS_MS, firstAttempt),
     onFault: (side, fault) => log.warn({ side, fault: describeFault(fault) }, 'message skipped'),
   });
   signal.removeEventListener('abort', onEnd);
   return { reason, failure: failure() };
-}
-
-async function atMost(ms: number, awaited: Promise<unknown>): Promise<void> {
-  let timer: NodeJS.Timeout | undefined;
-  const enough = new Promise<void>((resolve) => {
-    timer = setTimeout(resolve, ms);
-  });
-  await Promise.race([awaited, enough]);
-  clearTimeout(timer);
 }

@@ -19,6 +19,8 @@ const FAIL_GRACE_MS = 1000;
 const FINAL = new Set(['share_unknown', 'bad_token', 'overlay_unavailable', 'state_folder_unsafe']);
 /** A host that our program cannot talk to. */
 const NOT_OURS = new Set(['link_version', 'link_protocol']);
+/** A host that will not have us; one that is full or leaving says when to come back. */
+const REFUSED = new Set(['link_refused', 'link_unavailable']);
 /** A network that is away is tried again as long as the agent lives. */
 const BACKOFF = {
   clock: () => performance.now(),
@@ -106,8 +108,7 @@ export function openShareSession({ overlay, token, by, log, onState }: ShareSess
 function isFinal(error: unknown): boolean {
   if (error instanceof OverlayError) return FINAL.has(error.code);
   if (!(error instanceof RelayError)) return false;
-  // A host that is full or leaving says when to come back.
-  return NOT_OURS.has(error.code) || (error.code === 'link_refused' && error.facts.retryMs === undefined);
+  return NOT_OURS.has(error.code) || (REFUSED.has(error.code) && error.facts.retryMs === undefined);
 }
 
 /** A link does not know whom it leads to; whoever reads the error has to. */

@@ -26,7 +26,7 @@ export function dispatch({ uris, tasks, unchanged }: DispatchOptions): Next<Perm
     if (cancel.cancelled) return deny('internal_error', 'the call was cancelled before it was passed on');
     if (backend.stuck) return notReading(backend.id);
     const number = isRepeatable(method) ? undefined : message.call;
-    const asked = backend.call(permit, method, native, number);
+    const asked = backend.call(permit, method, tasks.nativeRelated(backend.id, native), number);
     const answer = await answerOrCancel(asked.answer, cancel);
     if (typeof answer === 'string') {
       backend.cancel(asked.id, answer);

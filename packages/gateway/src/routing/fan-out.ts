@@ -1,7 +1,7 @@
 // Requests that concern every backend: lists are merged and paged anew, the log level goes to all who log, ping is ours.
 
 import { createHash } from 'node:crypto';
-import { LISTS, type ListKind, listKindOf, parseMessage } from '@mcp-overlay/relay';
+import { LISTS, type ListKind, listKindOf, parseMessage, within } from '@mcp-overlay/relay';
 import type { BackendSession } from '../backend/backend-session.ts';
 import type { Call, Reply } from '../call/call.ts';
 import { deny } from '../call/denial.ts';
@@ -22,6 +22,8 @@ export interface FanOutOptions {
   readonly backends: readonly BackendSession[];
   readonly catalog: Catalog;
   readonly tasks: TaskIds;
+  /** How long one list waits for slow backends. */
+  readonly patienceMs: number;
   /** Resolves when nothing more of this session's waiting budget is worth waiting for. */
   waitForBackends(): Promise<void>;
 }
@@ -93,18 +95,25 @@ async function setLevel(call: Call, options: FanOutOptions): Promise<Reply> {
 }
 
 async function listTasks(options: FanOutOptions): Promise<Reply> {
+  await options.waitForBackends();
   const owners = options.backends.filter((backend) => backend.up && backend.has('tasks'));
+  const until = Date.now() + options.patienceMs;
   const lists = await Promise.all(
-    owners.map(async (backend) => options.tasks.publish(backend.id, { tasks: await tasksOf(backend) })),
+    owners.map(async (backend) => options.tasks.publish(backend.id, { tasks: await tasksOf(backend, until) })),
   );
   return { result: { tasks: lists.flatMap(({ tasks }) => asArray(tasks) ?? []) } };
 }
 
-async function tasksOf(backend: BackendSession): Promise<readonly unknown[]> {
+/** What it tells until then: one that is slow with its tasks holds up nobody. */
+async function tasksOf(backend: BackendSession, until: number): Promise<readonly unknown[]> {
   const tasks: unknown[] = [];
   let cursor: string | undefined;
   do {
-    const { answer } = backend.ask('tasks/list', cursor === undefined ? {} : { cursor });
+    const { id, answer } = backend.ask('tasks/list', cursor === undefined ? {} : { cursor });
+    if (!(await within(until - Date.now(), answer))) {
+      backend.cancel(id, 'the list took too long');
+      return tasks;
+    }
     const { result: raw } = parseMessage(await answer) as { result?: unknown };
     const result = asObject(raw);
     const found = asArray(result?.tasks) ?? [];

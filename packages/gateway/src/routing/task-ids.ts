@@ -12,11 +12,18 @@ export interface TaskIds {
   publish(backend: string, value: JsonObject): JsonObject;
   /** Only the task that params belong to: other ids in what a server asks or tells may be the client's own. */
   publishRelated(backend: string, params: JsonObject): JsonObject;
+  /** The other way round, in what the client says to this backend. */
+  nativeRelated(backend: string, value: JsonObject): JsonObject;
 }
 
 export function singleTaskIds(backend: string): TaskIds {
   const unchanged = (_backend: string, value: JsonObject): JsonObject => value;
-  return { toNative: (taskId) => ({ backend, taskId }), publish: unchanged, publishRelated: unchanged };
+  return {
+    toNative: (taskId) => ({ backend, taskId }),
+    publish: unchanged,
+    publishRelated: unchanged,
+    nativeRelated: unchanged,
+  };
 }
 
 export function prefixedTaskIds(): TaskIds {
@@ -24,16 +31,19 @@ export function prefixedTaskIds(): TaskIds {
     const id = asString(task.taskId);
     return id === undefined ? task : { ...task, taskId: `${backend}.${id}` };
   };
-  const publishRelated = (backend: string, value: JsonObject): JsonObject => {
-    const meta = asObject(value._meta);
-    const related = asObject(meta?.[RELATED]);
-    return related ? { ...value, _meta: { ...meta, [RELATED]: own(backend, related) } } : value;
+  const toNative: TaskIds['toNative'] = (taskId) => {
+    const dot = taskId.indexOf('.');
+    return dot > 0 ? { backend: taskId.slice(0, dot), taskId: taskId.slice(dot + 1) } : undefined;
   };
+  const publishRelated = (backend: string, value: JsonObject): JsonObject =>
+    withRelated(value, (related) => own(backend, related));
   return {
-    toNative: (taskId) => {
-      const dot = taskId.indexOf('.');
-      return dot > 0 ? { backend: taskId.slice(0, dot), taskId: taskId.slice(dot + 1) } : undefined;
-    },
+    toNative,
+    nativeRelated: (backend, value) =>
+      withRelated(value, (related) => {
+        const owned = toNative(asString(related.taskId) ?? '');
+        return owned?.backend === backend ? { ...related, taskId: owned.taskId } : related;
+      }),
     publish: (backend, value) => {
       let changed = own(backend, value);
       const task = asObject(value.task);
@@ -45,4 +55,10 @@ export function prefixedTaskIds(): TaskIds {
     },
     publishRelated,
   };
+}
+
+function withRelated(value: JsonObject, change: (related: JsonObject) => JsonObject): JsonObject {
+  const meta = asObject(value._meta);
+  const related = asObject(meta?.[RELATED]);
+  return related ? { ...value, _meta: { ...meta, [RELATED]: change(related) } } : value;
 }

@@ -10,6 +10,7 @@ import {
   notificationMessage,
   parseMessage,
   requestMessage,
+  resultMessage,
   stringifyExact,
   withId,
 } from '@mcp-overlay/relay';
@@ -20,6 +21,9 @@ import type { UriNaming } from '../routing/uris.ts';
 
 /** Several changes at once, as when backends join, become one notification a kind. */
 const LIST_CHANGED_DEBOUNCE_MS = 20;
+
+/** Tasks that servers had the client run in one session; of later ones the status is not told. */
+const MAX_CLIENT_TASKS = 10_000;
 
 export const BACKEND_META = 'mcp-overlay/backend';
 
@@ -44,6 +48,8 @@ export class FromBackend {
   private readonly options: FromBackendOptions;
   private readonly asked = new Map<string, Asked>();
   private readonly changed = new Map<string, NodeJS.Timeout>();
+  /** Tasks of the client, by their ids: for which server they run. */
+  private readonly clientTasks = new Map<string, BackendSession>();
   private nextId = 0;
 
   constructor(options: FromBackendOptions) {
@@ -78,7 +84,25 @@ export class FromBackend {
     const asked = message.id === undefined ? undefined : this.asked.get(message.id);
     if (!asked || message.id === undefined) return;
     this.asked.delete(message.id);
-    asked.backend.respond(withId(message, asked.id));
+    asked.backend.respond(this.options.single ? withId(message, asked.id) : this.native(message, asked));
+  }
+
+  /** Ids of tasks in the client's answer: those of the server's own tasks made native, the client's remembered. */
+  private native(message: Message, { backend, id }: Asked): Message {
+    if (!message.bytes.includes('task')) return withId(message, id);
+    const result = asObject((parseMessage(message) as { result?: unknown }).result);
+    if (!result) return withId(message, id);
+    const own = asString(asObject(result.task)?.taskId);
+    if (own !== undefined && this.clientTasks.size < MAX_CLIENT_TASKS) this.clientTasks.set(own, backend);
+    const changed = this.options.tasks.nativeRelated(backend.id, result);
+    return changed === result ? withId(message, id) : resultMessage(id, changed);
+  }
+
+  /** News of a task that the client runs for a server: that server's alone. */
+  clientTaskStatus(params: JsonObject): boolean {
+    if (this.options.single) return false;
+    this.clientTasks.get(asString(params.taskId) ?? '')?.notify('notifications/tasks/status', params);
+    return true;
   }
 
   /** Progress of the client on a server's request goes to that server. */

@@ -146,6 +146,7 @@ export class ClientSession {
       gauge: settings.gauge,
       limits: settings.limits,
       callTimeoutMs: settings.callTimeoutMs,
+      patienceMs: settings.listWaitMs,
       waitForBackends: () => this.waitForBackends(),
     });
     client.start({
@@ -269,6 +270,9 @@ export class ClientSession {
         return;
       case 'notifications/progress':
         if (this.fromBackend.clientProgress(params)) return;
+        break;
+      case 'notifications/tasks/status':
+        if (this.fromBackend.clientTaskStatus(params)) return;
     }
     for (const backend of this.backends) if (backend.welcome) backend.notify(message.method ?? '', params);
   }

@@ -58,6 +58,8 @@ const CONNECT_MS = 20_000;
 
 /** Errors that another attempt may not have. */
 const PASSING = new Set(['connection_lost', 'link_timeout']);
+/** Refusals that have nothing to do with who asks. */
+const WHOEVER_ASKS = new Set(['busy', 'cycle']);
 
 export function dialLink(options: DialLinkOptions): LinkDialer {
   const link = new DialedLink(options);
@@ -213,7 +215,8 @@ class DialedLink extends LinkEnd implements LinkDialer {
 
   #refused(connection: Duplex, { code, reason, retryMs }: Refusal): number {
     connection.destroy();
-    const error = new RelayError('link_refused', `the host refused: ${reason || code}`, {
+    const name = WHOEVER_ASKS.has(code) ? 'link_unavailable' : 'link_refused';
+    const error = new RelayError(name, `the host refused: ${reason || code}`, {
       facts: { code, ...(retryMs !== undefined && { retryMs }) },
     });
     if (retryMs === undefined) this.#giveUp(error, code, reason);

@@ -109,7 +109,7 @@ test('a refusal without a time is final and names the reason of the host', async
   await hello(raw);
   raw.write(`${WELCOME}{"error":{"code":"cycle","reason":"this gateway is a backend of itself"}}`);
   await assert.rejects(dialer.ready, (error) => {
-    assert.equal(error instanceof RelayError && error.code, 'link_refused');
+    assert.equal(error instanceof RelayError && error.code, 'link_unavailable');
     assert.match(String(error), /refused: this gateway is a backend of itself/);
     assert.deepEqual(error instanceof RelayError && error.facts, { code: 'cycle' });
     return true;

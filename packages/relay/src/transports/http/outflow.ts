@@ -3,6 +3,7 @@
 
 import type { ServerResponse } from 'node:http';
 import type { Limits } from '../../limits.ts';
+import { within } from '../../wait.ts';
 
 export class Outflow {
   readonly #limits: Pick<Limits, 'softQueueBytes' | 'hardQueueBytes'>;
@@ -50,12 +51,7 @@ export class Outflow {
     const open = [...this.#responses];
     const over = open.map((response) => new Promise<void>((resolve) => response.once('close', resolve)));
     for (const response of open) if (!response.writableEnded) response.end();
-    let timer: NodeJS.Timeout | undefined;
-    const patience = new Promise<void>((resolve) => {
-      timer = setTimeout(resolve, graceMs);
-    });
-    await Promise.race([Promise.all(over), patience]);
-    clearTimeout(timer);
+    await within(graceMs, Promise.all(over));
     for (const response of open) if (!response.closed) response.destroy();
   }
 

@@ -16,13 +16,11 @@ import {
 import type { Limits } from '../../limits.ts';
 import type { Message } from '../../message.ts';
 import { isRepeatable, LATEST_LEGACY_VERSION, LEGACY_VERSIONS } from '../../methods.ts';
-import { type CloseReason, DONE, type Transport, type TransportHandlers } from '../../transport.ts';
+import type { CloseReason, TransportHandlers } from '../../transport.ts';
 import { EventStream } from './event-stream.ts';
-import { Inbox } from './inbox.ts';
-import { Outflow } from './outflow.ts';
+import { HttpSession } from './session.ts';
 import type { HttpLog } from './wire.ts';
 
-const FLUSH_MS = 1000;
 const INITIALIZE_ID = '"initialize"';
 
 export interface StatelessSessionOptions {
@@ -44,24 +42,17 @@ interface Call {
 type Json = unknown;
 type JsonObject = { [key: string]: Json };
 
-export class StatelessSession implements Transport {
+export class StatelessSession extends HttpSession {
   readonly #options: StatelessSessionOptions;
-  readonly #inbox = new Inbox();
-  readonly #outflow: Outflow;
   readonly #calls = new Map<string, Call>();
   #next = 1;
   /** Answer of the server to our `initialize`. */
   #hello: Message | undefined;
   #waiting: (() => void)[] = [];
-  #ending: Promise<void> | undefined;
 
   constructor(options: StatelessSessionOptions) {
+    super(options.limits);
     this.#options = options;
-    this.#outflow = new Outflow(options.limits);
-  }
-
-  ready(): Promise<void> {
-    return this.#inbox.ready();
   }
 
   get full(): boolean {
@@ -70,14 +61,14 @@ export class StatelessSession implements Transport {
 
   request(message: Message, response: ServerResponse): void {
     const { id = 'null', method = '' } = message;
-    this.#outflow.add(response);
+    this.outflow.add(response);
     const stream = new EventStream({ name: 'c0', primed: false, headers: {}, now: () => performance.now() });
     stream.open(response, {
       wait: method === 'initialize',
       json: this.#options.jsonResponse || method === 'initialize',
     });
     this.#whenGreeted(() => {
-      if (this.#ending !== undefined) stream.finish(this.#lost(id, method, 'the session ended'));
+      if (this.ended) stream.finish(this.#lost(id, method, 'the session ended'));
       else if (method === 'initialize') stream.finish(this.#answerInitialize(message));
       else if (method === 'ping') stream.finish(resultMessage(id, {}));
       else this.#forward(message, stream);
@@ -88,46 +79,26 @@ export class StatelessSession implements Transport {
     for (const { stream } of this.#calls.values()) stream.keepAlive();
   }
 
-  end(reason: CloseReason): Promise<void> {
-    return this.#end(reason, false);
-  }
-
-  start(handlers: TransportHandlers): void {
-    this.#inbox.start(handlers);
+  override start(handlers: TransportHandlers): void {
+    super.start(handlers);
     const [name, version = '0'] = this.#options.by.split('/', 2);
     const params = { protocolVersion: LATEST_LEGACY_VERSION, capabilities: {}, clientInfo: { name, version } };
-    this.#inbox.pushSoon(requestMessage(INITIALIZE_ID, 'initialize', params));
+    this.inbox.pushSoon(requestMessage(INITIALIZE_ID, 'initialize', params));
   }
 
-  send(message: Message): boolean {
-    if (this.#ending !== undefined) return true;
+  override send(message: Message): boolean {
+    if (this.ended) return true;
     if (message.kind === 'request') this.#refuse(message);
     else if (message.kind === 'notification') this.#progress(message);
     else if (message.id === INITIALIZE_ID) this.#greeted(message);
     else this.#answer(message);
-    return this.#outflow.clear;
-  }
-
-  drained(): Promise<void> {
-    return this.#outflow.drained();
-  }
-
-  pause(): void {
-    this.#inbox.pause();
-  }
-
-  resume(): void {
-    this.#inbox.resume();
-  }
-
-  close(reason: CloseReason = DONE): Promise<void> {
-    return this.#end(reason, true);
+    return this.outflow.clear;
   }
 
   // --- hello ------------------------------------------------------------------------------------------------------
 
   #whenGreeted(go: () => void): void {
-    if (this.#hello !== undefined || this.#ending !== undefined) go();
+    if (this.#hello !== undefined || this.ended) go();
     else this.#waiting.push(go);
   }
 
@@ -140,7 +111,7 @@ export class StatelessSession implements Transport {
       return;
     }
     this.#hello = answer;
-    this.#inbox.pushSoon(notificationMessage('notifications/initialized'));
+    this.inbox.pushSoon(notificationMessage('notifications/initialized'));
     queueMicrotask(() => this.#wake());
   }
 
@@ -181,7 +152,7 @@ export class StatelessSession implements Transport {
     const changed =
       token === undefined ? value : { ...value, params: { ...params, _meta: { ...meta, progressToken: Number(own) } } };
     this.#calls.set(own, { id, method, token, stream });
-    this.#inbox.push(toMessage({ ...changed, id: Number(own) } as JsonRpcValue));
+    this.inbox.push(toMessage({ ...changed, id: Number(own) } as JsonRpcValue));
   }
 
   #answer(message: Message): void {
@@ -203,10 +174,10 @@ export class StatelessSession implements Transport {
 
   #refuse(message: Message): void {
     const id = message.id ?? 'null';
-    if (message.method === 'ping') this.#inbox.pushSoon(resultMessage(id, {}));
+    if (message.method === 'ping') this.inbox.pushSoon(resultMessage(id, {}));
     else {
       const text = `${message.method ?? 'this request'} cannot be asked: the clients here are served without sessions`;
-      this.#inbox.pushSoon(errorMessage(id, 'method_not_found', text));
+      this.inbox.pushSoon(errorMessage(id, 'method_not_found', text));
     }
   }
 
@@ -215,22 +186,13 @@ export class StatelessSession implements Transport {
     return errorMessage(id, name, `${reason} while this request was open`);
   }
 
-  #end(reason: CloseReason, byOwner: boolean): Promise<void> {
-    this.#ending ??= this.#finish(reason, byOwner);
-    return this.#ending;
-  }
-
-  async #finish(reason: CloseReason, byOwner: boolean): Promise<void> {
+  protected override finish(reason: CloseReason): void {
     this.#options.onClosed(this);
     for (const { id, method, stream } of this.#calls.values()) {
       stream.finish(this.#lost(id, method, `the session ended (${reason.reason})`));
     }
     this.#calls.clear();
-    this.#inbox.close(reason, { drop: byOwner });
-    // `#ending` is set only when this function first waits.
-    await Promise.resolve();
     this.#wake();
-    await this.#outflow.end(FLUSH_MS);
   }
 }
 

@@ -9,10 +9,9 @@ import { errorMessage, parseMessage } from '../../json-rpc.ts';
 import type { Limits } from '../../limits.ts';
 import type { Message } from '../../message.ts';
 import { isRepeatable } from '../../methods.ts';
-import { type CloseReason, DONE, type Transport, type TransportHandlers } from '../../transport.ts';
+import type { CloseReason } from '../../transport.ts';
 import { EventStream, readEventId } from './event-stream.ts';
-import { Inbox } from './inbox.ts';
-import { Outflow } from './outflow.ts';
+import { HttpSession } from './session.ts';
 import { type HttpLog, PRIMED_VERSION, SESSION_HEADER } from './wire.ts';
 
 /** How long an ended or broken stream can be taken up again. */
@@ -24,8 +23,6 @@ const LISTENERS = 4;
 /** Messages that wait for a GET when no stream can take them. */
 const HOMELESS_MESSAGES = 256;
 const HOMELESS_BYTES = 1024 * 1024;
-/** transport.ts: what is queued goes out within this. */
-const FLUSH_MS = 1000;
 
 export interface StreamableSessionOptions {
   readonly limits: Limits;
@@ -41,13 +38,11 @@ interface OpenCall {
   readonly token: string | undefined;
 }
 
-export class StreamableSession implements Transport {
+export class StreamableSession extends HttpSession {
   /** 128 bits from the system: whoever knows it can take part in the session. */
   readonly id = randomBytes(16).toString('hex');
   readonly #options: StreamableSessionOptions;
   readonly #now: () => number;
-  readonly #inbox = new Inbox();
-  readonly #outflow: Outflow;
   readonly #streams = new Map<string, EventStream>();
   readonly #listeners: EventStream[] = [];
   readonly #calls = new Map<string, OpenCall>();
@@ -57,28 +52,22 @@ export class StreamableSession implements Transport {
   #initializeId: string | undefined;
   #version = '';
   #count = 0;
-  #ending: Promise<void> | undefined;
   #lastUse: number;
 
   constructor(options: StreamableSessionOptions) {
+    super(options.limits, () => {
+      this.#lastUse = this.#now();
+    });
     this.#options = options;
     this.#now = options.now ?? (() => performance.now());
     this.#lastUse = this.#now();
-    this.#outflow = new Outflow(options.limits, () => {
-      this.#lastUse = this.#now();
-    });
   }
 
   // --- the client's side: requests that ./server.ts has checked ---------------------------------------------------
 
   /** Since when no connection is open; undefined while one is. */
   get idleSince(): number | undefined {
-    return this.#outflow.responses.size > 0 ? undefined : this.#lastUse;
-  }
-
-  /** Resolves when the owner takes messages: until then a body is left unread. */
-  ready(): Promise<void> {
-    return this.#inbox.ready();
+    return this.outflow.responses.size > 0 ? undefined : this.#lastUse;
   }
 
   has(id: string): boolean {
@@ -101,16 +90,16 @@ export class StreamableSession implements Transport {
     const token = progressTokenOf(message);
     this.#calls.set(id, { stream, method, token });
     if (token !== undefined) this.#tokens.set(token, stream);
-    this.#outflow.add(response);
+    this.outflow.add(response);
     stream.open(response, { wait: initialize, json: this.#options.jsonResponse });
-    this.#inbox.push(message);
+    this.inbox.push(message);
   }
 
   /** A notification, or the answer to a request of the server. */
   accept(message: Message): void {
     this.#lastUse = this.#now();
     if (message.method === 'notifications/cancelled') this.#takenBack(message);
-    this.#inbox.push(message);
+    this.inbox.push(message);
   }
 
   /** A GET. false: the stream its client wants to take up is gone. */
@@ -119,7 +108,7 @@ export class StreamableSession implements Transport {
     const known = last === undefined ? undefined : this.#streams.get(last.stream);
     // A call's answer comes on its own stream only: a new one would leave the client waiting for ever.
     if (lastEventId !== undefined && known === undefined && last?.stream.startsWith('g') !== true) return false;
-    this.#outflow.add(response);
+    this.outflow.add(response);
     if (known !== undefined && last !== undefined) {
       known.resume(response, last.sequence);
       if (known.name.startsWith('g')) this.#listenWith(known);
@@ -136,42 +125,13 @@ export class StreamableSession implements Transport {
     for (const stream of this.#streams.values()) stream.keepAlive();
   }
 
-  /** DELETE, idle for too long, or the door closes. */
-  end(reason: CloseReason): Promise<void> {
-    return this.#end(reason, false);
-  }
-
   // --- the owner's side -------------------------------------------------------------------------------------------
 
-  start(handlers: TransportHandlers): void {
-    this.#inbox.start(handlers);
-  }
-
-  send(message: Message): boolean {
-    if (this.#ending !== undefined) return true;
+  override send(message: Message): boolean {
+    if (this.ended) return true;
     if (message.kind === 'response') this.#answer(message);
     else this.#pass(message);
-    if (this.#outflow.overfull) {
-      const reason = 'the client took too little of what was sent to it';
-      queueMicrotask(() => void this.end({ code: 'queue_full', reason }));
-    }
-    return this.#outflow.clear;
-  }
-
-  drained(): Promise<void> {
-    return this.#outflow.drained();
-  }
-
-  pause(): void {
-    this.#inbox.pause();
-  }
-
-  resume(): void {
-    this.#inbox.resume();
-  }
-
-  close(reason: CloseReason = DONE): Promise<void> {
-    return this.#end(reason, true);
+    return this.flow();
   }
 
   // --- which stream -----------------------------------------------------------------------------------------------
@@ -244,7 +204,7 @@ export class StreamableSession implements Transport {
       this.#options.log.warn({ method: dropped.method }, 'message dropped, the client has no stream open');
       if (dropped.kind !== 'request' || dropped.id === undefined) continue;
       const text = 'the client has no stream open that could carry this request';
-      this.#inbox.pushSoon(errorMessage(dropped.id, 'internal_error', text));
+      this.inbox.pushSoon(errorMessage(dropped.id, 'internal_error', text));
     }
   }
 
@@ -299,12 +259,7 @@ export class StreamableSession implements Transport {
     if (at >= 0) this.#listeners.splice(at, 1);
   }
 
-  #end(reason: CloseReason, byOwner: boolean): Promise<void> {
-    this.#ending ??= this.#finish(reason, byOwner);
-    return this.#ending;
-  }
-
-  async #finish(reason: CloseReason, byOwner: boolean): Promise<void> {
+  protected override finish(reason: CloseReason): void {
     this.#options.onClosed(this);
     for (const [id, { stream, method }] of this.#calls) {
       const name = isRepeatable(method) ? 'backend_unavailable' : 'outcome_unknown';
@@ -312,8 +267,6 @@ export class StreamableSession implements Transport {
     }
     this.#calls.clear();
     for (const stream of this.#streams.values()) stream.end();
-    this.#inbox.close(reason, { drop: byOwner });
-    await this.#outflow.end(FLUSH_MS);
     this.#streams.clear();
   }
 }

@@ -160,12 +160,27 @@ for (const [name, act] of Object.entries(FLOODS)) {
 }
 
 test('comments and blank lines without end cost no memory and do not stop close', async () => {
-  await using server = await hostile((_q, r) =>
-    flood(r.writeHead(200, events), Buffer.from(': x\n\n\r\r'.repeat(8000))),
-  );
+  const chunk = Buffer.from(': x\n\n\r\r'.repeat(8000));
+  const chunks = 2000;
+  let enough: () => void = () => {};
+  const swallowed = new Promise<void>((resolve) => {
+    enough = resolve;
+  });
+  await using server = await hostile((_q, r) => {
+    let left = chunks;
+    r.on('drain', () => {
+      left -= 1;
+      if (left === 0) enough();
+    });
+    flood(r.writeHead(200, events), chunk);
+  });
   const client = await connect(server.url);
+  const before = process.memoryUsage();
   client.send(CALL);
-  await new Promise((resolve) => setTimeout(resolve, 100));
+  await swallowed;
+  const { heapUsed, arrayBuffers } = process.memoryUsage();
+  const grown = heapUsed + arrayBuffers - before.heapUsed - before.arrayBuffers;
+  assert.ok(grown < (chunks * chunk.length) / 2, `${grown} bytes more after ${chunks * chunk.length}`);
   await client.transport.close();
   assert.equal(client.closed?.code, 'done');
 });
