@@ -13,6 +13,14 @@ export const OVERLAY_ERROR_CODES = [
   'connection_lost',
   'state_folder_unsafe',
   'overlay_unavailable',
+  'not_permitted',
+  'not_enabled',
+  'already_enabled',
+  'zrok_files_invalid',
+  'account_refused',
+  'environment_refused',
+  'grant_unknown',
+  'controller_failed',
 ] as const;
 
 export type OverlayErrorCode = (typeof OVERLAY_ERROR_CODES)[number];
