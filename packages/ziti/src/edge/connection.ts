@@ -97,6 +97,11 @@ export class ZitiConnection extends Duplex {
     return this.#options.sealing?.binding ?? null;
   }
 
+  /** On its channel. */
+  get id(): number {
+    return this.#options.id;
+  }
+
   /** Set for the channel once the connection may receive. */
   get receiver(): Receiver {
     return this.#receiver;
@@ -105,7 +110,12 @@ export class ZitiConnection extends Duplex {
   /** Sends what the peer needs to read us. Called once, when the peer knows the id. */
   begin(): void {
     const { sealing } = this.#options;
-    if (sealing) this.#sendData(sealing.header);
+    if (!sealing) return;
+    try {
+      this.#sendData(sealing.header);
+    } catch (error) {
+      this.destroy(error as Error);
+    }
   }
 
   /** Resolves when the peer's stream has begun and `binding` is there; rejects if the connection ends before. */

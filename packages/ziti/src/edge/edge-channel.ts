@@ -118,7 +118,7 @@ export class EdgeChannel {
 
   /** Tells the other end, or the router, that this id is over. Harmless if it is not known there. */
   sendClosed(id: number, reason = ''): void {
-    this.#tell(EDGE_TYPES.stateClosed, onConnection(id), reason.slice(0, LIMITS.peerTextChars));
+    this.tell(EDGE_TYPES.stateClosed, onConnection(id), reason.slice(0, LIMITS.peerTextChars));
   }
 
   /** Nothing new begins here, and the channel ends with the last of what goes on. */
@@ -129,9 +129,10 @@ export class EdgeChannel {
     if (this.#receivers.size === 0) this.#startIdling();
   }
 
-  /** What is queued leaves first. */
-  async close(reason: string): Promise<void> {
-    await this.channel.close(reason);
+  /** What goes on here ends with `why`; what is queued leaves first. */
+  async close(why: ZitiError): Promise<void> {
+    this.#end(why);
+    await this.channel.close(why.message);
   }
 
   #set(id: number, receiver: Receiver): void {
@@ -150,7 +151,7 @@ export class EdgeChannel {
     const id = connIdOf(message);
     const receiver = id === undefined ? undefined : this.#receivers.get(id);
     const answer = answerTo(message, receiver?.connType, this.channel.routerVersion);
-    if (answer) this.#tell(answer.type, answer.headers, answer.body);
+    if (answer) this.tell(answer.type, answer.headers, answer.body);
     else if (receiver) receiver.onMessage(message);
     else if (id !== undefined) this.#refuse(message, id);
   }
@@ -159,12 +160,12 @@ export class EdgeChannel {
     // A dial that we gave up was answered after all: nobody wants the connection.
     if (message.type === EDGE_TYPES.stateConnected) this.sendClosed(id, 'nobody waits for this connection any more');
     if (message.type === EDGE_TYPES.dial) {
-      this.#tell(EDGE_TYPES.dialFailed, replyTo(message.sequence, id), 'nobody listens here any more');
+      this.tell(EDGE_TYPES.dialFailed, replyTo(message.sequence, id), 'nobody listens here any more');
     }
   }
 
   /** For what only helps the other side: when the channel is over there is no other side. */
-  #tell(type: number, headers: Headers, body: string): void {
+  tell(type: number, headers: Headers, body: string | Uint8Array): void {
     try {
       this.channel.send(type, headers, Buffer.from(body));
     } catch {
@@ -176,19 +177,21 @@ export class EdgeChannel {
     clearTimeout(this.#idle);
     if (this.#over) return;
     const ms = this.#retired ? 0 : this.#timing.idleMs;
-    this.#idle = setTimeout(() => void this.close(this.#retired ? 'replaced' : 'idle'), ms).unref();
+    this.#idle = setTimeout(() => void this.channel.close(this.#retired ? 'replaced' : 'idle'), ms).unref();
   }
 
   #onClosed({ error }: CloseReason): void {
+    const why = `the channel to router ${this.router} is over: ${error.message}`;
+    this.#end(new ZitiError('connection_lost', why, { cause: error }));
+  }
+
+  #end(error: ZitiError): void {
     clearTimeout(this.#idle);
     this.gate.stop();
-    const lost = new ZitiError('connection_lost', `the channel to router ${this.router} is over: ${error.message}`, {
-      cause: error,
-    });
-    this.#over = lost;
+    this.#over ??= error;
     const receivers = [...this.#receivers.values()];
     this.#receivers.clear();
     this.#binds = 0;
-    for (const receiver of receivers) receiver.onLost(lost);
+    for (const receiver of receivers) receiver.onLost(error);
   }
 }

@@ -3,6 +3,7 @@
 // refusal. Codes and hints: openziti/sdk-golang ziti/edge/messages.go, ziti router/xgress_edge/error.go.
 
 import type { Message } from '../channel/message.ts';
+import { printable } from '../channel/printable.ts';
 import { ZitiError, type ZitiErrorCode } from '../errors.ts';
 import { isRecord, textsOf } from '../json.ts';
 import { LIMITS } from '../limits.ts';
@@ -83,7 +84,7 @@ const BY_TEXT: readonly (readonly [RegExp, Verdict])[] = [
 /** `service`: its name. `router`: who said no. */
 export function refusalOf(message: Message, refused: Refused, service: string, router: string): Refusal {
   const structured = structuredError(message);
-  const text = printable(structured.text ?? Buffer.from(message.body).toString('utf8'));
+  const text = shown(structured.text ?? Buffer.from(message.body).toString('utf8'));
   const verdict = BY_CODE[structured.code] ?? byText(text, refused);
   const checks = structured.postureChecks.length > 0 ? ` (failing checks: ${structured.postureChecks.join(', ')})` : '';
   const what = refused === 'dial' ? 'the dial of' : 'hosting';
@@ -102,7 +103,7 @@ export function isPlainClose(text: string): boolean {
 
 /** The reason in a StateClosed. */
 export function closeText(message: Message): string {
-  return printable(Buffer.from(message.body).toString('utf8'));
+  return shown(Buffer.from(message.body).toString('utf8'));
 }
 
 function byText(text: string, refused: Refused): Verdict {
@@ -122,7 +123,7 @@ function structuredError({ headers }: Message): Structured {
   const detail = parseDetail(headers.string(EDGE_HEADERS.structuredError));
   const code = headers.u32(EDGE_HEADERS.errorCode) ?? numberOf(detail, 'code');
   const text = typeof detail.message === 'string' && detail.message !== '' ? detail.message : undefined;
-  const postureChecks = textsOf(detail, 'failingPostureCheckIds').map(printable);
+  const postureChecks = textsOf(detail, 'failingPostureCheckIds').map(shown);
   return { code, text, retryHint: numberOf(detail, 'retryHint'), postureChecks };
 }
 
@@ -141,9 +142,6 @@ function numberOf(detail: Record<string, unknown>, key: string): number {
   return typeof value === 'number' ? value : 0;
 }
 
-function printable(text: string): string {
-  return text
-    .replace(/[\p{C}\p{Zl}\p{Zp}]+/gu, ' ')
-    .slice(0, LIMITS.peerTextChars)
-    .trim();
+function shown(text: string): string {
+  return printable(text).slice(0, LIMITS.peerTextChars).trim();
 }

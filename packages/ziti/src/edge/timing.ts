@@ -28,6 +28,8 @@ export interface Timing {
   readonly updateTokenMs: number;
   /** A channel that nobody uses is kept so long. */
   readonly idleMs: number;
+  /** A channel that a router ends so soon, without a word, was refused for its token: that takes a router up to 5 s. */
+  readonly distrustMs: number;
   /** Between two looks at routers that we have no channel to while another one serves. */
   readonly exploreMs: number;
 }
@@ -47,5 +49,6 @@ export const TIMING: Timing = {
   lingerMs: 2_000,
   updateTokenMs: 10_000,
   idleMs: 300_000,
+  distrustMs: 8_000,
   exploreMs: 300_000,
 };
