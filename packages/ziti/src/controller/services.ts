@@ -83,15 +83,16 @@ function servicesOf(data: unknown, controller: string): Service[] {
     const permissions = textsOf(entry, 'permissions').filter(
       (one): one is Permission => one === 'Dial' || one === 'Bind',
     );
-    return [
-      {
-        id,
-        name,
-        permissions,
-        encryptionRequired: entry.encryptionRequired === true,
-        posturePassing: isPassing(entry),
-      },
-    ];
+    const createdAt = new Date(textOf(entry, 'createdAt') ?? '');
+    const service = {
+      id,
+      name,
+      permissions,
+      encryptionRequired: entry.encryptionRequired === true,
+      posturePassing: isPassing(entry),
+      ...(Number.isNaN(createdAt.getTime()) ? {} : { createdAt }),
+    };
+    return [service];
   });
 }
 

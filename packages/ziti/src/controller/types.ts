@@ -28,6 +28,7 @@ export interface Service {
   readonly encryptionRequired: boolean;
   /** False when a posture check of every policy that would allow the use fails, as the controller sees it. */
   readonly posturePassing: boolean;
+  readonly createdAt?: Date;
 }
 
 export interface EdgeRouterInfo {
