@@ -1,6 +1,8 @@
 // The control half of the client, put together: who answers (controllers), the login (api-session over logins), requests
 // with it (api), services, service sessions. See types.ts for what it promises.
 
+import { proxyFromEnvironment } from '../channel/proxy.ts';
+import type { OpenSocket } from '../channel/underlay.ts';
 import { type Clock, SYSTEM_CLOCK } from '../clock.ts';
 import { tlsOptions, type ZitiIdentity } from '../identity.ts';
 import { SILENT, type ZitiLog } from '../log.ts';
@@ -8,7 +10,7 @@ import { createApi } from './api.ts';
 import { createApiSessions } from './api-session.ts';
 import { createControllers } from './controllers.ts';
 import { createLogins, type LoginChoice } from './logins.ts';
-import { createRestClient, type OpenSocket } from './rest-client.ts';
+import { createRestClient } from './rest-client.ts';
 import { createServiceSessions } from './service-sessions.ts';
 import { createServices } from './services.ts';
 import type { Controller } from './types.ts';
@@ -19,7 +21,7 @@ export interface ControllerOptions {
   /** For one answer. Default 15 000. */
   readonly timeoutMs?: number;
   readonly maxAnswerBytes?: number;
-  /** The way to a controller, when it is not direct. */
+  /** The way to a controller. Default: as HTTPS_PROXY and NO_PROXY say. */
   readonly openSocket?: OpenSocket | undefined;
   readonly log?: ZitiLog;
   readonly clock?: Clock;
@@ -31,7 +33,8 @@ export interface ControllerOptions {
 
 export function createController(identity: ZitiIdentity, options: ControllerOptions = {}): Controller {
   const { login: choice = 'auto', clock = SYSTEM_CLOCK, random = Math.random, log = SILENT, ...rest } = options;
-  const client = createRestClient({ tls: tlsOptions(identity), ...rest });
+  const openSocket = options.openSocket ?? proxyFromEnvironment();
+  const client = createRestClient({ tls: tlsOptions(identity), ...rest, openSocket });
   const controllers = createControllers(identity.controllers, { clock, random, ...rest });
   const logins = createLogins({ identity, client, controllers, choice, clock, log });
   const sessions = createApiSessions({ logins, clock, random, log });

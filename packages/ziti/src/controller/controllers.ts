@@ -36,7 +36,13 @@ export interface ControllersOptions {
 
 const BUSY_PAUSES_MS = [500, 1000, 2000, 4000];
 const MAX_PAUSE_MS = 10_000;
-const TROUBLED: ReadonlySet<string> = new Set(['controller_unreachable', 'controller_timeout', 'controller_untrusted']);
+/** What another controller may do better. */
+const TROUBLED: ReadonlySet<string> = new Set([
+  'controller_unreachable',
+  'controller_timeout',
+  'controller_untrusted',
+  'proxy_refused',
+]);
 
 /** 5xx and "too many requests"; undefined for every other answer. */
 export function trouble(refusal: Refusal | undefined): Refusal | undefined {

@@ -22,10 +22,12 @@ const MAX_REDIRECTS = 6;
 
 type Step = { readonly refusal: Refusal } | { readonly params: URLSearchParams };
 
-export async function loginOidc(talk: LoginTalk): Promise<LoginOutcome> {
+export async function loginOidc(
+  talk: LoginTalk,
+  random = randomBytes as (size: number) => Buffer,
+): Promise<LoginOutcome> {
   const { host } = new URL(talk.controller);
-  const verifier = randomBytes(32).toString('base64url');
-  const [state, nonce] = [randomBytes(16).toString('base64url'), randomBytes(16).toString('base64url')];
+  const [verifier = '', state = '', nonce = ''] = [32, 16, 16].map((size) => random(size).toString('base64url'));
 
   const begun = await begin(talk, {
     state,

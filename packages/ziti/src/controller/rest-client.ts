@@ -5,6 +5,7 @@ import type { IncomingHttpHeaders, IncomingMessage } from 'node:http';
 import { Agent, type AgentOptions, type RequestOptions, request } from 'node:https';
 import type { Duplex } from 'node:stream';
 import { type ConnectionOptions, connect } from 'node:tls';
+import type { OpenSocket } from '../channel/underlay.ts';
 import { ZitiError } from '../errors.ts';
 import { LIMITS } from '../limits.ts';
 import { aborted, timedOut, tooLarge, unreachable } from './unanswered.ts';
@@ -31,14 +32,12 @@ export interface RestClient {
   close(): void;
 }
 
-/** Opens the way to a controller through a proxy; undefined: connect directly. */
-export type OpenSocket = (target: { host: string; port: number }) => Promise<Duplex | undefined>;
-
 export interface RestClientOptions {
   /** Key, certificate, CAs; a pinned certificate during enrollment. */
   readonly tls: Pick<ConnectionOptions, 'key' | 'cert' | 'ca' | 'allowPartialTrustChain' | 'checkServerIdentity'>;
   readonly timeoutMs?: number;
   readonly maxAnswerBytes?: number;
+  /** The way through a proxy; without it connections are direct. */
   readonly openSocket?: OpenSocket | undefined;
 }
 

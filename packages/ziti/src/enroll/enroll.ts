@@ -4,11 +4,13 @@
 
 import { generateKeyPair, type KeyObject, type X509Certificate } from 'node:crypto';
 import { promisify } from 'node:util';
+import { proxyFromEnvironment } from '../channel/proxy.ts';
+import type { OpenSocket } from '../channel/underlay.ts';
 import { type ApiAnswer, apiAnswer, describe, invalidAnswer, type Refusal } from '../controller/answers.ts';
 import { trouble } from '../controller/controllers.ts';
 import { listedControllers } from '../controller/listed-controllers.ts';
 import { hostsOf, troubled } from '../controller/refusals.ts';
-import { createRestClient, type OpenSocket, type RestAnswer, type RestClient } from '../controller/rest-client.ts';
+import { createRestClient, type RestAnswer, type RestClient } from '../controller/rest-client.ts';
 import { aborted } from '../controller/unanswered.ts';
 import { ZitiError } from '../errors.ts';
 import { commonName } from '../identity.ts';
@@ -29,7 +31,7 @@ export interface EnrollOptions {
   /** Default 'P-256'. */
   readonly keyType?: KeyType;
   readonly signal?: AbortSignal;
-  /** The way to the controller, when it is not direct. */
+  /** The way to the controller. Default: as HTTPS_PROXY and NO_PROXY say. */
   readonly openSocket?: OpenSocket | undefined;
   readonly timeoutMs?: number;
   /** Milliseconds since the epoch. */
@@ -43,7 +45,8 @@ export interface Enrolled {
   readonly controllers: readonly string[];
 }
 
-export async function enroll(jwtText: string, options: EnrollOptions): Promise<Enrolled> {
+export async function enroll(jwtText: string, asked: EnrollOptions): Promise<Enrolled> {
+  const options = { ...asked, openSocket: asked.openSocket ?? proxyFromEnvironment() };
   const { signal, now = Date.now } = options;
   const token = parseEnrollmentToken(jwtText, now());
   await using file = await reserveIdentityFile(options.out);

@@ -3,7 +3,8 @@
 import type { X509Certificate } from 'node:crypto';
 import { isIP } from 'node:net';
 import { connect, type TLSSocket } from 'node:tls';
-import { type OpenSocket, REQUEST_TIMEOUT_MS } from '../controller/rest-client.ts';
+import type { OpenSocket } from '../channel/underlay.ts';
+import { REQUEST_TIMEOUT_MS } from '../controller/rest-client.ts';
 import { aborted, timedOut, unreachable } from '../controller/unanswered.ts';
 
 export interface FetchOptions {
