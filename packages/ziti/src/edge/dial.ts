@@ -82,7 +82,10 @@ async function attempt(
   const { signal } = deadline;
   let channel: EdgeChannel | undefined;
   if (before?.remedy === 'login' && before.login) controller.invalidate(before.login);
-  const service = await deadline.race(controller.service(name, { refresh: before !== undefined, signal }));
+  const known = await deadline.race(controller.service(name, { refresh: before !== undefined, signal }));
+  // What was known may be older than the policy.
+  const stale = before === undefined && !known.permissions.includes('Dial');
+  const service = stale ? await deadline.race(controller.service(name, { refresh: true, signal })) : known;
   requireDial(service);
   const { session, login } = await sessionFor(service, controller, deadline, before?.session);
   deadline.stage = 'no edge router could be reached';
