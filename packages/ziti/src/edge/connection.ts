@@ -16,6 +16,8 @@ import { closeText, isPlainClose } from './refusals.ts';
 import type { Sealing } from './sealing.ts';
 
 const HIGH_WATER_MARK = 64 * 1024;
+/** Then it is the turn of others who wait for the same channel. */
+const PIECES_PER_TURN = 4;
 /** Shorter bodies are copied out of the buffer they came in, which may be eight times as large. */
 const COPY_BELOW_BYTES = 4096;
 
@@ -190,9 +192,8 @@ export class ZitiConnection extends Duplex {
       return;
     }
     try {
-      for (;;) {
-        if (this.#out.empty) break;
-        if (!channel.channel.writable) {
+      for (let pieces = 0; !this.#out.empty; pieces += 1) {
+        if (pieces === PIECES_PER_TURN || !channel.channel.writable) {
           this.#cancelDrain = channel.channel.onDrain(() => this.#flush());
           return;
         }

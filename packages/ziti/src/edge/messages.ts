@@ -154,5 +154,5 @@ function shortText(headers: Headers, key: number): string | undefined {
 
 /** What outlives its message must not hold on to the buffer it came in. */
 function copyOf(bytes: Uint8Array | undefined): Uint8Array | undefined {
-  return bytes && Uint8Array.from(bytes);
+  return bytes && Buffer.from(bytes);
 }

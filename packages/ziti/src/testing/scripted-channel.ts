@@ -78,6 +78,7 @@ export class ScriptedChannel implements Channel {
 
   onDrain(callback: () => void): () => void {
     this.#drains.push(callback);
+    if (this.#writable) process.nextTick(() => this.setWritable(this.#writable));
     return () => {
       this.#drains = this.#drains.filter((one) => one !== callback);
     };

@@ -2,7 +2,7 @@
 
 import type { Message } from '../channel/message.ts';
 import type { ApiSession } from '../controller/types.ts';
-import { loadSodium } from '../crypto/sodium.ts';
+import { loadSodium, type Sodium } from '../crypto/sodium.ts';
 import { type CloseMeans, ZitiConnection } from '../edge/connection.ts';
 import { type ChannelUse, EdgeChannel } from '../edge/edge-channel.ts';
 import { EDGE_HEADERS, EDGE_TYPES } from '../edge/ids.ts';
@@ -45,12 +45,13 @@ export interface ScriptedPairOptions {
   /** Frames wait for `step` or `flow`. */
   readonly held?: boolean;
   readonly use?: ChannelUse;
+  readonly sodium?: Sodium;
 }
 
 export async function scriptedPair(options: ScriptedPairOptions = {}): Promise<ScriptedPair> {
   const { encrypted = true, closeMeans = 'end', use = 'dial' } = options;
   const timing = { ...TIMING, ...options.timing };
-  const sodium = await loadSodium({ native: 'never' });
+  const sodium = options.sodium ?? (await loadSodium({ native: 'never' }));
   const keys = { dialer: sodium.keyPair(), host: sodium.keyPair() };
   const end = (role: 'dialer' | 'host', id: number): ScriptedEnd => {
     const channel = new ScriptedChannel();
