@@ -12,6 +12,7 @@ export type {
   Service,
   ServiceSession,
 } from './controller/types.ts';
+export { ZitiContext, type ZitiContextOptions, type ZitiStatus } from './context.ts';
 export { type Enrolled, type EnrollOptions, enroll, type KeyType } from './enroll/enroll.ts';
 export { ZITI_ERROR_CODES, ZitiError, type ZitiErrorCode } from './errors.ts';
 export { loadIdentity, parseIdentity, tlsOptions, type ZitiIdentity } from './identity.ts';

@@ -6,3 +6,5 @@ export { type FakeZrok, type FakeZrokOptions, type Fault, startFakeZrok } from '
 export { type HostProcess, spawnHost } from './host-process.ts';
 export { importOptions } from './node-options.ts';
 export { type TempOverlay, tempOverlay } from './temp-overlay.ts';
+export { administrate } from './ziti-house.ts';
+export { type ZrokHome, type ZrokHouse, zrokHouse } from './zrok-house.ts';

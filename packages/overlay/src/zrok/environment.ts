@@ -79,6 +79,14 @@ export async function readZrokRoot(env: NodeJS.ProcessEnv, homeDir?: string): Pr
   return { path, files, apiEndpoint, environment: { accountToken, envZId, apiEndpoint, identityFile } };
 }
 
+/** Rejects `not_enabled`. */
+export function requireEnabled({ environment, path }: ZrokRoot): ZrokEnvironment {
+  if (environment) return environment;
+  throw new OverlayError('not_enabled', `no zrok environment is enabled for this user (${path})`, {
+    hint: 'mcp-tools enable TOKEN makes one; the account token stands on the account page of the zrok instance',
+  });
+}
+
 /** The zrok programs use scheme and host only; a path of its own would be lost on them. */
 function originOf(endpoint: string): string {
   const url = URL.canParse(endpoint) ? new URL(endpoint) : undefined;

@@ -27,7 +27,7 @@ export type Rest = (request: RestRequest) => Promise<RestAnswer>;
 export const MEDIA_TYPE = 'application/zrok.v1+json';
 const BASE_PATH = '/api/v2';
 
-/** Rejects `overlay_unavailable`, `controller_failed`, `dial_aborted`. `accountToken`: none for what anybody may ask. */
+/** Rejects `network_unreachable`, `controller_failed`, `dial_aborted`. `accountToken`: none for what anybody may ask. */
 export function zrokRest(apiEndpoint: string, accountToken?: string): Rest {
   return async ({ method, path, body, timeoutMs = CALL_MS, signal }) => {
     const url = new URL(`${BASE_PATH}${path}`, apiEndpoint);
@@ -90,7 +90,7 @@ function failure(
   if (signal?.aborted) return new OverlayError('dial_aborted', `${call} was given up by its caller`, { cause: error });
   const { code = '', message } = error as NodeJS.ErrnoException;
   const why = late ? `no answer to ${call} within ${timeoutMs} ms` : reason(code, message);
-  return new OverlayError('overlay_unavailable', `the zrok controller ${apiEndpoint} cannot be reached: ${why}`, {
+  return new OverlayError('network_unreachable', `the zrok controller ${apiEndpoint} cannot be reached: ${why}`, {
     hint: hintFor(code),
     cause: error,
   });

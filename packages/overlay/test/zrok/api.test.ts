@@ -171,24 +171,24 @@ test('an answer over the cap is given up while it comes in', async () => {
   await assert.rejects(h.api.shares(), coded('controller_failed'));
 });
 
-test('a controller that hangs up, is silent, or is not there: overlay_unavailable, saying which', async () => {
+test('a controller that hangs up, is silent, or is not there: network_unreachable, saying which', async () => {
   await using h = await house();
   h.fake.fault('GET /shares', { hangUp: true });
   await assert.rejects(h.api.shares(), (error: Error) => {
-    assert.ok(coded('overlay_unavailable')(error));
+    assert.ok(coded('network_unreachable')(error));
     assert.match(error.message, /closed the connection without an answer/);
     return true;
   });
   h.fake.fault('DELETE /unshare', { stall: true });
   await assert.rejects(h.api.unshare(h.envZId, 'x', { timeoutMs: 50 }), (error: Error) => {
-    assert.ok(coded('overlay_unavailable')(error));
+    assert.ok(coded('network_unreachable')(error));
     assert.match(error.message, /no answer to DELETE \/api\/v2\/unshare within 50 ms/);
     return true;
   });
   const nobody = new ZrokApi(`http://127.0.0.1:${await freePort()}`, 'x');
   await assert.rejects(nobody.shares(), (error: Error) => {
     assert.match(error.message, /nobody listens there/);
-    return coded('overlay_unavailable')(error);
+    return coded('network_unreachable')(error);
   });
 });
 
@@ -207,7 +207,7 @@ test('https where http is spoken says so', async () => {
   const rest = zrokRest(h.fake.url.replace('http:', 'https:'), 'x');
   await assert.rejects(rest({ method: 'GET', path: '/versions' }), (error: unknown) => {
     assert.ok(error instanceof OverlayError);
-    assert.equal(error.code, 'overlay_unavailable');
+    assert.equal(error.code, 'network_unreachable');
     assert.match(error.hint ?? '', /http where https/);
     return true;
   });
