@@ -43,8 +43,9 @@ export const LIMITS = {
   channelQueueBytes: 64 * MiB,
   /** Requests of one channel that wait for an answer. 200 dials at once are normal. */
   channelRequests: 4096,
-  /** One message of a WebSocket that carries a channel. Go sends one for each TLS record, 16 KiB. */
-  wsMessageBytes: MiB,
+  /** One message of a WebSocket that carries a channel: a whole frame with its TLS records. Go sends one message for each
+   * record, Node may put many together. */
+  wsMessageBytes: 20 * MiB,
   /** The head of a proxy's answer. */
   proxyHeadBytes: 16 * KiB,
   /** Messages sealed with one key. At 2^32 the counter of libsodium starts again and the key changes, which Go peers do not

@@ -3,6 +3,8 @@
 //   a header: key i32 · length i32 · value
 // Reading is message-reader.ts.
 
+import { ZitiError } from '../errors.ts';
+import { LIMITS } from '../limits.ts';
 import type { Headers } from './headers.ts';
 
 export interface Message {
@@ -43,6 +45,19 @@ export function encodedHeadersBytes(headers: Headers): number {
   let bytes = 0;
   for (const [, value] of headers) bytes += HEADER_PREFIX_BYTES + value.length;
   return bytes;
+}
+
+/** What we send obeys the caps that we set for others. Throws `frame_…`. */
+export function checkSizes(headers: Headers, body: Uint8Array): void {
+  if (body.length > LIMITS.frameBodyBytes) {
+    throw new ZitiError('frame_body_too_large', `a message of ${body.length} bytes cannot be sent in one piece`);
+  }
+  if (headers.size > LIMITS.frameHeaders) {
+    throw new ZitiError('frame_too_many_headers', `a message with ${headers.size} headers cannot be sent`);
+  }
+  if (encodedHeadersBytes(headers) > LIMITS.frameHeaderBytes) {
+    throw new ZitiError('frame_headers_too_large', 'a message with such large headers cannot be sent');
+  }
 }
 
 function writeHead(
