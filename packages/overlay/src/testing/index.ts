@@ -1,5 +1,11 @@
 // Fakes and suites that belong to the overlay contract.
-export { type OverlayFactory, type OverlayTraits, type OverlayUnderTest, overlayCompliance } from './compliance.ts';
+export {
+  type OverlayFactory,
+  type OverlayTraits,
+  type OverlayUnderTest,
+  overlayCompliance,
+  type ShareAdministrator,
+} from './compliance.ts';
 export { atLeast, coded, digest, everything, type Joined, joined, over } from './connections.ts';
 export { paperNetwork, type ZitiAdmin } from './fake-zrok/ziti-admin.ts';
 export { type FakeZrok, type FakeZrokOptions, type Fault, startFakeZrok } from './fake-zrok.ts';
