@@ -53,12 +53,22 @@ export class Heartbeat {
     });
   }
 
-  #judge(secondLook = false): void {
-    const { clock, lastRead, onSilent, probeMs } = this.#options;
-    const silentMs = clock.now() - lastRead();
-    if (silentMs < probeMs) this.#after(probeMs - ANSWER_MS, () => this.#probe());
-    else if (secondLook) onSilent(silentMs);
-    else this.#after(SECOND_LOOK_MS, () => this.#judge(true));
+  /** The probe was not answered in time. Traffic may speak for the router, until it has been silent for a whole interval. */
+  #judge(): void {
+    const { probeMs } = this.#options;
+    const silentMs = this.#silentMs();
+    if (silentMs >= probeMs) this.#after(SECOND_LOOK_MS, () => this.#condemn());
+    else this.#after(probeMs - silentMs, () => (this.#silentMs() >= probeMs ? this.#judge() : this.#probe()));
+  }
+
+  #condemn(): void {
+    const silentMs = this.#silentMs();
+    if (silentMs >= this.#options.probeMs) this.#options.onSilent(silentMs);
+    else this.#judge();
+  }
+
+  #silentMs(): number {
+    return this.#options.clock.now() - this.#options.lastRead();
   }
 
   #after(ms: number, run: () => void): void {

@@ -70,6 +70,8 @@ export function startTls(
   // An address is checked against the certificate's addresses, and never sent as a server name.
   const name = isIP(target.host) ? {} : { servername: target.host };
   const socket = connect({ ...tls, ...name, host: target.host, socket: raw, rejectUnauthorized: true });
+  // Node would end the TLS connection without the reason.
+  raw.on('error', (error) => socket.destroy(error));
   return awaited(signal, (done, fail) => {
     const onSecure = (): void => done(socket);
     const onError = (cause: Error): void => fail(failureOf(cause, target, peer));

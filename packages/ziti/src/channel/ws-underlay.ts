@@ -24,7 +24,9 @@ export async function openWsUnderlay(options: UnderlayOptions): Promise<Underlay
   const socket = await upgrade(outer, options);
   const stream = createWebSocketStream(socket);
   const inner = await startTls(stream, address, { secureContext }, options);
+  // Neither would be told through the stream.
   socket.on('error', (cause) => inner.destroy(faultOf(cause, options.peer)));
+  outer.on('error', (cause) => inner.destroy(cause));
   inner.once('close', () => {
     stream.destroy();
     outer.destroy();

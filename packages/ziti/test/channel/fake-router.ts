@@ -3,7 +3,7 @@
 
 import { once } from 'node:events';
 import { createServer as createHttpsServer } from 'node:https';
-import type { AddressInfo, Server } from 'node:net';
+import type { AddressInfo, Server, Socket } from 'node:net';
 import { createServer, TLSSocket, type TlsOptions } from 'node:tls';
 import { createWebSocketStream, type WebSocket, WebSocketServer } from 'ws';
 import { Headers } from '../../src/channel/headers.ts';
@@ -104,6 +104,8 @@ export interface FakeRouter extends AsyncDisposable {
   readonly ends: RouterEnd[];
   /** The next connection that nobody took. */
   end(): Promise<RouterEnd>;
+  /** TCP reset of every connection. */
+  reset(): void;
 }
 
 export async function startFakeRouter(options: FakeRouterOptions = {}): Promise<FakeRouter> {
@@ -127,8 +129,8 @@ export async function startFakeRouter(options: FakeRouterOptions = {}): Promise<
   // Router ports ask for a certificate of any kind; who has it is looked at later.
   const inner: TlsOptions = { ...SERVER, requestCert: true, rejectUnauthorized: false, ...options.tls };
   const listener = underlay === 'tls' ? tlsListener(inner, accept) : wssListener(inner, accept);
-  const sockets = new Set<{ destroy(): void }>();
-  listener.on('connection', (socket) => {
+  const sockets = new Set<Socket>();
+  listener.on('connection', (socket: Socket) => {
     sockets.add(socket);
     socket.on('close', () => sockets.delete(socket));
   });
@@ -142,6 +144,9 @@ export async function startFakeRouter(options: FakeRouterOptions = {}): Promise<
     end: () => {
       const end = untaken.shift();
       return end ? Promise.resolve(end) : new Promise((resolve) => waiting.push(resolve));
+    },
+    reset: () => {
+      for (const socket of sockets) socket.resetAndDestroy();
     },
     async [Symbol.asyncDispose]() {
       for (const socket of sockets) socket.destroy();
