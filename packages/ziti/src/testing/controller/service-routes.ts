@@ -89,14 +89,14 @@ export function listSessions(controller: Controller, request: ApiRequest): Answe
     (made) => made.apiSession === apiSession && !made.ended,
   );
   return page(
-    own.map((session) => serviceSessionView(session, controller.routers)),
+    own.map((session) => ({ ...serviceSessionView(session, controller.routers), servicePolicies: [] })),
     request.query,
   );
 }
 
 export function oneSession(controller: Controller, request: ApiRequest, id: string): Answer {
   const session = ownSession(controller, request, id);
-  return ok(serviceSessionView(session, controller.routers));
+  return ok({ ...serviceSessionView(session, controller.routers), servicePolicies: [] });
 }
 
 export function deleteSession(controller: Controller, request: ApiRequest, id: string): Answer {

@@ -57,7 +57,7 @@ export function identityView(identity: Identity): Record<string, unknown> {
     isAdmin: false,
     isDefaultAdmin: false,
     isMfaEnabled: false,
-    roleAttributes: null,
+    roleAttributes: [],
     sdkInfo: {},
     serviceHostingCosts: {},
     serviceHostingPrecedences: {},

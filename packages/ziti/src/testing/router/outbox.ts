@@ -33,6 +33,8 @@ export class Outbox {
   #waiting: (() => void)[] = [];
   #over = false;
   #ending = false;
+  /** A piece is on its way: Node joins what is written behind it into one TLS record. */
+  #splitting = false;
 
   constructor(stream: Duplex, suffered: () => Suffered, random: Random) {
     this.#stream = stream;
@@ -92,7 +94,7 @@ export class Outbox {
 
   /** Writes what may go now; tells after which time to try again, if a timer has to tell. */
   #write(suffered: Suffered): number | undefined {
-    while (this.#queue.length > 0 && !suffered.halfOpen && !this.#stream.writableNeedDrain) {
+    while (this.#queue.length > 0 && !suffered.halfOpen && !this.#splitting && !this.#stream.writableNeedDrain) {
       const now = performance.now();
       const due = this.#due(now);
       const [first] = this.#queue;
@@ -100,10 +102,21 @@ export class Outbox {
       const allowed = this.#allowedBytes(suffered, now);
       if (allowed < 1) return TICK_MS;
       const bytes = this.#take(due, allowed, suffered);
-      const step = suffered.writes?.splitBytes ?? bytes.length;
-      for (let at = 0; at < bytes.length; at += step) this.#stream.write(bytes.subarray(at, at + step));
+      const step = suffered.writes?.splitBytes;
+      if (step === undefined) this.#stream.write(bytes);
+      else this.#writePieces(bytes, step);
     }
     return undefined;
+  }
+
+  /** Each piece is a write, and a TLS record, of its own. */
+  #writePieces(bytes: Buffer, step: number): void {
+    this.#splitting = bytes.length > 0;
+    if (!this.#splitting || this.#over) {
+      this.wake();
+      return;
+    }
+    this.#stream.write(bytes.subarray(0, step), () => this.#writePieces(bytes.subarray(step), step));
   }
 
   #due(now: number): number {
