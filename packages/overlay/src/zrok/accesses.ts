@@ -25,31 +25,39 @@ interface Access {
   readonly record: Record;
 }
 
+/** A refusal made nothing; an answer that did not come may stand for something made, which is left to the sweep. */
+const UNKNOWN_OUTCOME = new Set<unknown>(['network_unreachable', 'dial_aborted']);
+
 export class Accesses {
   readonly #options: AccessesOptions;
   readonly #life = `${randomBytes(8).toString('hex')}.life`;
   readonly #byShare = new Map<string, Promise<Access>>();
+  /** Asked for by dials that ran out of time: they may still be made. */
+  readonly #late: [share: string, access: Promise<Access>][] = [];
+  readonly #closing = new AbortController();
   #bound: Promise<BoundSocket> | undefined;
 
   constructor(options: AccessesOptions) {
     this.#options = options;
   }
 
-  /** Resolves with whether it was made now. Rejects `share_unknown`, `not_permitted`. */
-  async ensure(share: string): Promise<boolean> {
+  /** Resolves with whether it was made now. Rejects `share_unknown`, `not_permitted`, and with the signal's reason. */
+  async ensure(share: string, signal: AbortSignal): Promise<boolean> {
     const known = this.#byShare.get(share);
-    if (known) {
-      await known;
-      return false;
+    const access = known ?? this.#make(share);
+    if (!known) {
+      this.#byShare.set(share, access);
+      // A refusal is not kept: the next dial asks again.
+      access.catch(() => this.#drop(share, access));
     }
-    const making = this.#make(share);
-    this.#byShare.set(share, making);
-    // A refusal is not kept: the next dial asks again.
-    making.catch(() => {
-      if (this.#byShare.get(share) === making) this.#byShare.delete(share);
-    });
-    await making;
-    return true;
+    try {
+      await waited(signal, access);
+    } catch (error) {
+      // Whoever dials next does not wait for an answer that did not come in time.
+      if (signal.aborted && this.#drop(share, access)) this.#late.push([share, access]);
+      throw error;
+    }
+    return !known;
   }
 
   /** It turned out to be worth nothing: its share was removed, or somebody removed it. */
@@ -59,12 +67,17 @@ export class Accesses {
     if (access) void this.#remove(share, access);
   }
 
-  /** Removes all. Never rejects; what cannot be removed in time is swept later. */
+  /** Removes all. Never rejects; what cannot be removed in time, or is being made, is swept later. */
   async close(): Promise<void> {
-    const all = [...this.#byShare];
+    this.#closing.abort();
+    const all = [...this.#byShare, ...this.#late.splice(0)];
     this.#byShare.clear();
     await Promise.all(all.map(([share, access]) => this.#remove(share, access)));
     await (await this.#bound)?.close();
+  }
+
+  #drop(share: string, access: Promise<Access>): boolean {
+    return this.#byShare.get(share) === access && this.#byShare.delete(share);
   }
 
   async #make(share: string): Promise<Access> {
@@ -74,11 +87,11 @@ export class Accesses {
     const mark = randomBytes(10).toString('hex');
     const record = await records.add({ accessTo: share, mark }, this.#life);
     try {
-      const frontendToken = await api.access({ envZId, token: share, bindAddress: bindAddressOf(mark) });
+      const { signal } = this.#closing;
+      const frontendToken = await api.access({ envZId, token: share, bindAddress: bindAddressOf(mark) }, { signal });
       return { frontendToken, record };
     } catch (error) {
-      // A refusal made nothing; an answer that did not come may have, and is left to the sweep.
-      if ((error as { code?: unknown }).code !== 'network_unreachable') await record.remove();
+      if (!UNKNOWN_OUTCOME.has((error as { code?: unknown }).code)) await record.remove();
       throw error;
     }
   }
@@ -93,4 +106,14 @@ export class Accesses {
       log.debug({ share, error: (error as Error).message }, 'an access was not removed');
     }
   }
+}
+
+/** The work goes on for others who wait for it. */
+function waited<T>(signal: AbortSignal, work: Promise<T>): Promise<T> {
+  return new Promise((resolve, reject) => {
+    const onAbort = (): void => reject(signal.reason);
+    work.then(resolve, reject).finally(() => signal.removeEventListener('abort', onAbort));
+    if (signal.aborted) onAbort();
+    else signal.addEventListener('abort', onAbort, { once: true });
+  });
 }

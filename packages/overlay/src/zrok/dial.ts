@@ -29,13 +29,13 @@ export async function dialShare(
     network.dial(share, { timeoutMs: Math.max(1, until - Date.now()), signal: stop.signal });
   try {
     if (signal?.aborted) onAbort();
-    const isNew = await waited(stop.signal, accesses.ensure(share));
+    const isNew = await accesses.ensure(share, stop.signal);
     try {
       return await dial();
     } catch (error) {
       if (isNew || !(error instanceof OverlayError) || !NO_RIGHT.has(error.code)) throw error;
       accesses.forget(share);
-      await waited(stop.signal, accesses.ensure(share));
+      await accesses.ensure(share, stop.signal);
       return await dial();
     }
   } catch (error) {
@@ -45,16 +45,6 @@ export async function dialShare(
     clearTimeout(timer);
     signal?.removeEventListener('abort', onAbort);
   }
-}
-
-/** The work goes on for others who wait for it. */
-function waited<T>(signal: AbortSignal, work: Promise<T>): Promise<T> {
-  return new Promise((resolve, reject) => {
-    const onAbort = (): void => reject(signal.reason);
-    work.then(resolve, reject).finally(() => signal.removeEventListener('abort', onAbort));
-    if (signal.aborted) onAbort();
-    else signal.addEventListener('abort', onAbort, { once: true });
-  });
 }
 
 function late(share: string, timeoutMs: number): OverlayError {

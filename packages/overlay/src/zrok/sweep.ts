@@ -20,8 +20,9 @@ export async function sweep(options: SweepOptions): Promise<void> {
     accesses ??= options.api.accesses(options.envZId, callOf(options));
     return accesses;
   };
-  // One after the other: the controller would queue them anyway.
-  for (const record of dead) await sweepOne(record, listed, options);
+  // Accesses first: those of a removed share are shown to nobody. One after the other: the controller would queue them anyway.
+  const order = [...dead].sort((a, b) => Number('share' in a.made) - Number('share' in b.made));
+  for (const record of order) await sweepOne(record, listed, options);
 }
 
 async function sweepOne(record: Record, listed: () => Promise<ZrokAccess[]>, options: SweepOptions): Promise<void> {
