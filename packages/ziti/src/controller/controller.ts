@@ -1,6 +1,7 @@
 // The control half of the client, put together: who answers (controllers), the login (api-session over logins), requests
 // with it (api), services, service sessions. See types.ts for what it promises.
 
+import { setMaxListeners } from 'node:events';
 import { proxyFromEnvironment } from '../channel/proxy.ts';
 import type { OpenSocket } from '../channel/underlay.ts';
 import { type Clock, SYSTEM_CLOCK } from '../clock.ts';
@@ -41,6 +42,8 @@ export function createController(identity: ZitiIdentity, options: ControllerOpti
   const api = createApi({ client, controllers, sessions });
   const services = createServices(api, controllers, clock);
   const stopping = new AbortController();
+  // As many listen as sessions are being made.
+  setMaxListeners(0, stopping.signal);
   const serviceSessions = createServiceSessions({
     api,
     sessions,
