@@ -40,7 +40,7 @@ export async function openTlsUnderlay(options: UnderlayOptions): Promise<Underla
 
 /** Straight or through a proxy. */
 export async function openTcp({ address, openSocket, peer, signal }: UnderlayOptions): Promise<Duplex> {
-  const connected = openSocket && (await taken(openSocket(address, signal), signal));
+  const connected = openSocket && (await taken(openSocket(address, signal), signal, peer));
   return connected ?? connectTcp(address, { signal, code: 'router_unreachable', peer });
 }
 
@@ -88,13 +88,18 @@ export function startTls(
 }
 
 /** A socket that somebody else opens: not waited for longer than we do, and not kept when it comes too late. */
-function taken(opening: Promise<Socket | undefined>, signal: AbortSignal): Promise<Socket | undefined> {
+function taken(opening: Promise<Socket | undefined>, signal: AbortSignal, peer: string): Promise<Socket | undefined> {
   return awaited(signal, (done, fail) => {
     let late = false;
-    opening.then((socket) => {
+    const onSocket = (socket: Socket | undefined): void => {
       if (late && socket) discard(socket);
       else done(socket);
-    }, fail);
+    };
+    const onError = (cause: Error): void => {
+      const failed = `${peer} cannot be reached: ${reasonOf(cause)}`;
+      fail(cause instanceof ZitiError ? cause : new ZitiError('router_unreachable', failed, { cause }));
+    };
+    opening.then(onSocket, onError);
     return (failed) => {
       late = failed;
     };

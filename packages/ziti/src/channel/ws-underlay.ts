@@ -3,8 +3,9 @@
 // channel's: it shows our certificate and verifies the router. The outer one only has to get us there, so it may also be one of
 // a public CA; no token and no frame goes into it but through the inner one.
 
+import { Duplex } from 'node:stream';
 import { rootCertificates, type TLSSocket } from 'node:tls';
-import { createWebSocketStream, WebSocket } from 'ws';
+import { type RawData, WebSocket } from 'ws';
 import { ZitiError } from '../errors.ts';
 import { LIMITS } from '../limits.ts';
 import { awaited } from './awaited.ts';
@@ -13,6 +14,8 @@ import { openTcp, showing, startTls, trustOf } from './tls-underlay.ts';
 import { hostPort, type Underlay, type UnderlayOptions } from './underlay.ts';
 
 const PATH = '/ws';
+/** Of one message of ours. Routers read a message whole, and gateways on the way have limits of their own. */
+const PIECE_BYTES = 64 * 1024;
 
 export async function openWsUnderlay(options: UnderlayOptions): Promise<Underlay> {
   const { address, identity } = options;
@@ -22,7 +25,7 @@ export async function openWsUnderlay(options: UnderlayOptions): Promise<Underlay
   const anywhere = trust.ca === undefined ? trust : { ...trust, ca: [identity.caPem, ...rootCertificates] };
   const outer = await startTls(await openTcp(options), address, { ...anywhere, ALPNProtocols: ['http/1.1'] }, options);
   const socket = await upgrade(outer, options);
-  const stream = createWebSocketStream(socket);
+  const stream = new MessageStream(socket);
   const inner = await startTls(stream, address, { secureContext }, options);
   // Neither would be told through the stream.
   socket.on('error', (cause) => inner.destroy(faultOf(cause, options.peer)));
@@ -71,4 +74,38 @@ function faultOf(cause: NodeJS.ErrnoException, peer: string): Error {
   return new ZitiError('ws_message_too_large', `${peer} sent a WebSocket message over ${LIMITS.wsMessageBytes} bytes`, {
     cause,
   });
+}
+
+/** The bytes of the messages, both ways. */
+class MessageStream extends Duplex {
+  readonly #socket: WebSocket;
+
+  constructor(socket: WebSocket) {
+    super();
+    this.#socket = socket;
+    socket.on('message', (data: RawData) => {
+      if (!this.push(data as Buffer)) socket.pause();
+    });
+    socket.on('close', () => this.push(null));
+  }
+
+  override _read(): void {
+    if (this.#socket.isPaused) this.#socket.resume();
+  }
+
+  override _write(chunk: Buffer, _encoding: BufferEncoding, done: (error?: Error | null) => void): void {
+    let at = 0;
+    for (; at + PIECE_BYTES < chunk.length; at += PIECE_BYTES) this.#socket.send(chunk.subarray(at, at + PIECE_BYTES));
+    this.#socket.send(chunk.subarray(at), done);
+  }
+
+  override _final(done: () => void): void {
+    this.#socket.close();
+    done();
+  }
+
+  override _destroy(error: Error | null, done: (error: Error | null) => void): void {
+    this.#socket.terminate();
+    done(error);
+  }
 }

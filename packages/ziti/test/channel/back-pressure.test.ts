@@ -10,24 +10,53 @@ const body = Buffer.alloc(16 * 1024, 7);
 /** More than sockets and their buffers take. */
 const FLOOD_BYTES = 30 * 1024 * 1024;
 
-test('a router that reads nothing makes the channel unwritable, and reading makes it writable again', async () => {
-  await using it = await opened();
-  const { channel, end } = it;
-  assert.equal(channel.writable, true);
-  end.socket.pause();
-  let sent = 0;
-  while (channel.writable) {
-    channel.send(DATA, new Headers(), body);
-    sent += 1;
-    if (sent % 16 === 0) await new Promise((resolve) => setImmediate(resolve));
-  }
-  assert.ok(channel.bufferedBytes >= LIMITS.channelSoftQueueBytes, `${channel.bufferedBytes}`);
-  const room = new Promise<void>((resolve) => channel.onDrain(resolve));
-  end.socket.resume();
-  await room;
-  assert.equal(channel.writable, true);
-  for (let count = 0; count < sent; count += 1) await end.message(DATA);
-});
+for (const underlay of ['tls', 'wss'] as const) {
+  test(`${underlay}: a router that reads nothing makes the channel unwritable, and reading makes it writable again`, async () => {
+    await using it = await opened({ underlay });
+    const { channel, end } = it;
+    assert.equal(channel.writable, true);
+    end.socket.pause();
+    let sent = 0;
+    while (channel.writable) {
+      channel.send(DATA, new Headers(), body);
+      sent += 1;
+      if (sent % 16 === 0) await new Promise((resolve) => setImmediate(resolve));
+    }
+    assert.ok(channel.bufferedBytes >= LIMITS.channelSoftQueueBytes, `${channel.bufferedBytes}`);
+    const room = new Promise<void>((resolve) => channel.onDrain(resolve));
+    end.socket.resume();
+    await room;
+    assert.equal(channel.writable, true);
+    for (let count = 0; count < sent; count += 1) await end.message(DATA);
+  });
+
+  test(`${underlay}: a paused channel takes nothing more from the socket, delivers nothing, and loses nothing`, async () => {
+    await using it = await opened({ underlay });
+    const { channel, end, messages } = it;
+    end.send(DATA, new Headers(), 'first');
+    await it.arrived((message) => text(message) === 'first');
+    channel.pause();
+    let queued = 0;
+    for (let bytes = 0; bytes < FLOOD_BYTES; bytes += body.length) {
+      end.send(DATA, new Headers().setU32(1000, queued), body);
+      queued += 1;
+    }
+    // The router's queue stands: nobody reads.
+    let before = -1;
+    while (end.socket.writableLength !== before) {
+      before = end.socket.writableLength;
+      await new Promise((resolve) => setTimeout(resolve, 20));
+    }
+    assert.ok(before > FLOOD_BYTES / 4, `${before} bytes wait at the router`);
+    assert.equal(messages.length, 1);
+    channel.resume();
+    await it.arrived((message) => message.headers.u32(1000) === queued - 1);
+    assert.deepEqual(
+      messages.slice(1).map(({ headers }) => headers.u32(1000)),
+      Array.from({ length: queued }, (_, index) => index),
+    );
+  });
+}
 
 test('writers take turns, in the order they came, and each is called once', async () => {
   await using it = await opened();
@@ -100,33 +129,6 @@ test('who never waits for room loses the channel at the cap, not the memory', as
   assert.ok(sent * 1024 * 1024 <= LIMITS.channelQueueBytes + 2 * 1024 * 1024, `${sent} MiB`);
   const { by, error } = await it.channel.closed;
   assert.deepEqual([by, error.code], ['fault', 'channel_overflow']);
-});
-
-test('a paused channel takes nothing more from the socket, delivers nothing, and loses nothing', async () => {
-  await using it = await opened();
-  const { channel, end, messages } = it;
-  end.send(DATA, new Headers(), 'first');
-  await it.arrived((message) => text(message) === 'first');
-  channel.pause();
-  let queued = 0;
-  for (let bytes = 0; bytes < FLOOD_BYTES; bytes += body.length) {
-    end.send(DATA, new Headers().setU32(1000, queued), body);
-    queued += 1;
-  }
-  // The router's queue stands: nobody reads.
-  let before = -1;
-  while (end.socket.writableLength !== before) {
-    before = end.socket.writableLength;
-    await new Promise((resolve) => setTimeout(resolve, 20));
-  }
-  assert.ok(before > FLOOD_BYTES / 4, `${before} bytes wait at the router`);
-  assert.equal(messages.length, 1);
-  channel.resume();
-  await it.arrived((message) => message.headers.u32(1000) === queued - 1);
-  assert.deepEqual(
-    messages.slice(1).map(({ headers }) => headers.u32(1000)),
-    Array.from({ length: queued }, (_, index) => index),
-  );
 });
 
 test('pausing between two messages of one chunk holds the second one back', async () => {

@@ -12,6 +12,7 @@ import { MessageReader } from '../../src/channel/message-reader.ts';
 import type { ChannelIdentity } from '../../src/channel/underlay.ts';
 import { createTestPki } from '../../src/testing/pki/pki.ts';
 
+const RECORD_BYTES = 16_406;
 const pki = createTestPki();
 const server = pki.issue({
   commonName: 'router',
@@ -43,8 +44,8 @@ export interface FakeRouterOptions {
 /** One accepted connection. */
 export class RouterEnd {
   readonly socket: TLSSocket;
-  /** Around it, on wss. */
-  webSocket: WebSocket | undefined;
+  /** Sends a WebSocket message of so many bytes, on wss. */
+  oversized: (bytes: number) => void = () => {};
   readonly received: Message[] = [];
   readonly #reader = new MessageReader('client');
   readonly #waiting: { type: number; resolve: (message: Message) => void }[] = [];
@@ -113,14 +114,14 @@ export async function startFakeRouter(options: FakeRouterOptions = {}): Promise<
   const ends: RouterEnd[] = [];
   const untaken: RouterEnd[] = [];
   const waiting: ((end: RouterEnd) => void)[] = [];
-  const accept = (socket: TLSSocket, webSocket?: WebSocket): void => {
+  const accept = (socket: TLSSocket, sendMessage?: (bytes: number) => void): void => {
     if (options.raw) {
       socket.on('error', () => {});
       options.raw(socket);
       return;
     }
     const end = new RouterEnd(socket, options);
-    end.webSocket = webSocket;
+    if (sendMessage) end.oversized = sendMessage;
     ends.push(end);
     const next = waiting.shift();
     if (next) next(end);
@@ -163,22 +164,39 @@ function tlsListener(tls: TlsOptions, accept: (socket: TLSSocket) => void): Serv
 }
 
 /** As openziti/transport wss/listener.go: no client certificate outside, TLS again inside the messages. */
-function wssListener(tls: TlsOptions, accept: (socket: TLSSocket, webSocket: WebSocket) => void): Server {
+function wssListener(
+  tls: TlsOptions,
+  accept: (socket: TLSSocket, sendMessage: (bytes: number) => void) => void,
+): Server {
   const listener = createHttpsServer(SERVER);
   listener.on('tlsClientError', () => {});
   const upgrades = new WebSocketServer({ server: listener, path: '/ws', perMessageDeflate: true });
   upgrades.on('connection', (webSocket) => {
     webSocket.on('error', () => {});
-    const stream = createWebSocketStream(webSocket);
+    const sendWhole = webSocket.send.bind(webSocket);
+    const oversized = (bytes: number): void => sendWhole(Buffer.alloc(bytes));
+    const stream = createWebSocketStream(asGoSends(webSocket));
     stream.on('error', () => {});
     const inner = new TLSSocket(stream, { ...tls, isServer: true });
     inner.on('error', () => {});
     webSocket.on('close', () => inner.destroy());
     inner.once('secure', () => {
       if (tls.rejectUnauthorized && !inner.authorized) inner.destroy();
-      else accept(inner, webSocket);
+      else accept(inner, oversized);
     });
   });
   listener.on('close', () => upgrades.close());
   return listener;
+}
+
+/** Go sends a message for each TLS record; Node would put all that waits into one. */
+function asGoSends(webSocket: WebSocket): WebSocket {
+  const send = webSocket.send.bind(webSocket);
+  const inRecords = (data: Buffer, done?: (error?: Error) => void): void => {
+    let at = 0;
+    for (; at + RECORD_BYTES < data.length; at += RECORD_BYTES) send(data.subarray(at, at + RECORD_BYTES));
+    send(data.subarray(at), done);
+  };
+  Object.assign(webSocket, { send: inRecords });
+  return webSocket;
 }

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import { createServer as createHttpsServer } from 'node:https';
-import { createServer as createTcpServer } from 'node:net';
+import { createServer as createTcpServer, Socket } from 'node:net';
 import { test } from 'node:test';
 import { Headers } from '../../src/channel/headers.ts';
 import { encodeMessage } from '../../src/channel/message.ts';
@@ -193,9 +193,23 @@ test('a WebSocket message over the cap ends the channel with its own code', asyn
   const channel = await open(router.url);
   channel.onMessage = () => {};
   const end = await router.end();
-  end.webSocket?.send(Buffer.alloc(LIMITS.wsMessageBytes + 1));
+  end.oversized(LIMITS.wsMessageBytes + 1);
   const { by, error } = await channel.closed;
   assert.deepEqual([by, error.code], ['fault', 'ws_message_too_large']);
+});
+
+test('another way to open sockets that fails, hangs or comes too late is no worse than a bad network', async () => {
+  const failing = async (): Promise<undefined> => {
+    throw new Error('no way');
+  };
+  const url = 'tls:router.test:3022';
+  await assert.rejects(open(url, { proxy: failing }), { code: 'router_unreachable', message: /no way$/ });
+  const late = new Socket();
+  let give: (socket: Socket) => void = () => {};
+  const hanging = (): Promise<Socket> => new Promise((resolve) => (give = resolve));
+  await assert.rejects(open(url, { proxy: hanging, timeoutMs: 20 }), { code: 'router_timeout' });
+  give(late);
+  await once(late, 'close');
 });
 
 test('no error repeats the token', async () => {
