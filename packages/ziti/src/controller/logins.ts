@@ -98,6 +98,8 @@ export function createLogins({ identity, client, controllers, choice, clock, log
         log.debug({ kind, status: outcome.refusal.status, code: outcome.refusal.code }, 'login refused');
         refusals.push(outcome.refusal);
       }
+      const [first] = refusals;
+      if (first !== undefined && refusals.every(trouble)) throw troubled(first, 'logging in', controllers.urls);
       throw loginRefused(identity, kinds, refusals, controllers.urls, clock.wall());
     },
     async refresh(old, signal) {
