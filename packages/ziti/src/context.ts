@@ -2,6 +2,7 @@
 // with it. Nothing is asked of the network before the first use.
 
 import { openChannel } from './channel/open-channel.ts';
+import { proxyFromEnvironment } from './channel/proxy.ts';
 import { createController } from './controller/controller.ts';
 import type { LoginChoice } from './controller/logins.ts';
 import type { Controller, ControllerState, Service } from './controller/types.ts';
@@ -66,7 +67,8 @@ export class ZitiContext implements AsyncDisposable {
     this.#stopListening = controller.onRenewed((session) => this.#routers.renewed(session));
   }
 
-  /** `identity`: a parsed one, or the name of its file. Rejects with `identity_…`, `crypto_unavailable`. */
+  /** `identity`: a parsed one, or the name of its file. Rejects with `identity_…`, `proxy_invalid`,
+   * `crypto_unavailable`. */
   static async open(identity: ZitiIdentity | string, options: ZitiContextOptions = {}): Promise<ZitiContext> {
     const [parsed, sodium] = await Promise.all([
       typeof identity === 'string' ? loadIdentity(identity) : identity,
@@ -146,6 +148,7 @@ function contextClosed(): ZitiError {
 }
 
 function opener(identity: ZitiIdentity): ChannelOpener {
+  const proxy = proxyFromEnvironment();
   return ({ url, session, timeoutMs, signal }) =>
-    openChannel({ url, identity, token: session.token, timeoutMs, signal });
+    openChannel({ url, identity, token: session.token, timeoutMs, signal, proxy });
 }

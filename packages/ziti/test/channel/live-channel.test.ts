@@ -4,7 +4,7 @@ import { test } from 'node:test';
 import { Headers } from '../../src/channel/headers.ts';
 import { encodeMessage } from '../../src/channel/message.ts';
 import { LIMITS } from '../../src/limits.ts';
-import { ManualClock } from './clock.ts';
+import { manualClock } from '../manual-clock.ts';
 import { type Opened, opened, replyTo, settled, text } from './opened.ts';
 import { startRelay } from './relay.ts';
 
@@ -200,27 +200,27 @@ test('closing sends what is queued, then nothing goes in or out', async () => {
 });
 
 test('closing does not wait for a router that takes nothing', async () => {
-  const clock = new ManualClock();
+  const clock = manualClock();
   await using it = await opened({}, { clock });
   it.end.socket.pause();
   it.channel.send(DATA, new Headers(), Buffer.alloc(15_000_000));
   const closing = it.channel.close();
-  clock.pass(1000);
+  await clock.advance(1000);
   assert.equal((await closing).error.code, 'channel_closed');
 });
 
 test('a silent router is given up', async () => {
-  const clock = new ManualClock();
+  const clock = manualClock();
   await using it = await opened({ answersProbes: false }, { clock });
-  const request = it.channel.request(60783, new Headers(), undefined, { timeoutMs: 100_000 });
+  const request = settled(it.channel.request(60783, new Headers(), undefined, { timeoutMs: 100_000 }));
   it.channel.pause();
-  clock.pass(60_000);
+  await clock.advance(60_000);
   it.channel.resume();
-  clock.pass(40_000);
+  await clock.advance(40_000);
   const { by, error } = await it.channel.closed;
   assert.deepEqual([by, error.code], ['fault', 'channel_silent']);
   assert.match(error.message, /^edge router tls:127\.0\.0\.1:[0-9]+ has said nothing for 3[01] s$/);
-  assert.equal(await settled(request), 'channel_silent');
+  assert.equal(await request, 'channel_silent');
 });
 
 test('messages that are too large to be sent are refused, and the channel lives', async () => {

@@ -36,12 +36,12 @@ interface TraceRecord {
 
 const root = fileURLToPath(new URL('../../../../', import.meta.url));
 const fixtures = fileURLToPath(new URL('../fixtures/traces/', import.meta.url));
-const all = ['../shared/ziti-traces', '../../shared/ziti-traces'].map((path) => join(root, path)).find(existsSync);
+const all = [process.env.ZITI_TRACES_DIR ?? join(root, '../shared/ziti-traces')].find(existsSync);
 const sodium = await loadSodium();
 
 for (const folder of [fixtures, all]) {
   if (folder === undefined) {
-    test('all recordings', (t) => t.skip('THE RECORDINGS ARE NOT HERE: shared/ziti-traces is absent'));
+    test('all recordings', (t) => t.skip('THE RECORDINGS ARE NOT HERE: ../shared/ziti-traces is absent'));
     continue;
   }
   const where = folder === fixtures ? 'fixtures' : 'all recordings';
