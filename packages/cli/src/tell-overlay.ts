@@ -15,7 +15,8 @@ export function tellOverlay(
 /** Until there is an overlay that asks who one is. */
 export function tellUnused(program: string, flags: CommonFlags): void {
   for (const name of ['identity', 'access'] as const) {
-    if (flags[name] !== undefined)
+    // An OpenZiti network knows who one is.
+    if (flags[name] !== undefined && !(name === 'identity' && flags.overlay === 'ziti'))
       say(`${program}: --${name} is not used: the local overlay knows its user by the state folder`);
   }
 }

@@ -4,6 +4,8 @@ export { type StateFolder, stateFolder } from './home.ts';
 export { type BindOptions, type BoundSocket, bindSocket } from './local/bind-socket.ts';
 export { socketBehind } from './local/connect-socket.ts';
 export { createLocalOverlay, type LocalLog, type LocalOverlayOptions } from './local/driver.ts';
+export type { OverlayLog } from './log.ts';
+export { disableZrok, enableZrok, enrollZiti } from './membership.ts';
 export { type OpenedOverlay, type OpenOverlayOptions, openOverlay } from './open-overlay.ts';
 export type {
   Connection,
@@ -14,5 +16,6 @@ export type {
   OverlayKind,
   PeerHint,
   ShareInfo,
+  ShareOptions,
 } from './overlay.ts';
 export { checkShareToken, isShareToken, randomShareToken } from './share-token.ts';

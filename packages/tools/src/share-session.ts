@@ -16,7 +16,19 @@ const REQUEST_WAIT_MS = 60_000;
 const START_MS = 150_000;
 const FAIL_GRACE_MS = 1000;
 /** What a person must mend first. */
-const FINAL = new Set(['share_unknown', 'bad_token', 'overlay_unavailable', 'state_folder_unsafe']);
+const FINAL = new Set([
+  'share_unknown',
+  'bad_token',
+  'overlay_unavailable',
+  'state_folder_unsafe',
+  'not_permitted',
+  'identity_invalid',
+  'identity_refused',
+  'not_enabled',
+  'zrok_files_invalid',
+  'account_refused',
+  'environment_refused',
+]);
 /** A host that our program cannot talk to. */
 const NOT_OURS = new Set(['link_version', 'link_protocol']);
 /** A host that will not have us; one that is full or leaving says when to come back. */

@@ -41,8 +41,14 @@ export function overlayError(error: unknown): unknown {
   if (!(error instanceof ZitiError)) return error;
   return new OverlayError(overlayCode(error.code), error.message, {
     cause: error,
-    ...(error.hint === undefined ? {} : { hint: error.hint }),
+    ...(error.hint === undefined ? {} : { hint: inOurVoice(error.hint) }),
   });
+}
+
+/** The client writes sentences, our programs lines: lower-case, no final period. */
+function inOurVoice(hint: string): string {
+  const line = hint.replace(/\.$/, '');
+  return /^[A-Z][a-z]* /.test(line) ? line.charAt(0).toLowerCase() + line.slice(1) : line;
 }
 
 /** Of a connection that was there: whatever ended it, it is lost. */
@@ -50,7 +56,10 @@ export function connectionError(error: Error): OverlayError {
   if (error instanceof OverlayError) return error;
   const hint = error instanceof ZitiError ? error.hint : undefined;
   const code = error instanceof ZitiError && error.code.startsWith('crypto_') ? 'peer_incompatible' : 'connection_lost';
-  return new OverlayError(code, error.message, { cause: error, ...(hint === undefined ? {} : { hint }) });
+  return new OverlayError(code, error.message, {
+    cause: error,
+    ...(hint === undefined ? {} : { hint: inOurVoice(hint) }),
+  });
 }
 
 function overlayCode(code: ZitiErrorCode): OverlayErrorCode {

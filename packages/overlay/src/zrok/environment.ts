@@ -5,6 +5,7 @@ import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { OverlayError } from '../errors.ts';
 import { userHome } from '../home.ts';
+import { SHOWN_CHARS } from './limits.ts';
 
 export interface ZrokEnvironment {
   /** Secret: whoever has it is the account. */
@@ -91,7 +92,11 @@ export function requireEnabled({ environment, path }: ZrokRoot): ZrokEnvironment
 function originOf(endpoint: string): string {
   const url = URL.canParse(endpoint) ? new URL(endpoint) : undefined;
   if (url?.protocol === 'http:' || url?.protocol === 'https:') return url.origin;
-  throw invalid(`the zrok API endpoint ${JSON.stringify(endpoint.slice(0, 100))} is no http(s) URL`);
+  throw new OverlayError(
+    'zrok_files_invalid',
+    `the zrok API endpoint ${JSON.stringify(endpoint.slice(0, SHOWN_CHARS))} is no http(s) URL`,
+    { hint: 'as in https://zrok.example.com; it stands in ZROK2_API_ENDPOINT, or in a file of ~/.zrok2' },
+  );
 }
 
 /** A file that is absent or broken counts as empty, as for the zrok programs. */
