@@ -281,9 +281,11 @@ export class ZitiConnection extends Duplex {
   /** `ended`: nothing is missing from what was received. */
   #onGone(error: ZitiError, ended: boolean): void {
     if (this.#gone) return;
-    const { channel, id } = this.#options;
+    const { channel, id, sealing } = this.#options;
     channel.remove(id);
     this.#gone = error;
+    // Nothing can be sealed or opened any more.
+    sealing?.dispose();
     const complete = ended || (this.#finished && this.writableEnded);
     if (this.#secured) {
       this.destroy(error);

@@ -87,7 +87,7 @@ async function attempt(
   const stale = before === undefined && !known.permissions.includes('Dial');
   const service = stale ? await deadline.race(controller.service(name, { refresh: true, signal })) : known;
   requireDial(service);
-  const { session, login } = await sessionFor(service, controller, deadline, before?.session);
+  const { session, login } = await sessionFor(service, dialling, deadline, before?.session);
   deadline.stage = 'no edge router could be reached';
   const avoid = new Set(before?.router === undefined ? [] : [before.router]);
   try {
@@ -124,7 +124,7 @@ function requireDial(service: Service): void {
 /** A session and the login it belongs to: channels of another login would refuse it. */
 async function sessionFor(
   service: Service,
-  controller: Controller,
+  { controller, routers }: Dialling,
   deadline: Deadline,
   refused: ServiceSession | undefined,
 ): Promise<{ session: ServiceSession; login: ApiSession }> {
@@ -133,9 +133,17 @@ async function sessionFor(
   for (;;) {
     const session = await deadline.race(controller.dialSession(service, renew ? { renew, signal } : { signal }));
     const login = await deadline.race(controller.apiSession(signal));
-    if (session.apiSessionId === login.id) return { session, login };
-    // Somebody logged in again between the two.
-    renew = session;
+    renew = undefined;
+    if (session.apiSessionId !== login.id) {
+      // Somebody logged in again between the two.
+      renew = session;
+      continue;
+    }
+    const ask = (): Promise<unknown> =>
+      controller.refreshRouters(session, signal).catch((error: ZitiError) => {
+        if (error.code === 'session_lost') renew = session;
+      });
+    if (!(await deadline.race(routers.doubts.settle(login.id, ask)))) return { session, login };
   }
 }
 

@@ -64,7 +64,6 @@ export class EdgeChannel {
       pauseMs: timing.pauseMs,
       pause: () => channel.pause(),
       resume: () => channel.resume(),
-      alone: () => this.use === 'dial' && this.#receivers.size <= 1,
     });
     channel.onMessage = (message) => this.#deliver(message);
     void channel.closed.then((reason) => this.#onClosed(reason));
@@ -144,7 +143,6 @@ export class EdgeChannel {
     this.#idle = undefined;
     this.#receivers.set(id, receiver);
     if (receiver.connType === CONN_TYPES.bind) this.#binds += 1;
-    this.gate.joined();
   }
 
   #deliver(message: Message): void {

@@ -24,6 +24,8 @@ export interface EdgeRouterEnv {
   readonly open: ChannelOpener;
   readonly timing: Timing;
   readonly log: ZitiLog;
+  /** A channel was lost: perhaps the login is, too. */
+  readonly onDoubt: (session: ApiSession) => void;
   /** A router does not accept this login, though nothing says so but the end of the channel. */
   readonly onDistrust: (session: ApiSession) => void;
 }
@@ -188,8 +190,9 @@ export class EdgeRouter {
 
   #onClosed(channel: EdgeChannel, reason: CloseReason): void {
     this.#channels.delete(channel);
-    const { log, timing, onDistrust } = this.#env;
+    const { log, timing, onDoubt, onDistrust } = this.#env;
     if (reason.by === 'us') return;
+    onDoubt(channel.session);
     log.info({ router: this.name, use: channel.use, error: reason.error.code }, 'channel lost');
     this.#lastError = reason.error.message;
     // A token that is not accepted shows as a Hello that is answered and a channel that is closed, up to 5 s later.

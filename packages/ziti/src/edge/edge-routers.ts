@@ -4,25 +4,30 @@
 import type { ApiSession, EdgeRouterInfo } from '../controller/types.ts';
 import { ZitiError } from '../errors.ts';
 import { withSignal } from './deadline.ts';
+import { Doubts } from './doubts.ts';
 import type { EdgeChannel } from './edge-channel.ts';
 import { EdgeRouter, type EdgeRouterEnv, type RouterState } from './edge-router.ts';
 
 /** Routers that are tried at the same time when we have a channel to none. */
 const RACE = 4;
 
+export interface EdgeRoutersEnv extends Omit<EdgeRouterEnv, 'onDoubt'> {}
+
 export class EdgeRouters {
+  readonly doubts: Doubts;
   readonly #env: EdgeRouterEnv;
   readonly #routers = new Map<string, EdgeRouter>();
   /** When we last looked for a better way than the one we have. */
   readonly #explored = new Map<EdgeRouter, number>();
   #closed: ZitiError | undefined;
 
-  constructor(env: EdgeRouterEnv) {
+  constructor(env: EdgeRoutersEnv) {
+    this.doubts = new Doubts(env.timing.doubtMs);
     const onDistrust = (session: ApiSession): void => {
       // A login that another router talks to is good: that one channel ended for another reason.
       if (![...this.#routers.values()].some((router) => router.trusts(session))) env.onDistrust(session);
     };
-    this.#env = { ...env, onDistrust };
+    this.#env = { ...env, onDistrust, onDoubt: ({ id }) => this.doubts.raise(id) };
   }
 
   /** For a dial: `avoid` names routers that just said no; they come last. Rejects when no router can be reached. */

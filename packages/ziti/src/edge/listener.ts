@@ -107,7 +107,7 @@ export class ZitiListener {
     this.#options = options;
     this.#env = env;
     this.#weight = { cost: options.cost ?? 0, precedence: options.precedence ?? 'default' };
-    this.#standings = new Standings(service, env.controller, env.sodium, this.#closing.signal);
+    this.#standings = new Standings(service, env, this.#closing.signal);
   }
 
   /** Called once. Resolves when callers can come. Rejects at once if the network says no, else with `bind_timeout`, and the

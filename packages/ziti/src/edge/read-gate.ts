@@ -1,7 +1,7 @@
 // When a channel is not read: while one of its connections, or all together, hold more than they may and nobody takes it. The
-// protocol has no windows of its own, so the only brake is the socket, and it brakes all streams of the channel at once (seen:
-// a host channel that is not read for 5 s makes every dial to its listeners fail). Hence the rule: not read for `pauseMs` at
-// most, then the reader that caused it is given up. A stream that has the channel to itself harms nobody and may wait forever.
+// protocol has no windows of its own, so the only brake is the socket, and it brakes all streams of the channel at once, then
+// those of the channel at the other end (seen: after some 20 MB a host that is not read answers no dial any more). Hence:
+// not read for `pauseMs` at most; then a reader that took something may go on, one that took nothing is given up.
 
 import type { Limits } from '../limits.ts';
 
@@ -18,15 +18,19 @@ export interface ReadGateOptions {
   readonly pauseMs: number;
   pause(): void;
   resume(): void;
-  /** Whether the one who has not read is all there is on this channel. */
-  alone(): boolean;
 }
+
+/** Of a cap: what must have been taken of it when the time is over. At 4 MiB and 1.5 s that is 170 KiB a second. */
+const PROGRESS = 1 / 16;
 
 export class ReadGate {
   readonly #options: ReadGateOptions;
   /** Those that hold anything. */
   readonly #readers = new Set<Reader>();
+  /** Over their cap, and not below half of it since. */
   readonly #full = new Set<Reader>();
+  /** The same for all together. */
+  #crowded = false;
   #total = 0;
   #paused = false;
   #timer: NodeJS.Timeout | undefined;
@@ -45,26 +49,19 @@ export class ReadGate {
 
   /** `delta`: what `unreadBytes` grew by since the last call. */
   changed(reader: Reader, delta: number): void {
-    this.#total += delta;
     const { connectionBufferBytes } = this.#options.limits;
     if (reader.unreadBytes > 0) this.#readers.add(reader);
     else this.#readers.delete(reader);
     if (reader.unreadBytes > connectionBufferBytes) this.#full.add(reader);
     else if (reader.unreadBytes <= connectionBufferBytes / 2) this.#full.delete(reader);
-    this.#settle();
+    this.#count(delta);
   }
 
   /** The connection is over, `bytes` were never taken. */
   left(reader: Reader, bytes: number): void {
-    this.#total -= bytes;
     this.#readers.delete(reader);
     this.#full.delete(reader);
-    this.#settle();
-  }
-
-  /** There is one more who may be waiting. */
-  joined(): void {
-    if (this.#paused) this.#startTimer();
+    this.#count(-bytes);
   }
 
   /** The channel is over. */
@@ -73,10 +70,16 @@ export class ReadGate {
     this.#timer = undefined;
   }
 
-  #settle(): void {
+  #count(delta: number): void {
     const { channelBufferBytes } = this.#options.limits;
-    const crowded = this.#total > (this.#paused ? channelBufferBytes / 2 : channelBufferBytes);
-    const wanted = crowded || this.#full.size > 0;
+    this.#total += delta;
+    if (this.#total > channelBufferBytes) this.#crowded = true;
+    else if (this.#total <= channelBufferBytes / 2) this.#crowded = false;
+    this.#settle();
+  }
+
+  #settle(): void {
+    const wanted = this.#crowded || this.#full.size > 0;
     if (wanted === this.#paused) return;
     this.#paused = wanted;
     if (wanted) {
@@ -94,17 +97,22 @@ export class ReadGate {
 
   #onTimer(): void {
     this.#timer = undefined;
-    if (this.#options.alone()) return;
-    const slow = this.#full.size > 0 ? [...this.#full] : this.#largest();
-    for (const reader of slow) reader.tooSlow();
+    const { connectionBufferBytes, channelBufferBytes } = this.#options.limits;
+    for (const reader of [...this.#full]) {
+      if (reader.unreadBytes > connectionBufferBytes * (1 - PROGRESS)) reader.tooSlow();
+      else this.#full.delete(reader);
+    }
+    if (this.#total <= channelBufferBytes * (1 - PROGRESS)) this.#crowded = false;
+    else if (this.#crowded) this.#largest()?.tooSlow();
+    this.#settle();
     if (this.#paused) this.#startTimer();
   }
 
-  #largest(): Reader[] {
+  #largest(): Reader | undefined {
     let largest: Reader | undefined;
     for (const reader of this.#readers) {
       if (!largest || reader.unreadBytes > largest.unreadBytes) largest = reader;
     }
-    return largest ? [largest] : [];
+    return largest;
   }
 }

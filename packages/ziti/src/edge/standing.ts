@@ -5,6 +5,7 @@ import { randomUUID } from 'node:crypto';
 import type { ApiSession, Controller, EdgeRouterInfo, Service, ServiceSession } from '../controller/types.ts';
 import type { KeyPair, Sodium } from '../crypto/sodium.ts';
 import { ZitiError } from '../errors.ts';
+import type { Doubts } from './doubts.ts';
 
 export interface ListenerName {
   readonly serviceId: string;
@@ -22,19 +23,27 @@ export interface Standing {
   readonly routers: readonly EdgeRouterInfo[];
 }
 
+export interface StandingsEnv {
+  readonly controller: Controller;
+  readonly sodium: Sodium;
+  readonly routers: { readonly doubts: Doubts };
+}
+
 export class Standings {
   readonly #service: string;
   readonly #controller: Controller;
   readonly #sodium: Sodium;
+  readonly #doubts: Doubts;
   readonly #signal: AbortSignal;
   #held: Standing | undefined;
   #name: ListenerName | undefined;
   #flight: Promise<Standing> | undefined;
 
-  constructor(service: string, controller: Controller, sodium: Sodium, signal: AbortSignal) {
+  constructor(service: string, env: StandingsEnv, signal: AbortSignal) {
     this.#service = service;
-    this.#controller = controller;
-    this.#sodium = sodium;
+    this.#controller = env.controller;
+    this.#sodium = env.sodium;
+    this.#doubts = env.routers.doubts;
     this.#signal = signal;
   }
 
@@ -47,8 +56,9 @@ export class Standings {
   async get(): Promise<Standing> {
     const held = this.#held;
     if (held) {
+      await this.#doubts.settle(held.login.id, () => this.refreshRouters());
       const login = await this.#controller.apiSession(this.#signal);
-      if (held.session.apiSessionId === login.id && this.#held === held) return { ...held, login };
+      if (this.#held?.session.apiSessionId === login.id) return { ...this.#held, login };
       this.drop(held.session);
     }
     this.#flight ??= this.#make().finally(() => {

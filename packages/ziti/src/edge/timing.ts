@@ -30,6 +30,8 @@ export interface Timing {
   readonly idleMs: number;
   /** A channel that a router ends so soon, without a word, was refused for its token: that takes a router up to 5 s. */
   readonly distrustMs: number;
+  /** For the controller to say whether a login still holds, after a channel was lost. */
+  readonly doubtMs: number;
   /** Between two looks at routers that we have no channel to while another one serves. */
   readonly exploreMs: number;
 }
@@ -50,5 +52,6 @@ export const TIMING: Timing = {
   updateTokenMs: 10_000,
   idleMs: 300_000,
   distrustMs: 8_000,
+  doubtMs: 2_000,
   exploreMs: 300_000,
 };
