@@ -4,6 +4,7 @@
 
 import { request as httpRequest, type IncomingMessage } from 'node:http';
 import { request as httpsRequest } from 'node:https';
+import type { Duplex } from 'node:stream';
 import { OverlayError } from '../errors.ts';
 import { CALL_MS, MAX_ANSWER_BYTES } from './limits.ts';
 
@@ -34,11 +35,11 @@ export function zrokRest(apiEndpoint: string, accountToken?: string): Rest {
     const sent = body === undefined ? undefined : Buffer.from(JSON.stringify(body));
     const stop = AbortSignal.any([AbortSignal.timeout(timeoutMs), ...(signal ? [signal] : [])]);
     try {
+      const way = await wayTo(url, stop);
       const response = await new Promise<IncomingMessage>((resolve, reject) => {
         const request = (url.protocol === 'https:' ? httpsRequest : httpRequest)(url, {
+          ...way,
           method,
-          // One connection a request: calls are rare, and a kept one would hold the program open at its end.
-          agent: false,
           signal: stop,
           headers: {
             accept: MEDIA_TYPE,
@@ -53,6 +54,15 @@ export function zrokRest(apiEndpoint: string, accountToken?: string): Rest {
       throw failure(error, { apiEndpoint, call: `${method} ${url.pathname}`, timeoutMs, late: stop.aborted, signal });
     }
   };
+}
+
+/** One connection a request: calls are rare, and a kept one would hold the program open at its end. */
+async function wayTo(url: URL, signal: AbortSignal): Promise<{ agent: false } | { createConnection: () => Duplex }> {
+  const { HTTPS_PROXY: proxy, https_proxy: lower } = process.env;
+  if (url.protocol !== 'https:' || !(proxy || lower)) return { agent: false };
+  const { proxied } = await import('./proxied.ts');
+  const connection = await proxied(url, signal);
+  return connection ? { createConnection: () => connection } : { agent: false };
 }
 
 async function bodyOf(response: IncomingMessage, apiEndpoint: string): Promise<string> {
