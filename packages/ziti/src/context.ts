@@ -77,6 +77,12 @@ export class ZitiContext implements AsyncDisposable {
     return new ZitiContext(parsed, sodium, options);
   }
 
+  /** Logs in if that is still to be done: for who knows that a dial will come soon. */
+  async login(signal?: AbortSignal): Promise<void> {
+    this.#requireOpen();
+    await this.#controller.apiSession(signal);
+  }
+
   /** See dial.ts for what it rejects with. */
   async dial(service: string, options: DialOptions = {}): Promise<ZitiConnection> {
     this.#requireOpen();

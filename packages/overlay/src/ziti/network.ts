@@ -40,6 +40,11 @@ export class ZitiNetwork {
     return new ZitiNetwork(kind, await translated(ZitiContext.open(identity, { log })));
   }
 
+  /** Logs in, so that the next dial has not to. */
+  login(signal: AbortSignal): Promise<void> {
+    return translated(this.#context.login(signal));
+  }
+
   async dial(share: string, { timeoutMs, signal }: DialOptions = {}): Promise<Connection> {
     const connection = await translated(this.#context.dial(share, { timeoutMs, signal, closeMeans: 'error' }));
     return this.#connection(connection, share);

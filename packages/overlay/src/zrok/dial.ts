@@ -29,6 +29,8 @@ export async function dialShare(
     network.dial(share, { timeoutMs: Math.max(1, until - Date.now()), signal: stop.signal });
   try {
     if (signal?.aborted) onAbort();
+    // Both take a while, and neither needs the other. What is wrong with the login the dial will say.
+    network.login(stop.signal).catch(() => {});
     const isNew = await accesses.ensure(share, stop.signal);
     try {
       return await dial();

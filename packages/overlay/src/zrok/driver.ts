@@ -99,9 +99,7 @@ class ZrokOverlay implements Overlay {
   async dial(token: string, options: DialOptions = {}): Promise<Connection> {
     checkShareToken(token);
     this.#hosts.requireOpen();
-    const dialling = dialShare(token, options, { network: this.#network, accesses: this.#accesses });
-    const connection = await dialling;
-    if (this.#hosts.closed) connection.abort('this overlay was closed');
+    const connection = await dialShare(token, options, { network: this.#network, accesses: this.#accesses });
     void this.#sweep();
     return connection;
   }
