@@ -27,6 +27,11 @@ export interface ApiSessionsOptions {
   readonly log: ZitiLog;
 }
 
+interface Renewed {
+  readonly login: Login;
+  readonly kind: Renewal;
+}
+
 /** After a refresh that failed; doubled each time. Numbers of openziti/sdk-golang ziti/ziti.go. */
 const RETRY_MS = 5000;
 /** A refused login is not tried again sooner; doubled each time up to the maximum. */
@@ -60,7 +65,7 @@ export function createApiSessions({ logins, clock, random, log }: ApiSessionsOpt
     cancelTimer = clock.after(Math.max(waitMs, 0), renew, true);
   }
 
-  function install(login: Login, kind: Renewal): Login {
+  function install({ login, kind }: Renewed): Login {
     current = login;
     refusal = undefined;
     plan(login);
@@ -69,10 +74,10 @@ export function createApiSessions({ logins, clock, random, log }: ApiSessionsOpt
     return login;
   }
 
-  async function logIn(): Promise<Login> {
+  async function logIn(): Promise<Renewed> {
     if (refusal !== undefined && clock.now() < refusal.until) throw refusal.error;
     try {
-      return install(await logins.login(stopping.signal), 'new-login');
+      return { login: await logins.login(stopping.signal), kind: 'new-login' };
     } catch (error) {
       if (error instanceof ZitiError && error.code === 'login_refused') {
         const pauseMs = Math.min(MAX_PAUSE_MS, (refusal?.pauseMs ?? REFUSED_MS / 2) * 2);
@@ -82,10 +87,11 @@ export function createApiSessions({ logins, clock, random, log }: ApiSessionsOpt
     }
   }
 
-  async function refreshOrLogIn(old: Login): Promise<Login> {
-    const renewed = await logins.refresh(old, stopping.signal);
-    if (renewed !== undefined)
-      return install(renewed, renewed.session.id === old.session.id ? 'refreshed' : 'new-login');
+  async function refreshOrLogIn(old: Login): Promise<Renewed> {
+    const login = await logins.refresh(old, stopping.signal);
+    if (login !== undefined) {
+      return { login, kind: login.session.id === old.session.id ? 'refreshed' : 'new-login' };
+    }
     if (current === old) current = undefined;
     log.info({ kind: old.session.kind }, 'the login ended, a new one is made');
     return logIn();
@@ -94,14 +100,21 @@ export function createApiSessions({ logins, clock, random, log }: ApiSessionsOpt
   function fly(refreshFirst: boolean): Promise<Login> {
     if (flight === undefined) {
       const old = current;
-      const started = refreshFirst && old !== undefined ? refreshOrLogIn(old) : logIn();
-      flight = started.finally(() => {
-        flight = undefined;
-      });
+      flight = land(refreshFirst && old !== undefined ? refreshOrLogIn(old) : logIn());
       // Everybody may have stopped waiting.
       flight.catch(() => {});
     }
     return flight;
+  }
+
+  /** The flight is over before anybody hears of it, in one step: who listens may begin the next one. */
+  async function land(work: Promise<Renewed>): Promise<Login> {
+    const renewed = await work.catch((error: unknown) => {
+      flight = undefined;
+      throw error;
+    });
+    flight = undefined;
+    return install(renewed);
   }
 
   function assertOpen(): void {

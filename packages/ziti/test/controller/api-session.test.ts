@@ -269,6 +269,22 @@ test('closing ends what is under way, logs out once, and refuses everything afte
   assert.deepEqual(unused.log, []);
 });
 
+test('who listens may ask, renew and invalidate at once', async () => {
+  const it = setup('oidc');
+  const first = await it.sessions.get();
+  const heard = new Promise<string>((resolve) => {
+    const stop = it.sessions.onRenewed((session) => {
+      stop();
+      it.sessions.invalidate(session);
+      it.sessions.get().then(({ token }) => resolve(token));
+    });
+  });
+  await it.sessions.renew(first);
+  assert.equal(await heard, 's2-0');
+  assert.deepEqual(it.log, ['login', 'refresh', 'login']);
+  assert.equal(it.clock.pending.length, 1);
+});
+
 test('whatever happens, there is never more than one login or refresh at a time', async () => {
   const action = fc.constantFrom('get', 'renew', 'invalidate', 'time', 'resolve', 'refuse', 'fail', 'deny');
   await fc.assert(
