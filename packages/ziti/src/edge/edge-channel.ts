@@ -174,8 +174,8 @@ export class EdgeChannel {
   #startIdling(): void {
     clearTimeout(this.#idle);
     if (this.#over) return;
-    const ms = this.#retired ? 0 : this.#timing.idleMs;
-    this.#idle = setTimeout(() => void this.channel.close(this.#retired ? 'replaced' : 'idle'), ms).unref();
+    if (this.#retired) void this.channel.close('replaced');
+    else this.#idle = setTimeout(() => void this.channel.close('idle'), this.#timing.idleMs).unref();
   }
 
   #onClosed({ error }: CloseReason): void {
