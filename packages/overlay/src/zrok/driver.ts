@@ -33,14 +33,14 @@ const EPHEMERAL = 'mcp-overlay, ephemeral';
 const MAX_NAMES = 4;
 
 /** Rejects `identity_invalid`, `state_folder_unsafe`. Asks nothing of the network yet. */
-export async function createZrokOverlay(options: ZrokOverlayOptions): Promise<Overlay> {
+export async function createZrokOverlay(options: ZrokOverlayOptions): Promise<ZrokOverlay> {
   const folder = await stateFolder(options.env, options.homeDir);
   const { environment, log = SILENT } = options;
   const network = await ZitiNetwork.open({ kind: 'zrok', identityFile: environment.identityFile, log });
   return new ZrokOverlay(environment, folder, network, log);
 }
 
-class ZrokOverlay implements Overlay {
+export class ZrokOverlay implements Overlay {
   readonly kind = 'zrok';
   readonly #envZId: string;
   readonly #folder: StateFolder;
@@ -146,6 +146,11 @@ class ZrokOverlay implements Overlay {
       return { ...this.#infoOf(share), hosted };
     });
     return (await Promise.all(infos)).sort((a, b) => (a.token < b.token ? -1 : 1));
+  }
+
+  /** Principal ids of all environments of the account: what one of them may, the others may. */
+  async ownIdentities(): Promise<readonly string[]> {
+    return (await this.#api.environments()).map(({ envZId }) => `ziti:${envZId}`);
   }
 
   close(): Promise<void> {

@@ -20,6 +20,7 @@ import {
   type ZrokHouse,
   zrokHouse,
 } from '../../src/testing/index.ts';
+import { createZrokOverlay } from '../../src/zrok/driver.ts';
 import { readZrokRoot } from '../../src/zrok/environment.ts';
 
 const timeout = 60_000;
@@ -128,6 +129,17 @@ test('two environments of one account use each other’s shares at once', { time
     ].sort(),
   );
   await Promise.all([listener.close(), ephemeral.close()]);
+});
+
+test('the account’s environments are owners of each other’s shares', { timeout }, async () => {
+  await using house = await zrokHouse();
+  const homes = await Promise.all([house.environment(), house.environment(), house.environment('b@example.com')]);
+  const ids = await Promise.all(homes.map(async ({ env }) => (await readZrokRoot(env)).environment?.envZId));
+  const { environment } = await readZrokRoot(homes[0]?.env ?? {});
+  assert.ok(environment && homes[0]);
+  const overlay = await createZrokOverlay({ env: homes[0].env, environment });
+  assert.deepEqual([...(await overlay.ownIdentities())].sort(), [`ziti:${ids[0]}`, `ziti:${ids[1]}`].sort());
+  await overlay.close();
 });
 
 test('a share is hosted and removed where it was made; elsewhere it is said where that is', { timeout }, async () => {
