@@ -147,7 +147,7 @@ export class Play implements AsyncDisposable {
 
   #spawn(typed: readonly string[]): Program {
     const words = typed.map((word) => this.#fill(word));
-    const at = words.findIndex((word) => !/^[A-Z_]+=/.test(word));
+    const at = words.findIndex((word) => !/^[A-Z][A-Z0-9_]*=/.test(word));
     const [name = '', ...args] = words.slice(at);
     const own = /^mcp-(?:gateway|bridge|tools)$/.test(name);
     const env: Record<string, string> = {

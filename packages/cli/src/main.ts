@@ -82,6 +82,7 @@ async function runCommand(program: Program, argv: readonly string[]): Promise<Ex
     usage: current?.usage,
     commands: program.commands.map(({ usage }) => usage.split(' ', 1).join()),
     options: Object.keys(optionsOf(current)),
+    shorts: Object.values(optionsOf(current)).flatMap(({ alias }) => alias ?? []),
     repeatable: new Set(Object.entries(optionsOf(current)).flatMap(([name, { array }]) => (array ? [name] : []))),
   });
   const [first, ...others] = argv;

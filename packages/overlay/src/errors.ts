@@ -14,11 +14,22 @@ export const OVERLAY_ERROR_CODES = [
   'state_folder_unsafe',
   'state_file_invalid',
   'overlay_unavailable',
+  'network_unreachable',
+  'not_permitted',
+  'identity_invalid',
+  'identity_refused',
+  'enroll_refused',
+  'not_enabled',
+  'already_enabled',
+  'zrok_files_invalid',
+  'account_refused',
+  'environment_refused',
+  'grant_unknown',
+  'controller_failed',
 ] as const;
 
 /** What can be wrong with who somebody is. */
 export const IDENTITY_ERROR_CODES = [
-  'identity_invalid',
   'trust_invalid',
   'proof_malformed',
   'proof_too_large',

@@ -19,6 +19,8 @@ export interface StateFolder {
   readonly secrets: string;
   /** Who came to each share, and who was let in by hand. */
   readonly peers: string;
+  /** What running programs have made on a zrok network, to be removed if they die. */
+  readonly records: string;
 }
 
 /** Makes what is absent. Throws `state_folder_unsafe`. `homeDir` stands in for the user's home. */
@@ -31,9 +33,11 @@ export async function stateFolder(env: NodeJS.ProcessEnv, homeDir?: string): Pro
     admin: join(path, 'admin'),
     secrets: join(path, 'secrets'),
     peers: join(path, 'peers'),
+    records: join(path, 'records'),
   };
   await makeOwn(path);
-  await Promise.all([folder.shares, folder.run, folder.admin, folder.secrets, folder.peers].map(makeOwn));
+  const { shares, run, admin, secrets, peers, records } = folder;
+  await Promise.all([shares, run, admin, secrets, peers, records].map(makeOwn));
   return folder;
 }
 
@@ -48,8 +52,12 @@ export function unsafeBecause(stats: Stats): 'link' | 'no folder' | 'owner' | 'm
 function statePath(env: NodeJS.ProcessEnv, homeDir: string | undefined): string {
   const { MCP_OVERLAY_HOME: moved, HOME: home } = env;
   if (moved) return resolve(moved);
-  // An agent may start us with an empty environment: then the user database knows.
-  return join(homeDir ?? (home && isAbsolute(home) ? home : homedir()), '.mcp-overlay');
+  return join(userHome({ HOME: home }, homeDir), '.mcp-overlay');
+}
+
+/** The user's home. An agent may start us with an empty environment: then the user database knows. */
+export function userHome({ HOME: home }: NodeJS.ProcessEnv, homeDir?: string): string {
+  return homeDir ?? (home && isAbsolute(home) ? home : homedir());
 }
 
 async function makeOwn(path: string): Promise<void> {

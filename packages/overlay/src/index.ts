@@ -11,6 +11,8 @@ export { FILE_LIMITS, PROOF_LIMITS } from './limits.ts';
 export { type BindOptions, type BoundSocket, bindSocket } from './local/bind-socket.ts';
 export { socketBehind } from './local/connect-socket.ts';
 export { createLocalOverlay, type LocalLog, type LocalOverlayOptions } from './local/driver.ts';
+export type { OverlayLog } from './log.ts';
+export { disableZrok, enableZrok, enrollZiti } from './membership.ts';
 export { type OpenedOverlay, type OpenOverlayOptions, openOverlay } from './open-overlay.ts';
 export type {
   Connection,
@@ -21,6 +23,7 @@ export type {
   OverlayKind,
   PeerHint,
   ShareInfo,
+  ShareOptions,
 } from './overlay.ts';
 export { type Admission, type Decision, type Grants, grantKind, grantsOf } from './peers/admission.ts';
 export { type Gate, type GateJudgement, type GateOptions, type GateRefusal, openGate } from './peers/gate.ts';

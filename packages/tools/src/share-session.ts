@@ -22,6 +22,13 @@ const FINAL: ReadonlySet<string> = new Set([
   'overlay_unavailable',
   'state_folder_unsafe',
   'state_file_invalid',
+  'not_permitted',
+  'identity_invalid',
+  'identity_refused',
+  'not_enabled',
+  'zrok_files_invalid',
+  'account_refused',
+  'environment_refused',
   ...IDENTITY_ERROR_CODES,
 ]);
 /** A host that our program cannot talk to. */
