@@ -5,6 +5,7 @@ import { openChannel } from './channel/open-channel.ts';
 import { proxyFromEnvironment } from './channel/proxy.ts';
 import { createController } from './controller/controller.ts';
 import type { LoginChoice } from './controller/logins.ts';
+import type { SessionCertificate } from './controller/session-certificate.ts';
 import type { Controller, ControllerState, Service } from './controller/types.ts';
 import { loadSodium, type Sodium, type SodiumOptions } from './crypto/sodium.ts';
 import type { ZitiConnection } from './edge/connection.ts';
@@ -114,6 +115,12 @@ export class ZitiContext implements AsyncDisposable {
   async services(signal?: AbortSignal): Promise<Service[]> {
     this.#requireOpen();
     return this.#controller.services(signal);
+  }
+
+  /** A certificate of this login and its key: proves to whoever trusts the network's CA which identity we are. */
+  async sessionCertificate(signal?: AbortSignal): Promise<SessionCertificate> {
+    this.#requireOpen();
+    return this.#controller.sessionCertificate(signal);
   }
 
   status(): ZitiStatus {

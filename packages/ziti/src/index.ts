@@ -5,6 +5,7 @@ export type { OpenSocket, SocketTarget } from './channel/underlay.ts';
 export { ZitiContext, type ZitiContextOptions, type ZitiStatus } from './context.ts';
 export { type ControllerOptions, createController } from './controller/controller.ts';
 export type { LoginChoice } from './controller/logins.ts';
+export type { SessionCertificate } from './controller/session-certificate.ts';
 export type {
   ApiSession,
   Controller,

@@ -2,11 +2,13 @@
 // the local overlay: read when they are named, and again when they change, so that a renewed certificate or a longer
 // revocation list counts without a restart.
 
-import { lstat, open, stat } from 'node:fs/promises';
+import { open, stat } from 'node:fs/promises';
+import { dirname, resolve } from 'node:path';
 import { OverlayError } from '../errors.ts';
 import { FILE_LIMITS } from '../limits.ts';
-import { type Credential, credentialFromPem } from './credential.ts';
-import { type TrustBundle, trustFromPem } from './trust.ts';
+import { pemBlocks } from '../x509/pem.ts';
+import { type Credential, credentialFromPem, credentialOf } from './credential.ts';
+import { networkTrust, type TrustBundle, trustFromPem } from './trust.ts';
 
 export interface ProofSettings {
   /** Part of what is signed: `local`, `ziti`. The same at both ends. */
@@ -34,32 +36,55 @@ export async function proofsFromFiles({
   log,
 }: ProofFiles): Promise<ProofSettings | undefined> {
   if (identity === undefined && trust.length === 0) return undefined;
-  const warn = (file: string, error: unknown): void => {
-    log?.warn?.({ file, error: String(error) }, 'file cannot be read again, its former contents stay in force');
-  };
-  const own = identity === undefined ? undefined : await rereadFile(identity, readCredential, warn);
-  const bundles = await Promise.all(trust.map((file) => rereadFile(file, readTrust, warn)));
+  const own = identity === undefined ? undefined : await rereadFile(identity, readIdentity, warnTo(log));
+  const besides = await trustFiles(trust, log);
   return {
     network,
-    credential: async () => own?.(),
-    trust: () => Promise.all(bundles.map((bundle) => bundle())),
+    credential: async () => (await own?.())?.credential,
+    trust: async () => [...((await own?.())?.trust ?? []), ...(await besides())],
   };
 }
 
-async function readCredential(file: string): Promise<Credential> {
+/** What these files say at each moment. Rejects `trust_invalid`. */
+export async function trustFiles(
+  files: readonly string[],
+  log: ProofFiles['log'],
+): Promise<() => Promise<readonly TrustBundle[]>> {
+  const bundles = await Promise.all(files.map((file) => rereadFile(file, readTrust, warnTo(log))));
+  return () => Promise.all(bundles.map((bundle) => bundle()));
+}
+
+function warnTo(log: ProofFiles['log']): (file: string, error: unknown) => void {
+  return (file, error) => {
+    log?.warn?.({ file, error: String(error) }, 'file cannot be read again, its former contents stay in force');
+  };
+}
+
+interface IdentityFile {
+  readonly credential: Credential;
+  /** An OpenZiti identity brings the CA of its network along. */
+  readonly trust: readonly TrustBundle[];
+}
+
+async function readIdentity(file: string): Promise<IdentityFile> {
   const text = await readText(file, 'identity_invalid');
-  const { mode } = await lstat(file);
+  const { mode } = await stat(file);
   if (process.platform !== 'win32' && (mode & 0o077) !== 0) {
     throw new OverlayError('identity_invalid', `${file} holds a key and is open to others`, {
       hint: `chmod 600 ${file}`,
     });
   }
-  if (/^\s*\{/.test(text)) {
-    throw new OverlayError('identity_invalid', `${file} is an OpenZiti identity`, {
-      hint: 'use it with --overlay ziti; local takes PEM with a certificate and its key',
-    });
+  if (!/^\s*\{/.test(text)) return { credential: credentialFromPem(text, file), trust: [] };
+  // Loaded for such files only: the client of a network is no small thing.
+  const { parseIdentity } = await import('@mcp-overlay/ziti');
+  try {
+    const { certPem, key, caPem } = parseIdentity(text, { baseDir: dirname(resolve(file)), name: file });
+    const certificates = pemBlocks(certPem).map(({ der }) => der);
+    return { credential: credentialOf(certificates, key, file), trust: networkTrust(caPem) };
+  } catch (error) {
+    if (error instanceof OverlayError) throw error;
+    throw new OverlayError('identity_invalid', (error as Error).message, { cause: error });
   }
-  return credentialFromPem(text, file);
 }
 
 async function readTrust(file: string): Promise<TrustBundle> {

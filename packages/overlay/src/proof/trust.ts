@@ -39,6 +39,23 @@ export function trustFromPem(text: string, naming: Naming, from: string): TrustB
   }
 }
 
+/** The CAs of an OpenZiti network as an identity file lists them. What else stands there is left out: it is not ours to mend. */
+export function networkTrust(text: string): readonly TrustBundle[] {
+  const certificates = pemBlocks(text)
+    .filter(({ label }) => label === 'CERTIFICATE')
+    .flatMap(({ der }, at) => {
+      try {
+        const certificate = readCertificate(der, `certificate ${at + 1} of the network`);
+        certificate.key();
+        return certificate.isCa ? [certificate] : [];
+      } catch (error) {
+        if (error instanceof OverlayError) return [];
+        throw error;
+      }
+    });
+  return certificates.length === 0 ? [] : [{ naming: 'ziti', certificates, revocations: [] }];
+}
+
 function invalid(from: string, why: string): OverlayError {
   return new OverlayError('trust_invalid', `${from} ${why}`, {
     hint: 'expected PEM with the certificates of the CAs to trust, and their revocation lists',

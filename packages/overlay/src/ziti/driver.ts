@@ -9,6 +9,7 @@ import { checkShareToken, isShareToken } from '../share-token.ts';
 import { isLocked, type ShareKey } from './host-lock.ts';
 import { Hosts } from './hosts.ts';
 import { ZitiNetwork } from './network.ts';
+import { zitiProofs } from './proofs.ts';
 import { howToMake, madeByAdministrator, unknownService } from './refusals.ts';
 
 export interface ZitiOverlayOptions {
@@ -16,15 +17,18 @@ export interface ZitiOverlayOptions {
   readonly homeDir?: string | undefined;
   /** The name of an identity file. */
   readonly identityFile: string;
+  /** Names of files with CAs whose proofs are believed besides the network's. */
+  readonly trust?: readonly string[] | undefined;
   readonly log?: OverlayLog | undefined;
 }
 
-/** Rejects `identity_invalid`. */
+/** Rejects `identity_invalid`, `trust_invalid`. */
 export async function createZitiOverlay(options: ZitiOverlayOptions): Promise<Overlay> {
-  const { env, homeDir, identityFile, log = SILENT } = options;
+  const { env, homeDir, identityFile, trust, log = SILENT } = options;
   const network = await ZitiNetwork.open({ kind: 'ziti', identityFile, log });
   const { id, controllers } = network.identity;
   const key = (token: string): ShareKey => ({ network: ['ziti', controllers[0] ?? '', id ?? ''], token });
+  const proofs = await zitiProofs({ network, realm: controllers[0] ?? '', trust, log });
   const hosts = new Hosts({ network, folder: () => stateFolder(env, homeDir), log });
 
   const check = (token?: string): void => {
@@ -43,6 +47,7 @@ export async function createZitiOverlay(options: ZitiOverlayOptions): Promise<Ov
 
   return {
     kind: 'ziti',
+    proofs,
     listenEphemeral: async () => {
       check();
       throw madeByAdministrator(
@@ -56,6 +61,8 @@ export async function createZitiOverlay(options: ZitiOverlayOptions): Promise<Ov
     },
     dial: async (token, options) => {
       check(token);
+      // Needed as soon as the connection is there.
+      void proofs.credential();
       return named(token, network.dial(token, options));
     },
     createShare: async (name) => {

@@ -1,7 +1,7 @@
 // An OpenZiti network behind the overlay contract: services as shares, its connections as ours. Both drivers stand on it.
 // Loaded when it is used: the client brings libsodium with it, which `local` never needs.
 
-import { loadIdentity, type Service, ZitiContext, type ZitiIdentity } from '@mcp-overlay/ziti';
+import { loadIdentity, type Service, type SessionCertificate, ZitiContext, type ZitiIdentity } from '@mcp-overlay/ziti';
 import { OverlayError } from '../errors.ts';
 import { type OverlayLog, SILENT } from '../log.ts';
 import type { Connection, DialOptions, OverlayKind } from '../overlay.ts';
@@ -43,6 +43,11 @@ export class ZitiNetwork {
   /** Logs in, so that the next dial has not to. */
   login(signal: AbortSignal): Promise<void> {
     return translated(this.#context.login(signal));
+  }
+
+  /** Of the present login: names this identity as its controller does. */
+  sessionCertificate(): Promise<SessionCertificate> {
+    return translated(this.#context.sessionCertificate());
   }
 
   async dial(share: string, { timeoutMs, signal }: DialOptions = {}): Promise<Connection> {

@@ -6,10 +6,12 @@ import { type StateFolder, stateFolder } from '../home.ts';
 import { neverMade, unknown } from '../local/refusals.ts';
 import { type OverlayLog, SILENT } from '../log.ts';
 import type { Connection, DialOptions, Listener, ListenOptions, Overlay, ShareInfo, ShareOptions } from '../overlay.ts';
+import type { ProofSettings } from '../proof/settings.ts';
 import { checkShareToken, randomShareToken } from '../share-token.ts';
 import { isLocked, lockName, lockShare, type ShareKey } from '../ziti/host-lock.ts';
 import { Hosts } from '../ziti/hosts.ts';
 import { ZitiNetwork } from '../ziti/network.ts';
+import { zitiProofs } from '../ziti/proofs.ts';
 import { Accesses } from './accesses.ts';
 import { ZrokApi, type ZrokShare } from './api.ts';
 import { dialShare } from './dial.ts';
@@ -23,6 +25,8 @@ export interface ZrokOverlayOptions {
   readonly env: NodeJS.ProcessEnv;
   readonly homeDir?: string | undefined;
   readonly environment: ZrokEnvironment;
+  /** Names of files with CAs whose proofs are believed besides the network's. */
+  readonly trust?: readonly string[] | undefined;
   readonly log?: OverlayLog | undefined;
 }
 
@@ -32,16 +36,26 @@ const EPHEMERAL = 'mcp-overlay, ephemeral';
 /** zrok has a list of words that no name may hold; a random one meets it rarely. */
 const MAX_NAMES = 4;
 
-/** Rejects `identity_invalid`, `state_folder_unsafe`. Asks nothing of the network yet. */
+/** Rejects `identity_invalid`, `trust_invalid`, `state_folder_unsafe`. Asks nothing of the network yet. */
 export async function createZrokOverlay(options: ZrokOverlayOptions): Promise<ZrokOverlay> {
   const folder = await stateFolder(options.env, options.homeDir);
-  const { environment, log = SILENT } = options;
+  const { environment, trust, log = SILENT } = options;
   const network = await ZitiNetwork.open({ kind: 'zrok', identityFile: environment.identityFile, log });
-  return new ZrokOverlay(environment, folder, network, log);
+  const proofs = await zitiProofs({ network, realm: environment.apiEndpoint, trust, log });
+  return new ZrokOverlay({ environment, folder, network, proofs, log });
+}
+
+interface ZrokOverlayParts {
+  readonly environment: ZrokEnvironment;
+  readonly folder: StateFolder;
+  readonly network: ZitiNetwork;
+  readonly proofs: ProofSettings;
+  readonly log: OverlayLog;
 }
 
 export class ZrokOverlay implements Overlay {
   readonly kind = 'zrok';
+  readonly proofs: ProofSettings;
   readonly #envZId: string;
   readonly #folder: StateFolder;
   readonly #network: ZitiNetwork;
@@ -53,10 +67,11 @@ export class ZrokOverlay implements Overlay {
   #swept: Promise<void> | undefined;
   #closed: Promise<void> | undefined;
 
-  constructor(environment: ZrokEnvironment, folder: StateFolder, network: ZitiNetwork, log: OverlayLog) {
+  constructor({ environment, folder, network, proofs, log }: ZrokOverlayParts) {
     const { envZId, apiEndpoint, accountToken } = environment;
     const api = new ZrokApi(apiEndpoint, accountToken);
     const records = new Records(folder, environment);
+    this.proofs = proofs;
     this.#envZId = envZId;
     this.#folder = folder;
     this.#network = network;
@@ -99,6 +114,8 @@ export class ZrokOverlay implements Overlay {
   async dial(token: string, options: DialOptions = {}): Promise<Connection> {
     checkShareToken(token);
     this.#hosts.requireOpen();
+    // Needed as soon as the connection is there.
+    void this.proofs.credential();
     const connection = await dialShare(token, options, { network: this.#network, accesses: this.#accesses });
     void this.#sweep();
     return connection;

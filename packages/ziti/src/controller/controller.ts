@@ -14,6 +14,7 @@ import { createLogins, type LoginChoice } from './logins.ts';
 import { createRestClient } from './rest-client.ts';
 import { createServiceSessions } from './service-sessions.ts';
 import { createServices } from './services.ts';
+import { createSessionCertificates } from './session-certificate.ts';
 import type { Controller } from './types.ts';
 
 export interface ControllerOptions {
@@ -41,6 +42,7 @@ export function createController(identity: ZitiIdentity, options: ControllerOpti
   const sessions = createApiSessions({ logins, clock, random, log });
   const api = createApi({ client, controllers, sessions });
   const services = createServices(api, controllers, clock);
+  const sessionCertificate = createSessionCertificates({ api, sessions, controllers, clock });
   const stopping = new AbortController();
   // As many listen as sessions are being made.
   setMaxListeners(0, stopping.signal);
@@ -61,6 +63,7 @@ export function createController(identity: ZitiIdentity, options: ControllerOpti
     dialSession: (service, how) => serviceSessions.dial(service, how),
     bindSession: (service, signal) => serviceSessions.bind(service, signal),
     refreshRouters: (session, signal) => serviceSessions.routers(session, signal),
+    sessionCertificate,
     states: () => controllers.states(),
     async close() {
       stopping.abort();

@@ -1,6 +1,8 @@
 // What the edge half of the client asks of the control half: a login that keeps itself alive, services, and service
 // sessions with the routers they may be used on. Nothing here knows of channels; nothing there knows of HTTP.
 
+import type { SessionCertificate } from './session-certificate.ts';
+
 /** How the API session was made. A router accepts either; only an OIDC one is renewed on open channels (UpdateToken). */
 export type LoginKind = 'legacy' | 'oidc';
 
@@ -83,6 +85,8 @@ export interface Controller {
   bindSession(service: Service, signal?: AbortSignal): Promise<ServiceSession>;
   /** The routers now. Rejects with `session_lost` when the session is gone: make a new one. */
   refreshRouters(session: ServiceSession, signal?: AbortSignal): Promise<EdgeRouterInfo[]>;
+  /** A certificate of this login, renewed when it is due: names the identity as the controller does. */
+  sessionCertificate(signal?: AbortSignal): Promise<SessionCertificate>;
   /** Where we log in and how it goes, for status reports. */
   states(): readonly ControllerState[];
   /** Logs out, ends timers and connections. Idempotent; everything else rejects with `controller_closed` afterwards. */

@@ -4,6 +4,7 @@ import { fingerprint, type JwtKey, signJwt } from './pki/jwt.ts';
 import { keyPem, newKey, type Pki } from './pki/pki.ts';
 import { type NetworkState, newId, newToken } from './state/network-state.ts';
 import type { AddIdentityOptions, TestEnrollment, TestIdentity } from './types.ts';
+import type { Version } from './version.ts';
 
 export interface NewIdentity {
   readonly name: string;
@@ -14,16 +15,18 @@ export interface NewIdentity {
   readonly urls: readonly string[];
   readonly caPem: string;
   readonly trustDomain: string;
+  readonly version: Version;
 }
 
 /** The file is written as the Go tools write it: `pem:` and the text. */
-export function newIdentity({ name, options, state, pki, urls, caPem, trustDomain }: NewIdentity): TestIdentity {
+export function newIdentity(given: NewIdentity): TestIdentity {
+  const { name, options, state, pki, urls, caPem, trustDomain, version } = given;
   const id = register(state, name);
   const key = newKey(options.key);
   const issued = pki.issue({
     commonName: id,
     use: 'client',
-    uri: [`spiffe://${trustDomain}/identity/${id}`],
+    uri: version.major < 2 ? [] : [`spiffe://${trustDomain}/identity/${id}`],
     publicKey: key.publicKey,
     ...(options.notAfter ? { notAfter: options.notAfter, notBefore: new Date(0) } : {}),
   });

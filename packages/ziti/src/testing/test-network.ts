@@ -13,7 +13,7 @@ import { rightsOf } from './state/access.ts';
 import { NetworkState, newId } from './state/network-state.ts';
 import type { Service, ServiceSession } from './state/records.ts';
 import type { TestIdentity, TestNetwork, TestNetworkOptions, TestTiming } from './types.ts';
-import { versionOf } from './version.ts';
+import { type Version, versionOf } from './version.ts';
 
 const TIMING: TestTiming = {
   helloMs: 5_000,
@@ -56,7 +56,7 @@ export async function startTestNetwork(options: TestNetworkOptions = {}): Promis
     for (const router of routers) router.serviceSessionEnded(session);
   });
   await Promise.all([...routers, ...controllers].map((server) => server.start()));
-  return new Network(state, pki, controllers, routers, trustDomain);
+  return new Network(state, pki, controllers, routers, { trustDomain, version });
 }
 
 class Network implements TestNetwork {
@@ -64,7 +64,7 @@ class Network implements TestNetwork {
   readonly routers: readonly Router[];
   readonly pki: ReturnType<typeof createTestPki>;
   readonly #state: NetworkState;
-  readonly #trustDomain: string;
+  readonly #issuing: { readonly trustDomain: string; readonly version: Version };
   #folder: Promise<string> | undefined;
 
   constructor(
@@ -72,13 +72,13 @@ class Network implements TestNetwork {
     pki: ReturnType<typeof createTestPki>,
     controllers: readonly Controller[],
     routers: readonly Router[],
-    trustDomain: string,
+    issuing: { readonly trustDomain: string; readonly version: Version },
   ) {
     this.#state = state;
     this.pki = pki;
     this.controllers = controllers;
     this.routers = routers;
-    this.#trustDomain = trustDomain;
+    this.#issuing = issuing;
   }
 
   get controllerUrl(): string {
@@ -212,7 +212,7 @@ class Network implements TestNetwork {
 
   #whereFrom() {
     const urls = this.controllers.map(({ url }) => `${url}/edge/client/v1`);
-    return { urls, caPem: this.caPem, trustDomain: this.#trustDomain };
+    return { urls, caPem: this.caPem, ...this.#issuing };
   }
 
   #liveServiceSessions(): ServiceSession[] {

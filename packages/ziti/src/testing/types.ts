@@ -18,7 +18,8 @@ export interface TestNetworkOptions {
   readonly wss?: boolean;
   /** Routers name only their wss address. Default false. */
   readonly wssOnly?: boolean;
-  /** What routers and controllers say they are. Default 'v1.6.0'; decides which inspect answer counts. */
+  /** What routers and controllers say they are. Default 'v1.6.0'; decides which inspect answer counts,
+   *  and whether enrolment names identities in their certificates (from v2.0.0 on). */
   readonly version?: string;
   /** Time limits that a real network counts in seconds. */
   readonly timing?: Partial<TestTiming>;

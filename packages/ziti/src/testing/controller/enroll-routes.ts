@@ -35,7 +35,8 @@ function enroll(controller: Controller, request: ApiRequest, token: string, csr:
   if (!identity?.enrollment) throw badToken();
   if (identity.enrollment.expiresAt <= Date.now()) throw enrollmentExpired();
   const { subject, publicKey } = read(csr);
-  const uri = [`spiffe://${controller.trustDomain}/identity/${identity.id}`];
+  // Before 2.0 nothing but the subject of the request (ziti controller/model/enrollment_mod_ott.go).
+  const uri = controller.version.major < 2 ? [] : [`spiffe://${controller.trustDomain}/identity/${identity.id}`];
   const issued = pki.issueFor(subject, { commonName: identity.id, use: 'client', uri, publicKey });
   identity.enrollment = undefined;
   identity.fingerprints.add(fingerprint(issued.certificate));

@@ -3,7 +3,7 @@
 import { type Answer, notFound, ok, page } from './answer.ts';
 import type { Controller } from './controller.ts';
 import { authorities, enrollJson, enrollPem } from './enroll-routes.ts';
-import { authenticate, currentApiSession, currentIdentity, logOut } from './login-routes.ts';
+import { authenticate, createSessionCertificate, currentApiSession, currentIdentity, logOut } from './login-routes.ts';
 import { type ApiRequest, loggedIn } from './request.ts';
 import * as services from './service-routes.ts';
 
@@ -19,6 +19,7 @@ const ROUTES: readonly (readonly [method: string, path: RegExp, route: Route])[]
   ['POST', /^\/authenticate$/, authenticate],
   ['GET', /^\/current-api-session$/, currentApiSession],
   ['DELETE', /^\/current-api-session$/, logOut],
+  ['POST', /^\/current-api-session\/certificates$/, createSessionCertificate],
   ['GET', /^\/current-api-session\/service-updates$/, services.serviceUpdates],
   ['GET', /^\/current-identity$/, currentIdentity],
   ['GET', /^\/current-identity\/edge-routers$/, services.ownRouters],
