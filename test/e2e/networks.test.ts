@@ -2,58 +2,17 @@
 // network, both on a test network with real sockets.
 
 import assert from 'node:assert/strict';
-import { lstat, mkdir, writeFile } from 'node:fs/promises';
+import { lstat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { test } from 'node:test';
-import { administrate, type FakeZrok, startFakeZrok } from '@mcp-overlay/overlay/testing';
 import { scriptedServer } from '@mcp-overlay/relay/testing';
-import { startTestNetwork, type TestNetwork } from '@mcp-overlay/ziti/testing';
 import { stringify } from 'yaml';
-import { type Command, type Finished, House, runToEnd } from './harness.ts';
+import { runToEnd } from './harness.ts';
 import { LineClient } from './line-client.ts';
 import { shareBackend, stdioBackend } from './servers.ts';
+import { type Home, world } from './world.ts';
 
 const timeout = 120_000;
-
-/** A user of one machine. */
-interface Home {
-  readonly path: string;
-  program(name: 'gateway' | 'bridge' | 'tools', ...args: readonly string[]): Command;
-  tools(...args: readonly string[]): Promise<Finished>;
-}
-
-interface World extends AsyncDisposable {
-  readonly house: House;
-  readonly network: TestNetwork;
-  readonly zrok: FakeZrok;
-  home(name: string, more?: Readonly<Record<string, string>>): Promise<Home>;
-}
-
-async function world(): Promise<World> {
-  const [house, network] = await Promise.all([House.open(), startTestNetwork()]);
-  const zrok = await startFakeZrok({ ziti: administrate(network) });
-  return {
-    house,
-    network,
-    zrok,
-    home: async (name, more = {}) => {
-      const path = join(house.home, name);
-      await mkdir(path);
-      const env = { PATH: process.env.PATH ?? '', HOME: path, ZROK2_API_ENDPOINT: zrok.url, ...more };
-      const program = (which: 'gateway' | 'bridge' | 'tools', ...args: readonly string[]): Command => ({
-        ...house.program(which, ...args),
-        env,
-      });
-      return { path, program, tools: (...args) => runToEnd(program('tools', ...args)) };
-    },
-    [Symbol.asyncDispose]: async () => {
-      // Programs first: at their end they still speak to the network.
-      await house[Symbol.asyncDispose]();
-      await zrok[Symbol.asyncDispose]();
-      await network.close();
-    },
-  };
-}
 
 test('zrok, with npm alone: enable on two machines, a gateway on one, an agent on the other; nothing is left', {
   timeout,
@@ -190,18 +149,21 @@ test('plain OpenZiti: enroll with a one-time token, a service as a share, an age
   assert.equal(taken.code, 2, taken.stderr);
 
   const server = scriptedServer({ name: 'own' });
+  const invited = w.network.addIdentity('guest');
   const host = here.program(
     'bridge',
     '--overlay',
     'ziti',
     '--share-token',
     'build-box',
+    '--grant',
+    `ziti:${invited.id}`,
     server.command,
     ...server.args,
   );
   const bridge = await w.house.start({ ...host, env: { ...host.env, MCP_OVERLAY_IDENTITY: identity } });
   assert.equal(bridge.ready.share_token, 'build-box');
-  const guest = await w.network.identityFile(w.network.addIdentity('guest'));
+  const guest = await w.network.identityFile(invited);
   const run = there.program('tools', 'run', 'build-box', '--overlay', 'ziti');
   const agent = LineClient.spawn({ ...run, env: { ...run.env, MCP_OVERLAY_IDENTITY: guest } });
   await agent.initialize();
