@@ -15,6 +15,7 @@ import { createRestClient } from './rest-client.ts';
 import { createServiceSessions } from './service-sessions.ts';
 import { createServices } from './services.ts';
 import type { Controller } from './types.ts';
+import { closedClient } from './unanswered.ts';
 
 export interface ControllerOptions {
   /** Default 'auto': legacy on one controller, OIDC on several, the other when it is refused. */
@@ -63,7 +64,7 @@ export function createController(identity: ZitiIdentity, options: ControllerOpti
     refreshRouters: (session, signal) => serviceSessions.routers(session, signal),
     states: () => controllers.states(),
     async close() {
-      stopping.abort();
+      stopping.abort(closedClient());
       await sessions.close();
       client.close();
     },

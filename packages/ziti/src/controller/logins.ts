@@ -35,7 +35,8 @@ export interface LoginsOptions {
 }
 
 const LOGOUT_MS = 2000;
-const LIST_MS = 5000;
+/** The list of controllers is good to have; nobody waits long for it. */
+const LIST_MS = 2000;
 
 export function createLogins({ identity, client, controllers, choice, clock, log }: LoginsOptions): Logins {
   const talkTo = (controller: string, signal?: AbortSignal): LoginTalk => {

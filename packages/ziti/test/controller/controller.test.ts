@@ -438,6 +438,19 @@ test('a controller that is deaf when we leave does not keep us', async () => {
   await it[Symbol.asyncDispose]();
 });
 
+test('what is under way when we leave ends with it', async () => {
+  const it = await startRecordedController();
+  const service = await it.controller.service('probe-svc');
+  it.says.set('POST /sessions', 'hang');
+  it.says.set('GET /services', 'hang');
+  const under = [it.controller.dialSession(service), it.controller.bindSession(service), it.controller.services()];
+  const ends = under.map((one) => assert.rejects(one, { code: 'controller_closed' }));
+  while (it.server.asked.length < 6) await new Promise((resolve) => setImmediate(resolve));
+  await it.controller.close();
+  await Promise.all(ends);
+  await it[Symbol.asyncDispose]();
+});
+
 test('what is said of us when logging in is our name, our version and the kind of machine', async () => {
   await using it = await startRecordedController();
   await it.controller.apiSession();
