@@ -41,18 +41,12 @@ export function createController(identity: ZitiIdentity, options: ControllerOpti
   const logins = createLogins({ identity, client, controllers, choice, clock, log });
   const sessions = createApiSessions({ logins, clock, random, log });
   const api = createApi({ client, controllers, sessions });
-  const services = createServices(api, controllers, clock);
   const stopping = new AbortController();
   // As many listen as sessions are being made.
   setMaxListeners(0, stopping.signal);
-  const serviceSessions = createServiceSessions({
-    api,
-    sessions,
-    services,
-    controllers,
-    clock,
-    stopping: stopping.signal,
-  });
+  const common = { api, controllers, clock, stopping: stopping.signal };
+  const services = createServices(common);
+  const serviceSessions = createServiceSessions({ ...common, sessions, services });
   return {
     apiSession: (signal) => sessions.get(signal),
     onRenewed: (listener) => sessions.onRenewed(listener),

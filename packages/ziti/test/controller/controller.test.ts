@@ -151,6 +151,21 @@ test('a service is believed for five minutes, asked for again on demand, and for
   await assert.rejects(it.controller.service('probe-svc'), refused('service_not_found'));
 });
 
+test('who asks for the same name at the same time shares the question, and may stop waiting', async () => {
+  await using it = await startRecordedController();
+  await it.controller.apiSession();
+  const asks = () => it.server.seen().filter((one) => one === 'GET /services').length;
+  const stop = new AbortController();
+  const first = it.controller.service('probe-svc', { signal: stop.signal });
+  const others = [1, 2, 3].map(() => it.controller.service('probe-svc'));
+  stop.abort();
+  await assert.rejects(first, { code: 'aborted' });
+  assert.equal(new Set(await Promise.all(others)).size, 1);
+  assert.equal(asks(), 1);
+  await Promise.all([1, 2].map(() => it.controller.service('probe-svc', { refresh: true })));
+  assert.equal(asks(), 2);
+});
+
 test('of very many names the oldest are forgotten', async () => {
   await using it = await startRecordedController();
   it.says.set('GET /services', ({ path }: Asked) => {
