@@ -55,14 +55,15 @@ class Wire extends Duplex {
 
 test('whatever comes in which order, nothing is lost, doubled, forgotten or thrown', async () => {
   await fc.assert(
-    fc.asyncProperty(steps, async (plan) => {
-      await play(plan);
+    fc.asyncProperty(steps, fc.option(fc.nat(10)), async (plan, closeAt) => {
+      await play(plan, closeAt);
     }),
     { numRuns: 300 },
   );
 });
 
-async function play(plan: readonly Step[]): Promise<void> {
+/** `closeAt`: the user closes the channel while it is given this message. */
+async function play(plan: readonly Step[], closeAt: number | null): Promise<void> {
   const wire = new Wire();
   const clock = manualClock();
   const channel = new LiveChannel({
@@ -77,9 +78,17 @@ async function play(plan: readonly Step[]): Promise<void> {
   const ends: CloseReason[] = [];
   void channel.closed.then((reason) => ends.push(reason));
   const heard: number[] = [];
+  let [answersUp, answersPut, answersTaken, closed] = [0, 0, 0, false];
+  const close = (): void => {
+    closed = true;
+    void channel.close();
+  };
   const listen = (message: { type: number; headers: Headers }): void => {
-    assert.equal(ends.length, 0, 'a message after the end');
-    if (message.type === 2000) heard.push(message.headers.u32(1000) ?? -1);
+    assert.ok(ends.length === 0 && !closed, 'a message after the end');
+    if (message.type === 2001) answersUp += 1;
+    if (message.type !== 2000) return;
+    heard.push(message.headers.u32(1000) ?? -1);
+    if (heard.length === closeAt) close();
   };
   channel.onMessage = listen;
   const settledTimes: number[] = [];
@@ -96,21 +105,26 @@ async function play(plan: readonly Step[]): Promise<void> {
       put(Buffer.concat(frames), step.split);
     } else if (step.do === 'answer') {
       const [asked] = open.splice(step.which % Math.max(1, open.length), 1);
-      for (let times = 0; asked && times < step.times; times += 1)
+      for (let times = 0; asked && times < step.times; times += 1) {
         put(frame(2001, new Headers().setI32(1, asked.sequence)));
+        answersPut += 1;
+      }
     } else if (step.do === 'lie') {
       put(frame(2002, new Headers().setI32(1, step.replyFor)));
     } else if (step.do === 'probe') {
       put(frame(3, new Headers().setU64(128, 5n)));
     } else if (step.do === 'request') {
       const index = settledTimes.push(0) - 1;
-      const count = (): void => {
+      const settled = (answered: boolean, error?: unknown): void => {
+        assert.ok(answered || error instanceof ZitiError, String(error));
         settledTimes[index] = (settledTimes[index] ?? 0) + 1;
+        if (answered) answersTaken += 1;
       };
-      channel.request(2003, new Headers(), undefined, { timeoutMs: 10_000 }).then(count, (error) => {
-        assert.ok(error instanceof ZitiError, String(error));
-        count();
-      });
+      const request = channel.request(2003, new Headers(), undefined, { timeoutMs: 10_000 });
+      request.then(
+        () => settled(true),
+        (error) => settled(false, error),
+      );
       await new Promise((resolve) => setImmediate(resolve));
       for (let message = wire.taken.next(); message; message = wire.taken.next()) {
         if (message.type === 2003) open.push({ sequence: message.sequence, index });
@@ -119,7 +133,7 @@ async function play(plan: readonly Step[]): Promise<void> {
       try {
         channel.send(2004, new Headers(), Buffer.alloc(100));
       } catch (error) {
-        assert.ok(error instanceof ZitiError && ends.length + Number(over) > 0, String(error));
+        assert.ok(error instanceof ZitiError && (ends.length > 0 || over || closed), String(error));
       }
     } else if (step.do === 'garbage') {
       sound = false;
@@ -131,9 +145,7 @@ async function play(plan: readonly Step[]): Promise<void> {
       sound = false;
       wire.destroy(new Error('cut'));
     } else if (step.do === 'close') {
-      sound = false;
-      over = true;
-      void channel.close();
+      close();
     } else if (step.do === 'wait') {
       await clock.advance(step.ms);
     } else if (step.do === 'pause') channel.pause();
@@ -147,7 +159,10 @@ async function play(plan: readonly Step[]): Promise<void> {
   const expected = Array.from({ length: said }, (_, index) => index);
   // In order and once; all of it, unless something broke.
   assert.deepEqual(heard, expected.slice(0, heard.length));
-  if (sound && !over) assert.equal(heard.length, said);
+  if (sound && !over && !closed) {
+    assert.equal(heard.length, said);
+    assert.equal(answersUp + answersTaken, answersPut);
+  }
   const reason = await Promise.race([channel.close(), clock.advance(2000).then(() => channel.closed)]);
   await new Promise((resolve) => setImmediate(resolve));
   assert.deepEqual(ends, [reason]);
