@@ -208,6 +208,19 @@ test('several controllers without OIDC get a legacy login, made anew elsewhere w
   assert.notEqual((await controller.apiSession()).controller, session.controller);
 });
 
+test('a legacy login whose controller is gone when it should be renewed is made anew elsewhere', async () => {
+  const clock = manualClock(Date.now());
+  await using it = await setup({ controllers: 2 }, { clock });
+  const { net, controller } = it;
+  const session = await controller.apiSession();
+  assert.equal(session.kind, 'legacy');
+  await net.controllers.find(({ url }) => session.controller.startsWith(url))?.stop();
+  const renewed = renewal(controller);
+  await clock.advance(900_000);
+  assert.equal(await renewed, 'new-login');
+  assert.notEqual((await controller.apiSession()).controller, session.controller);
+});
+
 test('a demanded login is the only one that is tried', async () => {
   await using it = await setup({}, { login: 'oidc' });
   await assert.rejects(it.controller.apiSession(), (error: ZitiError) => {
