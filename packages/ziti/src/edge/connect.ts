@@ -67,7 +67,8 @@ class Attempt {
     deadline.stage = `no answer of router ${channel.router}`;
     const headers = connectHeaders(this.#id, { ...this.#options, publicKey: this.#own?.publicKey });
     const request = channel.channel.request(EDGE_TYPES.connect, headers, Buffer.from(session.token), {
-      timeoutMs: this.#options.timing.dialMs,
+      // The deadline comes first, and knows what to say.
+      timeoutMs: deadline.ms + 1000,
       signal: this.#early.signal,
       onReply: (reply) => this.#onReply(reply),
     });

@@ -182,12 +182,14 @@ export class ZitiConnection extends Duplex {
     channel.gate.left(this.#reader, this.#unread);
     this.#unread = 0;
     sealing?.dispose();
-    const why =
-      error ?? new ZitiError('connection_closed', `the connection to service ${this.service} was closed here`);
-    this.#secured?.reject(why);
     const written = this.#onWritten;
     this.#onWritten = undefined;
     done(error);
+    // To make an error costs more than all the rest: only when somebody hears of it.
+    if (!written && !this.#secured) return;
+    const here = `the connection to service ${this.service} was closed here`;
+    const why = error ?? new ZitiError('connection_closed', here);
+    this.#secured?.reject(why);
     written?.(why);
   }
 
