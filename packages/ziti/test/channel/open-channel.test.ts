@@ -122,6 +122,12 @@ for (const underlay of ['tls', 'wss'] as const) {
   });
 }
 
+test('the outer connection of a WebSocket must be trusted, too', async () => {
+  const { chainPem, keyPem } = createTestPki().issue({ commonName: 'router', use: 'server', ip: ['127.0.0.1'] });
+  await using router = await startFakeRouter({ underlay: 'wss', outerTls: { cert: chainPem, key: keyPem ?? '' } });
+  await assert.rejects(open(router.url), { code: 'router_untrusted' });
+});
+
 test('a router without our ALPN is asked again without', async () => {
   await using router = await startFakeRouter({ tls: { ALPNProtocols: ['h2'] } });
   const channel = await open(router.url);
