@@ -169,9 +169,10 @@ function tlsListener(tls: TlsOptions, accept: (socket: TLSSocket) => void): Serv
 /** As openziti/transport wss/listener.go: no client certificate outside, TLS again inside the messages. */
 function wssListener(
   tls: TlsOptions,
+  outerTls: TlsOptions,
   accept: (socket: TLSSocket, sendMessage: (bytes: number) => void) => void,
 ): Server {
-  const listener = createHttpsServer(SERVER);
+  const listener = createHttpsServer(outerTls);
   listener.on('tlsClientError', () => {});
   const upgrades = new WebSocketServer({ server: listener, path: '/ws', perMessageDeflate: true });
   upgrades.on('connection', (webSocket) => {
