@@ -16,7 +16,16 @@ export type {
   Service,
   ServiceSession,
 } from './controller/types.ts';
+export type { CloseMeans, ZitiConnection } from './edge/connection.ts';
+export type { DialOptions } from './edge/dial.ts';
+export type { RouterState } from './edge/edge-router.ts';
+export type { Precedence } from './edge/ids.ts';
+export type { ListenerPhase, ListenerState, ListenOptions, ZitiListener } from './edge/listener.ts';
+export type { Caller, TerminatorWeight } from './edge/messages.ts';
+export { TIMING, type Timing } from './edge/timing.ts';
 export { type Enrolled, type EnrollOptions, enroll, type KeyType } from './enroll/enroll.ts';
 export { ZITI_ERROR_CODES, ZitiError, type ZitiErrorCode } from './errors.ts';
 export { loadIdentity, parseIdentity, tlsOptions, type ZitiIdentity } from './identity.ts';
 export { type IdentityContents, writeIdentity } from './identity-file.ts';
+export { LIMITS, type Limits } from './limits.ts';
+export { SILENT, type ZitiLog } from './log.ts';

@@ -85,6 +85,8 @@ class Host {
   readonly #env: HostsOptions;
   readonly #onReleased: () => void;
   readonly #connections = new Set<Connection>();
+  readonly #stopping = new AbortController();
+  #starting: Promise<void> | undefined;
   #bound: { close(): Promise<void> } | undefined;
   #asking: NodeJS.Timeout | undefined;
   #closing: Promise<void> | undefined;
@@ -104,12 +106,9 @@ class Host {
     this.#onReleased = onReleased;
   }
 
-  async start(): Promise<void> {
-    await this.#share.make?.();
-    this.#bound = await this.#env.network.host(this.#share.key.token, {
-      onConnection: (connection) => this.#accept(connection),
-      onReach: (reached, error) => this.#onReach(reached, error),
-    });
+  start(): Promise<void> {
+    this.#starting = this.#start();
+    return this.#starting;
   }
 
   close(): Promise<void> {
@@ -123,8 +122,21 @@ class Host {
     return this.#released;
   }
 
+  async #start(): Promise<void> {
+    const { signal } = this.#stopping;
+    await this.#share.make?.();
+    this.#bound = await this.#env.network.host(this.#share.key.token, {
+      onConnection: (connection) => this.#accept(connection),
+      onReach: (reached, error) => this.#onReach(reached, error),
+      signal,
+    });
+  }
+
   async #stop(): Promise<void> {
     this.#stopAsking();
+    this.#stopping.abort();
+    // What is being made now is there to be undone then.
+    await this.#starting?.catch(() => {});
     await this.#bound?.close();
     if (this.#share.unmake === undefined || this.#connections.size === 0) await this.release();
   }

@@ -18,6 +18,8 @@ export interface HostOptions {
   readonly onConnection: (connection: Connection) => void;
   /** Callers can reach us, or cannot (and why). */
   readonly onReach?: (reached: boolean, error: Error | undefined) => void;
+  /** Ends the wait for the first caller that can come, not the hosting. */
+  readonly signal?: AbortSignal;
 }
 
 /** What of a context is used; a real one closes only once. */
@@ -56,9 +58,10 @@ export class ZitiNetwork {
   }
 
   /** Resolves when callers can come. */
-  async host(share: string, { onConnection, onReach }: HostOptions): Promise<{ close(): Promise<void> }> {
+  async host(share: string, { onConnection, onReach, signal }: HostOptions): Promise<{ close(): Promise<void> }> {
     const listener = await translated(
       this.#context.listen(share, {
+        signal,
         closeMeans: 'error',
         onConnection: (connection) => onConnection(this.#connection(connection, share)),
         onPhase: (phase, error) => {

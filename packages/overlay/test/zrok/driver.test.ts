@@ -269,6 +269,18 @@ test('a controller that does not answer at the end holds up nobody; the next pro
   assert.deepEqual([house.zrok.books.shares.size, house.zrok.books.accesses.size], [0, 0]);
 });
 
+test('an overlay that is closed while it makes a share leaves none', { timeout }, async () => {
+  await using house = await zrokHouse();
+  const home = await house.environment();
+  const overlay = await home.open();
+  const called = house.zrok.called('POST /share');
+  const listening = overlay.listenEphemeral(echo);
+  await called;
+  await Promise.all([assert.rejects(listening, coded('overlay_unavailable', 'dial_aborted')), overlay.close()]);
+  assert.equal(house.zrok.books.shares.size, 0);
+  assert.deepEqual(await records(home), []);
+});
+
 test('a share made anew under its name is dialled anew', { timeout }, async () => {
   await using house = await zrokHouse();
   const home = await house.environment();

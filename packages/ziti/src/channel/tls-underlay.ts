@@ -70,7 +70,7 @@ export function startTls(
   // An address is checked against the certificate's addresses, and never sent as a server name.
   const name = isIP(target.host) ? {} : { servername: target.host };
   const socket = connect({ ...tls, ...name, host: target.host, socket: raw, rejectUnauthorized: true });
-  // Node would end the TLS connection without the reason.
+  // An error of the stream below is this connection's, and never nobody's.
   raw.on('error', (error) => socket.destroy(error));
   return awaited(signal, (done, fail) => {
     const onSecure = (): void => done(socket);

@@ -2,12 +2,12 @@
 // WebSocket (`wss:`), either way through a proxy where one is set. Whoever opens one owns it: on failure nothing stays open.
 
 import { isIP, type Socket } from 'node:net';
-import type { TLSSocket } from 'node:tls';
+import type { Duplex } from 'node:stream';
 import { ZitiError } from '../errors.ts';
 import { LIMITS } from '../limits.ts';
 
 /** Frames go in and out here. */
-export type Underlay = TLSSocket;
+export type Underlay = Duplex;
 
 export interface SocketTarget {
   /** Name or address, IPv6 without brackets. */

@@ -4,14 +4,14 @@
 // a public CA; no token and no frame goes into it but through the inner one.
 
 import { Duplex } from 'node:stream';
-import { rootCertificates, type TLSSocket } from 'node:tls';
+import { createSecureContext, rootCertificates, type SecureContext, type TLSSocket } from 'node:tls';
 import { type RawData, WebSocket } from 'ws';
 import { ZitiError } from '../errors.ts';
 import { LIMITS } from '../limits.ts';
 import { awaited } from './awaited.ts';
 import { discard, ignore } from './tcp.ts';
 import { openTcp, showing, startTls, trustOf } from './tls-underlay.ts';
-import { hostPort, type Underlay, type UnderlayOptions } from './underlay.ts';
+import { type ChannelIdentity, hostPort, type Underlay, type UnderlayOptions } from './underlay.ts';
 
 const PATH = '/ws';
 /** Of one message of ours. Routers read a message whole, and gateways on the way have limits of their own. */
@@ -21,9 +21,8 @@ export async function openWsUnderlay(options: UnderlayOptions): Promise<Underlay
   const { address, identity } = options;
   // Go's dialer offers no ALPN inside, and its listener expects none.
   const secureContext = showing(identity);
-  const trust = trustOf(identity);
-  const anywhere = trust.ca === undefined ? trust : { ...trust, ca: [identity.caPem, ...rootCertificates] };
-  const outer = await startTls(await openTcp(options), address, { ...anywhere, ALPNProtocols: ['http/1.1'] }, options);
+  const outside = { secureContext: trusting(identity), ALPNProtocols: ['http/1.1'] };
+  const outer = await startTls(await openTcp(options), address, outside, options);
   const socket = await upgrade(outer, options);
   const stream = new MessageStream(socket);
   const inner = await startTls(stream, address, { secureContext }, options);
@@ -35,6 +34,18 @@ export async function openWsUnderlay(options: UnderlayOptions): Promise<Underlay
     outer.destroy();
   });
   return inner;
+}
+
+/** A store of all public roots takes 10 ms and a megabyte: once for each identity, not for each channel. */
+const outerContexts = new WeakMap<ChannelIdentity, SecureContext>();
+
+function trusting(identity: ChannelIdentity): SecureContext {
+  const trust = trustOf(identity);
+  const context =
+    outerContexts.get(identity) ??
+    createSecureContext(trust.ca === undefined ? trust : { ...trust, ca: [identity.caPem, ...rootCertificates] });
+  outerContexts.set(identity, context);
+  return context;
 }
 
 /** Owns `outer`. */

@@ -7,6 +7,7 @@ import type { ZitiLog } from '../log.ts';
 import type { Login } from './login.ts';
 import type { Logins } from './logins.ts';
 import type { ApiSession, Renewal } from './types.ts';
+import { closedClient } from './unanswered.ts';
 import { abortable } from './waiting.ts';
 
 export interface ApiSessions {
@@ -118,7 +119,7 @@ export function createApiSessions({ logins, clock, random, log }: ApiSessionsOpt
   }
 
   function assertOpen(): void {
-    if (closing !== undefined) throw new ZitiError('controller_closed', 'the client was closed');
+    if (closing !== undefined) throw closedClient();
   }
 
   return {
@@ -146,7 +147,7 @@ export function createApiSessions({ logins, clock, random, log }: ApiSessionsOpt
       closing ??= (async () => {
         cancelTimer();
         listeners.clear();
-        stopping.abort(new ZitiError('controller_closed', 'the client was closed'));
+        stopping.abort(closedClient());
         await flight?.catch(() => {});
         cancelTimer();
         const last = current;

@@ -1,10 +1,9 @@
 // Requests that need a login. A 401 renews it and asks again: once with a legacy login; with OIDC first with a fresh access
 // token, then with a fresh login. A legacy login whose controller is gone is made anew on another one.
 
-import { ZitiError } from '../errors.ts';
 import { type ApiAnswer, apiAnswer, type Refusal } from './answers.ts';
 import type { ApiSessions } from './api-session.ts';
-import { type Controllers, trouble } from './controllers.ts';
+import { type Controllers, isTrouble, trouble } from './controllers.ts';
 import { loginHeaders } from './login.ts';
 import type { RestClient } from './rest-client.ts';
 import type { ApiSession } from './types.ts';
@@ -73,7 +72,7 @@ export function createApi({ client, controllers, sessions }: ApiOptions): Api {
           );
           if (!(await remedy(request, result, tries, signal))) return result;
         } catch (error) {
-          if (tries > 0 || only === undefined || controllers.urls.length < 2 || !isGone(error)) throw error;
+          if (tries > 0 || only === undefined || controllers.urls.length < 2 || !isTrouble(error)) throw error;
           sessions.invalidate(session);
         }
       }
@@ -83,8 +82,4 @@ export function createApi({ client, controllers, sessions }: ApiOptions): Api {
 
 function refusalIn(answer: ApiAnswer): Refusal | undefined {
   return answer.ok ? undefined : answer.refusal;
-}
-
-function isGone(error: unknown): boolean {
-  return error instanceof ZitiError && ['controller_unreachable', 'controller_timeout'].includes(error.code);
 }

@@ -16,6 +16,7 @@ import { createServiceSessions } from './service-sessions.ts';
 import { createServices } from './services.ts';
 import { createSessionCertificates } from './session-certificate.ts';
 import type { Controller } from './types.ts';
+import { closedClient } from './unanswered.ts';
 
 export interface ControllerOptions {
   /** Default 'auto': legacy on one controller, OIDC on several, the other when it is refused. */
@@ -41,19 +42,13 @@ export function createController(identity: ZitiIdentity, options: ControllerOpti
   const logins = createLogins({ identity, client, controllers, choice, clock, log });
   const sessions = createApiSessions({ logins, clock, random, log });
   const api = createApi({ client, controllers, sessions });
-  const services = createServices(api, controllers, clock);
   const sessionCertificate = createSessionCertificates({ api, sessions, controllers, clock });
   const stopping = new AbortController();
   // As many listen as sessions are being made.
   setMaxListeners(0, stopping.signal);
-  const serviceSessions = createServiceSessions({
-    api,
-    sessions,
-    services,
-    controllers,
-    clock,
-    stopping: stopping.signal,
-  });
+  const common = { api, controllers, clock, stopping: stopping.signal };
+  const services = createServices(common);
+  const serviceSessions = createServiceSessions({ ...common, sessions, services });
   return {
     apiSession: (signal) => sessions.get(signal),
     onRenewed: (listener) => sessions.onRenewed(listener),
@@ -66,7 +61,7 @@ export function createController(identity: ZitiIdentity, options: ControllerOpti
     sessionCertificate,
     states: () => controllers.states(),
     async close() {
-      stopping.abort();
+      stopping.abort(closedClient());
       await sessions.close();
       client.close();
     },

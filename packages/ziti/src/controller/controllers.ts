@@ -50,6 +50,11 @@ export function trouble(refusal: Refusal | undefined): Refusal | undefined {
   return refusal.status === 429 || (refusal.status >= 500 && refusal.status < 600) ? refusal : undefined;
 }
 
+/** Nobody answered, or somebody else did. */
+export function isTrouble(error: unknown): error is ZitiError {
+  return error instanceof ZitiError && TROUBLED.has(error.code);
+}
+
 export function isBusy({ status }: Refusal): boolean {
   return status === 429 || status === 503;
 }
@@ -84,7 +89,7 @@ export function createControllers(fromFile: readonly string[], options: Controll
         current = urls.includes(url) ? url : current;
         return last;
       } catch (error) {
-        if (!(error instanceof ZitiError) || !TROUBLED.has(error.code)) throw error;
+        if (!isTrouble(error)) throw error;
         health.set(url, { reachable: false, lastError: error.message });
         failures.push(error);
       }

@@ -37,7 +37,7 @@ export function routerUrl(text: string): string | undefined {
   const port = Number(digits);
   const host = (bracketed ?? plain).toLowerCase();
   if (protocol === undefined || port < 1 || port > 65_535) return undefined;
-  if (isIPv6(host)) return `${protocol}:[${host}]:${port}`;
+  if (bracketed !== undefined) return isIPv6(host) ? `${protocol}:[${host}]:${port}` : undefined;
   // A name or IPv4: nothing that could be read as another part of an address.
-  return bracketed === undefined && /^[a-z0-9._-]+$/.test(host) ? `${protocol}:${host}:${port}` : undefined;
+  return /^[a-z0-9._-]+$/.test(host) ? `${protocol}:${host}:${port}` : undefined;
 }

@@ -6,7 +6,7 @@ import { ZitiError } from '../errors.ts';
 import type { ZitiIdentity } from '../identity.ts';
 import type { ZitiLog } from '../log.ts';
 import { apiAnswer, describe, type Refusal } from './answers.ts';
-import { type Controllers, isBusy, trouble } from './controllers.ts';
+import { type Controllers, isBusy, isTrouble, trouble } from './controllers.ts';
 import { loginLegacy, logoutLegacy, refreshLegacy } from './legacy-login.ts';
 import { listedControllers } from './listed-controllers.ts';
 import { type Login, type LoginOutcome, type LoginTalk, loginHeaders, refusalIn } from './login.ts';
@@ -35,7 +35,8 @@ export interface LoginsOptions {
 }
 
 const LOGOUT_MS = 2000;
-const LIST_MS = 5000;
+/** The list of controllers is good to have; nobody waits long for it. */
+const LIST_MS = 2000;
 
 export function createLogins({ identity, client, controllers, choice, clock, log }: LoginsOptions): Logins {
   const talkTo = (controller: string, signal?: AbortSignal): LoginTalk => {
@@ -67,6 +68,22 @@ export function createLogins({ identity, client, controllers, choice, clock, log
     await leave(talkTo(old.session.controller), old, LOGOUT_MS).catch((error: Error) => {
       log.debug({ error: error.message }, 'not logged out');
     });
+  }
+
+  /** Undefined: a legacy login whose controller is gone, and there are others. */
+  async function refreshed(old: Login, signal: AbortSignal): Promise<LoginOutcome | undefined> {
+    const isLegacy = old.session.kind === 'legacy';
+    const refresh = isLegacy ? refreshLegacy : refreshOidc;
+    try {
+      return await controllers.inTurn(
+        (url) => refresh(talkTo(url, signal), old),
+        (outcome) => trouble(refusalIn(outcome)),
+        { signal, only: isLegacy ? old.session.controller : undefined },
+      );
+    } catch (error) {
+      if (isLegacy && controllers.urls.length > 1 && isTrouble(error)) return undefined;
+      throw error;
+    }
   }
 
   /** A legacy login told us of more controllers than the file knows. */
@@ -103,15 +120,11 @@ export function createLogins({ identity, client, controllers, choice, clock, log
       throw loginRefused(identity, kinds, refusals, controllers.urls, clock.wall());
     },
     async refresh(old, signal) {
-      const isLegacy = old.session.kind === 'legacy';
-      const refresh = isLegacy ? refreshLegacy : refreshOidc;
-      const outcome = await controllers.inTurn(
-        (url) => refresh(talkTo(url, signal), old),
-        (result) => trouble(refusalIn(result)),
-        { signal, only: isLegacy ? old.session.controller : undefined },
-      );
+      const outcome = await refreshed(old, signal);
+      if (outcome === undefined) return undefined;
       if ('login' in outcome) {
-        await learn(outcome.login, signal);
+        // Not waited for: the new refresh token is to be kept at once.
+        void learn(outcome.login, signal);
         return outcome.login;
       }
       // Not only 400 and 401: a refresh token that was used before is a 500 on some versions.

@@ -8,7 +8,7 @@ import { type ConnectionOptions, connect } from 'node:tls';
 import type { OpenSocket } from '../channel/underlay.ts';
 import { ZitiError } from '../errors.ts';
 import { LIMITS } from '../limits.ts';
-import { aborted, timedOut, tooLarge, unreachable } from './unanswered.ts';
+import { aborted, closedClient, timedOut, tooLarge, unreachable } from './unanswered.ts';
 
 export interface RestRequest {
   readonly method: 'GET' | 'POST' | 'DELETE';
@@ -28,7 +28,7 @@ export interface RestAnswer {
 export interface RestClient {
   /** Any status is an answer; rejects with a ZitiError that names the controller when there is none. */
   send(request: RestRequest): Promise<RestAnswer>;
-  /** Ends idle connections. Requests under way end with their own deadline or signal. */
+  /** Ends all connections; what is under way rejects with `controller_closed`, as does everything later. */
   close(): void;
 }
 
@@ -59,16 +59,29 @@ export function createRestClient(options: RestClientOptions): RestClient {
     timeoutMs: options.timeoutMs ?? REQUEST_TIMEOUT_MS,
     maxAnswerBytes: options.maxAnswerBytes ?? LIMITS.answerBytes,
   };
+  let closed = false;
   return {
     async send(asked) {
-      // 'stale': the controller closed an idle connection while our request was on its way, so nobody saw it. Each time
-      // the pool has one connection less, and a new one cannot be stale.
-      let answer = await exchange(agent, asked, limits);
-      while (answer === 'stale') answer = await exchange(agent, asked, limits);
-      return answer;
+      try {
+        if (closed) throw new Error('closed');
+        return await sendAgain(asked);
+      } catch (error) {
+        throw closed ? closedClient(error) : error;
+      }
     },
-    close: () => agent.destroy(),
+    close() {
+      closed = true;
+      agent.destroy();
+    },
   };
+
+  async function sendAgain(asked: RestRequest): Promise<RestAnswer> {
+    // 'stale': the controller closed an idle connection while our request was on its way, so nobody saw it. Each time
+    // the pool has one connection less, and a new one cannot be stale.
+    let answer = await exchange(agent, asked, limits);
+    while (answer === 'stale') answer = await exchange(agent, asked, limits);
+    return answer;
+  }
 }
 
 class ControllerAgent extends Agent {

@@ -10,6 +10,7 @@ import type { Api, ApiRequest, ApiResult } from './api.ts';
 import { type Controllers, trouble } from './controllers.ts';
 import { hostsOf, refused, serviceNotFound, troubled } from './refusals.ts';
 import type { Permission, Service } from './types.ts';
+import { abortable } from './waiting.ts';
 
 export interface Services {
   find(name: string, options?: { refresh?: boolean; signal?: AbortSignal | undefined }): Promise<Service>;
@@ -19,7 +20,17 @@ export interface Services {
 const PAGE = 500;
 const BELIEVED_MS = 5 * 60_000;
 
-export function createServices(api: Api, controllers: Controllers, clock: Clock): Services {
+export interface ServicesOptions {
+  readonly api: Api;
+  readonly controllers: Controllers;
+  readonly clock: Clock;
+  /** Ends what is under way for nobody in particular. */
+  readonly stopping: AbortSignal;
+}
+
+export function createServices({ api, controllers, clock, stopping }: ServicesOptions): Services {
+  /** Who needs the same answer at the same time shares the question. */
+  const flights = new Map<string, Promise<Service>>();
   const found = new Map<string, { readonly service: Service; readonly at: number }>();
 
   async function ask(request: ApiRequest, doing: string, signal: AbortSignal | undefined): Promise<ApiResult> {
@@ -39,19 +50,28 @@ export function createServices(api: Api, controllers: Controllers, clock: Clock)
     }
   }
 
+  async function look(name: string): Promise<Service> {
+    const path = `/services?limit=2&filter=${encodeURIComponent(`name=${quote(name)}`)}`;
+    const { answer, controller } = await ask({ method: 'GET', path }, `looking for service "${name}"`, stopping);
+    const service = answer.ok ? servicesOf(answer.data, controller).find((one) => one.name === name) : undefined;
+    if (service === undefined) {
+      found.delete(name);
+      throw serviceNotFound(name, controllers.urls);
+    }
+    remember(service);
+    return service;
+  }
+
   return {
     async find(name, { refresh = false, signal } = {}) {
       const known = found.get(name);
       if (!refresh && known !== undefined && clock.now() - known.at < BELIEVED_MS) return known.service;
-      const path = `/services?limit=2&filter=${encodeURIComponent(`name=${quote(name)}`)}`;
-      const { answer, controller } = await ask({ method: 'GET', path }, `looking for service "${name}"`, signal);
-      const service = answer.ok ? servicesOf(answer.data, controller).find((one) => one.name === name) : undefined;
-      if (service === undefined) {
-        found.delete(name);
-        throw serviceNotFound(name, controllers.urls);
-      }
-      remember(service);
-      return service;
+      // A refresh wants to know how things are now: it does not join a question that is older.
+      const key = `${refresh} ${name}`;
+      const flight = flights.get(key) ?? look(name).finally(() => flights.delete(key));
+      flights.set(key, flight);
+      flight.catch(() => {});
+      return abortable(flight, signal);
     },
     async list(signal) {
       const all: Service[] = [];

@@ -69,7 +69,7 @@ export interface ControllerState {
 export interface Controller {
   /** Logs in when needed; one login at a time, shared by all who ask. Refreshes itself while the program lives. */
   apiSession(signal?: AbortSignal): Promise<ApiSession>;
-  /** Called after each renewal, the first login not counted. The returned function ends it. */
+  /** Called after each renewal, the first login not counted. Must not throw. The returned function ends it. */
   onRenewed(listener: (session: ApiSession, kind: Renewal) => void): () => void;
   /** A router closed the channel after the Hello, or spoke of an invalid API session: the next use logs in again.
    * Nothing happens when `session` is not the present one any more. */

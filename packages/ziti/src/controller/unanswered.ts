@@ -45,3 +45,7 @@ export function aborted(cause: unknown): ZitiError {
   if (cause instanceof ZitiError) return cause;
   return new ZitiError('aborted', 'stopped before the controller had answered', { cause });
 }
+
+export function closedClient(cause?: unknown): ZitiError {
+  return new ZitiError('controller_closed', 'the client was closed', { cause });
+}

@@ -5,6 +5,7 @@ import type { Message } from '../channel/message.ts';
 import type { Service, ServiceSession } from '../controller/types.ts';
 import type { KeyPair, Sodium } from '../crypto/sodium.ts';
 import { ZitiError } from '../errors.ts';
+import { LIMITS } from '../limits.ts';
 import { type CloseMeans, ZitiConnection } from './connection.ts';
 import type { Deadline } from './deadline.ts';
 import type { EdgeChannel } from './edge-channel.ts';
@@ -44,6 +45,8 @@ class Attempt {
   readonly #id: number;
   /** Ends the wait for an answer: a router may refuse without naming the request. */
   readonly #early = new AbortController();
+  /** What overtook the answer. */
+  #frames: Message[] = [];
   #refusal: Refusal | undefined;
   #connection: ZitiConnection | undefined;
   #unusable: ZitiError | undefined;
@@ -64,7 +67,8 @@ class Attempt {
     deadline.stage = `no answer of router ${channel.router}`;
     const headers = connectHeaders(this.#id, { ...this.#options, publicKey: this.#own?.publicKey });
     const request = channel.channel.request(EDGE_TYPES.connect, headers, Buffer.from(session.token), {
-      timeoutMs: this.#options.timing.dialMs,
+      // The deadline comes first, and knows what to say.
+      timeoutMs: deadline.ms + 1000,
       signal: this.#early.signal,
       onReply: (reply) => this.#onReply(reply),
     });
@@ -75,14 +79,17 @@ class Attempt {
       await request;
     } catch (error) {
       if (this.#refusal) return this.#refusal;
-      throw deadline.signal.aborted ? deadline.signal.reason : error;
+      const { signal } = deadline.signal.aborted ? deadline : this.#early;
+      throw signal.aborted ? signal.reason : error;
     } finally {
       deadline.signal.removeEventListener('abort', onAbort);
     }
     if (this.#refusal) return this.#refusal;
     if (!this.#connection) throw this.#unusable ?? this.#misunderstood();
     deadline.stage = 'the host accepted and then sent no keys';
-    await deadline.race(this.#connection.secured());
+    await deadline.race(this.#connection.secured()).catch((error: ZitiError) => {
+      throw error.code === 'connection_closed' ? this.#closedAtOnce(error) : error;
+    });
     return this.#connection;
   }
 
@@ -96,11 +103,16 @@ class Attempt {
     channel.sendClosed(this.#id, 'given up');
   }
 
-  /** Before there is an answer: only a refusal that does not name the request can come. */
+  /** Before there is an answer: a refusal that does not name the request, or the host's first words. */
   #onMessage(message: Message): void {
-    if (message.type !== EDGE_TYPES.stateClosed) return;
-    this.#refuse(message);
-    this.#early.abort();
+    if (message.type === EDGE_TYPES.stateClosed) {
+      this.#refuse(message);
+      this.#early.abort();
+    } else if (this.#frames.length < LIMITS.earlyFrames) {
+      this.#frames.push(message);
+    } else {
+      this.#early.abort(this.#misunderstood());
+    }
   }
 
   /** Runs before any later message of the channel, so that nothing for the new connection is missed. */
@@ -123,8 +135,7 @@ class Attempt {
       id: this.#id,
       service: service.name,
       sealing: this.#own && this.#seal(this.#own, methodKnown ? publicKey : undefined),
-      remoteIdentity: undefined,
-      appData: undefined,
+      caller: undefined,
       circuitId,
       closeMeans,
       lingerMs: timing.lingerMs,
@@ -132,6 +143,7 @@ class Attempt {
     channel.replace(this.#id, connection.receiver);
     this.#connection = connection;
     connection.begin();
+    for (const frame of this.#frames.splice(0)) connection.receiver.onMessage(frame);
   }
 
   #seal(own: KeyPair, peerPublicKey: Uint8Array | undefined): Sealing {
@@ -148,6 +160,13 @@ class Attempt {
     const { channel, service } = this.#options;
     channel.remove(this.#id);
     this.#refusal ??= refusalOf(message, 'dial', service.name, channel.router);
+  }
+
+  #closedAtOnce(cause: ZitiError): ZitiError {
+    const { name } = this.#options.service;
+    return new ZitiError('host_refused', `the host of service ${name} accepted the dial and closed it at once`, {
+      cause,
+    });
   }
 
   #misunderstood(): ZitiError {

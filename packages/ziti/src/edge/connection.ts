@@ -8,7 +8,7 @@ import type { Message } from '../channel/message.ts';
 import { ZitiError } from '../errors.ts';
 import type { EdgeChannel, Receiver } from './edge-channel.ts';
 import { CONN_TYPES, EDGE_HEADERS, EDGE_TYPES, FLAGS } from './ids.ts';
-import { flagsOf, onConnection } from './messages.ts';
+import { type Caller, flagsOf, onConnection } from './messages.ts';
 import { splitMultipart } from './multipart.ts';
 import { OutPieces } from './out-pieces.ts';
 import type { Reader } from './read-gate.ts';
@@ -31,8 +31,8 @@ export interface ConnectionOptions {
   readonly service: string;
   /** Undefined: the service is not encrypted. */
   readonly sealing: Sealing | undefined;
-  readonly remoteIdentity: string | undefined;
-  readonly appData: Uint8Array | undefined;
+  /** On the hosting side. */
+  readonly caller: Caller | undefined;
   readonly circuitId: string | undefined;
   readonly closeMeans: CloseMeans;
   readonly lingerMs: number;
@@ -40,10 +40,8 @@ export interface ConnectionOptions {
 
 export class ZitiConnection extends Duplex {
   readonly service: string;
-  /** Who calls: a claim, for display. Undefined on the dialling side. */
-  readonly remoteIdentity: string | undefined;
-  /** What the dialer sent along. */
-  readonly appData: Uint8Array | undefined;
+  /** Who calls and what it sent along. Undefined on the dialling side. */
+  readonly caller: Caller | undefined;
   readonly circuitId: string | undefined;
   readonly #options: ConnectionOptions;
   readonly #receiver: Receiver;
@@ -68,8 +66,7 @@ export class ZitiConnection extends Duplex {
     super({ allowHalfOpen: true, readableHighWaterMark: HIGH_WATER_MARK, writableHighWaterMark: HIGH_WATER_MARK });
     this.#options = options;
     this.service = options.service;
-    this.remoteIdentity = options.remoteIdentity;
-    this.appData = options.appData;
+    this.caller = options.caller;
     this.circuitId = options.circuitId;
     const connection = this;
     this.#receiver = {
@@ -97,6 +94,16 @@ export class ZitiConnection extends Duplex {
   /** 32 bytes that both ends compute alike and no other connection has; null on a service without encryption. */
   get binding(): Uint8Array | null {
     return this.#options.sealing?.binding ?? null;
+  }
+
+  /** Who calls: a claim, for display. */
+  get remoteIdentity(): string | undefined {
+    return this.caller?.claimed;
+  }
+
+  /** What the dialer sent along; routers have seen it. */
+  get appData(): Uint8Array | undefined {
+    return this.caller?.appData;
   }
 
   /** On its channel. */
@@ -175,12 +182,14 @@ export class ZitiConnection extends Duplex {
     channel.gate.left(this.#reader, this.#unread);
     this.#unread = 0;
     sealing?.dispose();
-    const why =
-      error ?? new ZitiError('connection_closed', `the connection to service ${this.service} was closed here`);
-    this.#secured?.reject(why);
     const written = this.#onWritten;
     this.#onWritten = undefined;
     done(error);
+    // To make an error costs more than all the rest: only when somebody hears of it.
+    if (!written && !this.#secured) return;
+    const here = `the connection to service ${this.service} was closed here`;
+    const why = error ?? new ZitiError('connection_closed', here);
+    this.#secured?.reject(why);
     written?.(why);
   }
 

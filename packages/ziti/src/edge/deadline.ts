@@ -7,6 +7,7 @@ export class Deadline implements Disposable {
   readonly #timer: NodeJS.Timeout;
   readonly #outer: AbortSignal | undefined;
   readonly #onOuter: () => void;
+  readonly ms: number;
   /** What is being waited for, for the message of a time-out. */
   stage: string;
 
@@ -19,6 +20,7 @@ export class Deadline implements Disposable {
     signal: AbortSignal | undefined;
   }) {
     const { ms, late, what, signal } = options;
+    this.ms = ms;
     this.stage = options.stage;
     this.#outer = signal;
     this.#onOuter = () => {

@@ -54,6 +54,8 @@ export class EdgeRouter {
   readonly #flights = new Map<string, Promise<EdgeChannel>>();
   readonly #closing = new AbortController();
   #urls: readonly string[] = [];
+  /** The last one that we were told of. */
+  #login: ApiSession | undefined;
   #failures = 0;
   #restUntil = 0;
   #lastError: string | undefined;
@@ -92,11 +94,15 @@ export class EdgeRouter {
   /** A new token of the same login: every channel must know it before the old one expires. Other logins' channels end with
    * what they carry. */
   renew(session: ApiSession): void {
-    for (const channel of this.#channels) {
-      if (channel.session.id !== session.id) channel.retire();
-      else if (session.kind === 'oidc') void this.#updateToken(channel, session);
-      else channel.session = session;
-    }
+    this.#login = session;
+    for (const channel of this.#channels) this.#renewOn(channel, session);
+  }
+
+  #renewOn(channel: EdgeChannel, session: ApiSession): void {
+    if (channel.session.id !== session.id) channel.retire();
+    else if (channel.session.token === session.token) return;
+    else if (session.kind === 'oidc') void this.#updateToken(channel, session);
+    else channel.session = session;
   }
 
   state(): RouterState {
@@ -160,6 +166,7 @@ export class EdgeRouter {
   async #tryUrls(use: ChannelUse, session: ApiSession): Promise<EdgeChannel> {
     const { open, timing, log } = this.#env;
     const signal = this.#closing.signal;
+    const login = this.#login;
     let failure = new ZitiError('router_unreachable', `router ${this.name} has no address that we can use`);
     for (const url of inOrder(this.#urls)) {
       try {
@@ -169,7 +176,10 @@ export class EdgeRouter {
         this.#restUntil = 0;
         this.#lastError = undefined;
         log.debug({ router: this.name, url, use }, 'channel opened');
-        return this.#adopt(channel, use, session);
+        const edge = this.#adopt(channel, use, session);
+        // The login may have gone on while the channel was being opened.
+        if (this.#login && this.#login !== login) this.#renewOn(edge, this.#login);
+        return edge;
       } catch (error) {
         failure = error as ZitiError;
       }

@@ -62,8 +62,7 @@ function tryAccept(dial: DialRequest, { channel }: Bound, reception: Reception):
         own &&
         dial.publicKey &&
         new Sealing({ sodium, role: 'host', own, peerPublicKey: dial.publicKey.slice(), service }),
-      remoteIdentity: dial.claimed,
-      appData: dial.appData,
+      caller: callerOf(dial),
       circuitId: dial.circuitId,
       closeMeans,
       lingerMs: timing.lingerMs,
@@ -87,6 +86,11 @@ function confirm(dial: DialRequest, { channel, bindId }: Bound, connection: Ziti
   channel.channel
     .request(EDGE_TYPES.dialSuccess, headers, body, { timeoutMs: timing.headerMs, onReply: () => connection.begin() })
     .catch((error: Error) => connection.destroy(error));
+}
+
+/** Without what was needed to answer it. */
+function callerOf({ claimed, identityId, identityName, appData, circuitId }: DialRequest): Caller {
+  return { claimed, identityId, identityName, appData, circuitId };
 }
 
 /** Throws when it cannot be had. */

@@ -23,6 +23,9 @@ export interface Standing {
   readonly routers: readonly EdgeRouterInfo[];
 }
 
+/** Logins that come between a session and its use; one is rare. */
+const ATTEMPTS = 5;
+
 export interface StandingsEnv {
   readonly controller: Controller;
   readonly sodium: Sodium;
@@ -92,14 +95,15 @@ export class Standings {
         hint: "ask the network's administrator for a Bind policy",
       });
     }
-    for (;;) {
+    for (let attempt = 0; attempt < ATTEMPTS; attempt += 1) {
       const session = await this.#controller.bindSession(service, this.#signal);
       const login = await this.#controller.apiSession(this.#signal);
-      // Otherwise somebody logged in again between the two.
+      // Somebody logged in again between the two.
       if (session.apiSessionId !== login.id) continue;
       this.#held = { service, session, login, name: this.#nameFor(service), routers: session.routers };
       return this.#held;
     }
+    throw new ZitiError('session_lost', `each session to host service ${service.name} was lost as soon as it was made`);
   }
 
   #nameFor(service: Service): ListenerName {

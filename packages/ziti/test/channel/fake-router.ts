@@ -32,6 +32,8 @@ export type Behaviour = 'welcome' | 'silent' | ((end: RouterEnd, hello: Message)
 export interface FakeRouterOptions {
   readonly underlay?: 'tls' | 'wss';
   readonly tls?: TlsOptions;
+  /** Of the outer connection, on wss. */
+  readonly outerTls?: TlsOptions;
   /** What happens when a Hello arrives. Default: it is answered. */
   readonly hello?: Behaviour;
   /** Instead of reading frames. */
@@ -129,7 +131,8 @@ export async function startFakeRouter(options: FakeRouterOptions = {}): Promise<
   };
   // Router ports ask for a certificate of any kind; who has it is looked at later.
   const inner: TlsOptions = { ...SERVER, requestCert: true, rejectUnauthorized: false, ...options.tls };
-  const listener = underlay === 'tls' ? tlsListener(inner, accept) : wssListener(inner, accept);
+  const listener =
+    underlay === 'tls' ? tlsListener(inner, accept) : wssListener(inner, options.outerTls ?? SERVER, accept);
   const sockets = new Set<Socket>();
   listener.on('connection', (socket: Socket) => {
     sockets.add(socket);
@@ -166,9 +169,10 @@ function tlsListener(tls: TlsOptions, accept: (socket: TLSSocket) => void): Serv
 /** As openziti/transport wss/listener.go: no client certificate outside, TLS again inside the messages. */
 function wssListener(
   tls: TlsOptions,
+  outerTls: TlsOptions,
   accept: (socket: TLSSocket, sendMessage: (bytes: number) => void) => void,
 ): Server {
-  const listener = createHttpsServer(SERVER);
+  const listener = createHttpsServer(outerTls);
   listener.on('tlsClientError', () => {});
   const upgrades = new WebSocketServer({ server: listener, path: '/ws', perMessageDeflate: true });
   upgrades.on('connection', (webSocket) => {

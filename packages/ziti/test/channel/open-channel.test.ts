@@ -58,7 +58,7 @@ for (const underlay of ['tls', 'wss'] as const) {
 
   test(`${underlay}: a router of another network, and one of another name, are not trusted`, async () => {
     const stranger = createTestPki().issue({ commonName: 'router', use: 'server', ip: ['127.0.0.1'] });
-    const misnamed = issue({ commonName: 'router', use: 'server', dns: ['elsewhere.test'], ip: ['127.0.0.2'] });
+    const misnamed = issue({ commonName: 'router', use: 'server', dns: ['localhost'], ip: ['127.0.0.2'] });
     for (const { chainPem, keyPem } of [stranger, misnamed]) {
       await using router = await startFakeRouter({ underlay, tls: { cert: chainPem, key: keyPem ?? '' } });
       await assert.rejects(open(router.url), { code: 'router_untrusted', message: /^edge router (tls|wss):127/ });
@@ -121,6 +121,12 @@ for (const underlay of ['tls', 'wss'] as const) {
     await assert.rejects(open(router.url), { code: 'router_unreachable', message: /ECONNREFUSED/ });
   });
 }
+
+test('the outer connection of a WebSocket must be trusted, too', async () => {
+  const { chainPem, keyPem } = createTestPki().issue({ commonName: 'router', use: 'server', ip: ['127.0.0.1'] });
+  await using router = await startFakeRouter({ underlay: 'wss', outerTls: { cert: chainPem, key: keyPem ?? '' } });
+  await assert.rejects(open(router.url), { code: 'router_untrusted' });
+});
 
 test('a router without our ALPN is asked again without', async () => {
   await using router = await startFakeRouter({ tls: { ALPNProtocols: ['h2'] } });

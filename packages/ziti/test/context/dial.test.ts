@@ -1,6 +1,7 @@
 // What a dial comes to: found, not found, refused, silent, late, given up; and what is tried again.
 
 import assert from 'node:assert/strict';
+import { once } from 'node:events';
 import { test } from 'node:test';
 import { EDGE_HEADERS, EDGE_TYPES } from '../../src/edge/ids.ts';
 import { LIMITS } from '../../src/limits.ts';
@@ -271,6 +272,46 @@ test('a refusal that does not name the request counts', { timeout }, async () =>
   const second = await client.dial('echo');
   second.destroy();
   assert.equal(dialled.destroyed, false);
+});
+
+test('what overtakes the answer is kept for the connection, up to a cap', { timeout }, async () => {
+  await using on = await onNetwork();
+  on.net.addService('echo');
+  const host = await on.open('host');
+  const client = await on.open('client');
+  await host.listen('echo', {
+    onConnection: (connection) => {
+      connection.write('first words');
+      echo(connection);
+    },
+  });
+  const [router] = on.net.routers;
+  /** Holds the answer back until so many frames of the host have passed it. */
+  const overtake = (frames: number, extra: number): void => {
+    let held: (() => void) | undefined;
+    let passed = 0;
+    router?.faults.drop((frame) => {
+      if (frame.direction !== 'to-client' || frame.channel.identity !== 'client') return false;
+      const connId = frame.headers.get(EDGE_HEADERS.connId) ?? Buffer.alloc(4);
+      if (frame.type === EDGE_TYPES.stateConnected && !held) {
+        const headers = Object.fromEntries(frame.headers);
+        held = () => frame.channel.send(EDGE_TYPES.stateConnected, headers);
+        for (let n = 0; n < extra; n += 1) {
+          setImmediate(() => frame.channel.send(EDGE_TYPES.data, { [EDGE_HEADERS.connId]: connId }, 'x'));
+        }
+        return true;
+      }
+      if (frame.type === EDGE_TYPES.data) passed += 1;
+      if (passed === frames && frame.type === EDGE_TYPES.data) setImmediate(() => held?.());
+      return false;
+    });
+  };
+  overtake(1, 0);
+  const connection = await client.dial('echo');
+  await once(connection, 'readable');
+  assert.equal(String(connection.read()), 'first words');
+  overtake(1e9, LIMITS.earlyFrames + 1);
+  await assert.rejects(client.dial('echo'), coded('connection_violation'));
 });
 
 test('a closed context dials nothing', async () => {

@@ -46,7 +46,7 @@ test('the network says no at once: no such service, no right, no router', async 
     host.listen('locked', { onConnection: echo }),
     coded('service_not_found', 'service_not_permitted'),
   );
-  await assert.rejects(host.listen('nowhere', { onConnection: echo, timeoutMs: 50 }), (error) => {
+  await assert.rejects(host.listen('nowhere', { onConnection: echo, timeoutMs: 1500 }), (error) => {
     assert.ok(coded('bind_timeout')(error), String(error));
     assert.ok(coded('no_edge_routers')((error as ZitiError).cause), String(error));
     return true;
@@ -86,7 +86,7 @@ test('a router that does not answer the bind, and one that refuses it', { timeou
   const host = await on.open('host', { timing: { ...QUICK, bindReplyMs: 30 } });
   const [router] = on.net.routers;
   router?.faults.drop(({ direction, type }) => direction === 'from-client' && type === EDGE_TYPES.bind);
-  await assert.rejects(host.listen('echo', { onConnection: echo, timeoutMs: 200 }), (error) => {
+  await assert.rejects(host.listen('echo', { onConnection: echo, timeoutMs: 1500 }), (error) => {
     assert.ok(coded('bind_timeout')((error as ZitiError).cause), String(error));
     return true;
   });
@@ -96,7 +96,7 @@ test('a router that does not answer the bind, and one that refuses it', { timeou
     frame.channel.send(EDGE_TYPES.stateClosed, { [EDGE_HEADERS.connId]: connId }, 'not today');
     return true;
   });
-  await assert.rejects(host.listen('echo', { onConnection: echo, timeoutMs: 200 }), (error) => {
+  await assert.rejects(host.listen('echo', { onConnection: echo, timeoutMs: 1500 }), (error) => {
     const { cause } = error as ZitiError;
     assert.ok(coded('bind_refused')(cause), String(error));
     assert.match(String(error), /not today/);

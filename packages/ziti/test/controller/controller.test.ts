@@ -151,6 +151,21 @@ test('a service is believed for five minutes, asked for again on demand, and for
   await assert.rejects(it.controller.service('probe-svc'), refused('service_not_found'));
 });
 
+test('who asks for the same name at the same time shares the question, and may stop waiting', async () => {
+  await using it = await startRecordedController();
+  await it.controller.apiSession();
+  const asks = () => it.server.seen().filter((one) => one === 'GET /services').length;
+  const stop = new AbortController();
+  const first = it.controller.service('probe-svc', { signal: stop.signal });
+  const others = [1, 2, 3].map(() => it.controller.service('probe-svc'));
+  stop.abort();
+  await assert.rejects(first, { code: 'aborted' });
+  assert.equal(new Set(await Promise.all(others)).size, 1);
+  assert.equal(asks(), 1);
+  await Promise.all([1, 2].map(() => it.controller.service('probe-svc', { refresh: true })));
+  assert.equal(asks(), 2);
+});
+
 test('of very many names the oldest are forgotten', async () => {
   await using it = await startRecordedController();
   it.says.set('GET /services', ({ path }: Asked) => {
@@ -406,7 +421,7 @@ test('a legacy login is refreshed by asking for it, and made anew when it is gon
   const first = renewal(it.controller);
   await clock.advance(900_000);
   assert.equal(await first, 'legacy refreshed');
-  assert.deepEqual(it.server.seen(), [...LOGIN, 'GET /current-api-session', 'GET /controllers']);
+  assert.deepEqual(it.server.seen().slice(0, 3), [...LOGIN, 'GET /current-api-session']);
   it.says.set('GET /current-api-session', recordedAnswer('legacy', 'GET', /current-api-session$/, 401));
   const second = renewal(it.controller);
   await clock.advance(900_000);
@@ -435,6 +450,19 @@ test('a controller that is deaf when we leave does not keep us', async () => {
   const begin = performance.now();
   await it.controller.close();
   assert.ok(performance.now() - begin < 4000);
+  await it[Symbol.asyncDispose]();
+});
+
+test('what is under way when we leave ends with it', async () => {
+  const it = await startRecordedController();
+  const service = await it.controller.service('probe-svc');
+  it.says.set('POST /sessions', 'hang');
+  it.says.set('GET /services', 'hang');
+  const under = [it.controller.dialSession(service), it.controller.bindSession(service), it.controller.services()];
+  const ends = under.map((one) => assert.rejects(one, { code: 'controller_closed' }));
+  while (it.server.asked.length < 6) await new Promise((resolve) => setImmediate(resolve));
+  await it.controller.close();
+  await Promise.all(ends);
   await it[Symbol.asyncDispose]();
 });
 

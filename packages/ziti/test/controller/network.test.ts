@@ -2,7 +2,10 @@
 // controllers, losses.
 
 import assert from 'node:assert/strict';
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
 import { readFile, rm } from 'node:fs/promises';
+import { join } from 'node:path';
 import { test } from 'node:test';
 import { type ControllerOptions, createController } from '../../src/controller/controller.ts';
 import type { Controller, Renewal } from '../../src/controller/types.ts';
@@ -205,6 +208,19 @@ test('several controllers without OIDC get a legacy login, made anew elsewhere w
   assert.notEqual((await controller.apiSession()).controller, session.controller);
 });
 
+test('a legacy login whose controller is gone when it should be renewed is made anew elsewhere', async () => {
+  const clock = manualClock(Date.now());
+  await using it = await setup({ controllers: 2 }, { clock });
+  const { net, controller } = it;
+  const session = await controller.apiSession();
+  assert.equal(session.kind, 'legacy');
+  await net.controllers.find(({ url }) => session.controller.startsWith(url))?.stop();
+  const renewed = renewal(controller);
+  await clock.advance(900_000);
+  assert.equal(await renewed, 'new-login');
+  assert.notEqual((await controller.apiSession()).controller, session.controller);
+});
+
 test('a demanded login is the only one that is tried', async () => {
   await using it = await setup({}, { login: 'oidc' });
   await assert.rejects(it.controller.apiSession(), (error: ZitiError) => {
@@ -296,6 +312,19 @@ test('a pause of a busy controller is waited out', async () => {
     busy-- > 0 ? { status: 429, body: { error: { code: 'SERVER_TOO_MANY_REQUESTS', message: 'later' } } } : undefined,
   );
   assert.equal((await it.controller.services()).length, 1);
+});
+
+test('a program that forgets to close still ends: no timer and no idle connection holds it', async () => {
+  await using net = await startTestNetwork();
+  const file = await net.identityFile(net.addIdentity('forgetful'));
+  const program = join(import.meta.dirname, 'fixtures/forgetful.ts');
+  const child = spawn(process.execPath, ['--import', 'tsx', program, file], { stdio: ['ignore', 'pipe', 'inherit'] });
+  let said = '';
+  child.stdout.on('data', (chunk: Buffer) => {
+    said += chunk;
+  });
+  const [code] = await once(child, 'close', { signal: AbortSignal.timeout(30_000) }).finally(() => child.kill());
+  assert.deepEqual([code, said], [0, 'forgetful']);
 });
 
 for (const key of ['P-256', 'P-384', 'RSA-2048', 'Ed25519'] as const) {

@@ -206,6 +206,22 @@ test('a token is told to every channel of its login, and the answer decides', as
   assert.equal(good[1].usable, true);
 });
 
+test('a login that goes on while a channel is being opened reaches that channel, too', async () => {
+  const { routers, openings } = setUp();
+  const oidc: ApiSession = { ...SCRIPTED_SESSION, kind: 'oidc', token: 'first' };
+  const dialling = routers.dialChannel([info('a')], oidc, never);
+  await opened(openings, 0);
+  routers.renewed({ ...oidc, token: 'second' });
+  const scripted = openings[0]?.open();
+  await dialling;
+  assert.equal(String(scripted?.sent[0]?.body), 'second');
+  const other = routers.dialChannel([info('b')], { ...oidc, token: 'second' }, never);
+  await opened(openings, 1);
+  routers.renewed({ ...oidc, id: 'login-2', token: 'third' });
+  openings[1]?.open();
+  assert.equal((await other).usable, false, 'made for a login that is over');
+});
+
 test('a channel that a router ends without a word soon after the Hello: the login is to blame, unless another router knows it', async () => {
   for (const known of [false, true]) {
     const { routers, openings, distrusted } = setUp();
