@@ -1,7 +1,8 @@
 // One stdio server as a dark service: each session that comes in gets a child of its own, and both are joined without a
 // look at what they say. A child that dies is started again inside its session (relay/steady).
 
-import type { Listener, Overlay } from '@mcp-overlay/overlay';
+import { quoteWord } from '@mcp-overlay/config';
+import { type Grants, type Listener, type Overlay, openGate, type Principal } from '@mcp-overlay/overlay';
 import {
   type AcceptedSession,
   Acceptor,
@@ -31,6 +32,8 @@ export interface BridgeOptions {
   /** All of the child's environment. */
   readonly env: Readonly<Record<string, string>>;
   readonly cwd: string | undefined;
+  /** Who may come besides its owner. */
+  readonly grants: Grants;
   /** One server for all sessions. */
   readonly shared: boolean;
   readonly by: string;
@@ -50,19 +53,30 @@ export interface Bridge {
 }
 
 export async function startBridge(options: BridgeOptions): Promise<Bridge> {
-  const { overlay, log, by } = options;
+  const { overlay, log, by, grants } = options;
   const sessions = new Map<SteadySession, Promise<unknown>>();
   const shared = options.shared ? sharedServer(options) : undefined;
   let count = 0;
-  const acceptor = new Acceptor({
+  let name: (token: string) => void = () => {};
+  const gate = openGate({
+    overlay,
+    share: new Promise((resolve) => {
+      name = resolve;
+    }),
+    grants,
+    remedy: (id) => `mcp-bridge --grant ${quoteWord(id)}`,
+    log,
+  });
+  const acceptor = new Acceptor<Principal>({
     by,
     log,
-    principalOf: () => 'owner',
+    judge: gate.judge,
+    prove: gate.prove,
     onSession: (accepted) => {
       count += 1;
       const number = count;
       const server = openServer(options, shared);
-      log.info({ session: number, by: accepted.by, principal: accepted.principal }, 'session opened');
+      log.info({ session: number, by: accepted.by, principal: accepted.principal.id }, 'session opened');
       const over = join(accepted, server, log, number).then((reason) => {
         sessions.delete(server);
         log.info({ session: number, code: reason.code }, 'session closed');
@@ -70,11 +84,12 @@ export async function startBridge(options: BridgeOptions): Promise<Bridge> {
       sessions.set(server, over);
     },
   });
-  const listenOptions = { onConnection: acceptor.accept, onLost: options.onLost };
+  const listenOptions = { onConnection: acceptor.accept, onLost: options.onLost, grants: grants.accounts };
   const listener: Listener =
     options.token === undefined
       ? await overlay.listenEphemeral(listenOptions)
       : await overlay.listen(options.token, listenOptions);
+  name(listener.share);
   return {
     token: listener.share,
     close: async () => {

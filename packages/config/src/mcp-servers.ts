@@ -117,7 +117,8 @@ export function buildFromServers(
   return {
     format: 'mcp-servers',
     file,
-    share: { mode: 'closed', grants: [] },
+    share: { mode: 'closed', grants: [], hosts: [] },
+    trust: [],
     aggregator: {
       separator: DEFAULTS.separator,
       connectTimeoutMs: DEFAULTS.connectTimeoutMs,

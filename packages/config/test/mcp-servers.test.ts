@@ -16,7 +16,8 @@ test('a client’s file becomes backends', () => {
   assert.deepEqual(config, {
     format: 'mcp-servers',
     file: '/etc/mcp/mcp.json',
-    share: { mode: 'closed', grants: [] },
+    share: { mode: 'closed', grants: [], hosts: [] },
+    trust: [],
     aggregator: { separator: '__', connectTimeoutMs: 120_000, callTimeoutMs: 600_000, listWaitMs: 3000 },
     backends: [
       {

@@ -8,7 +8,8 @@ test('a minimal file gets every default', () => {
   assert.deepEqual(configOf('backends: [{ id: a, transport: { type: stdio, command: srv } }]'), {
     format: 'ours',
     file: '/etc/mcp/g.yml',
-    share: { mode: 'closed', grants: [] },
+    share: { mode: 'closed', grants: [], hosts: [] },
+    trust: [],
     aggregator: { separator: '__', connectTimeoutMs: 120_000, callTimeoutMs: 600_000, listWaitMs: 3000 },
     backends: [
       {
@@ -24,7 +25,8 @@ test('a minimal file gets every default', () => {
 
 test('every key of ours arrives, in ms, bytes and absolute paths', () => {
   const config = configOf(`
-share: { token: my-gateway, mode: closed, grants: [bob@example.com], overlay: local }
+share: { token: my-gateway, mode: closed, grants: [bob@example.com, "ziti:a", "x509:CN=a b", "spiffe://c/d", network, unproven], hosts: ["ziti:Ab3dE.f7H"], overlay: local }
+trust: [ca.pem, ~/other.pem]
 aggregator:
   name: n
   version: 1.10
@@ -52,7 +54,8 @@ backends:
   assert.deepEqual(config.share, {
     token: 'my-gateway',
     mode: 'closed',
-    grants: ['bob@example.com'],
+    grants: ['bob@example.com', 'ziti:a', 'x509:CN=a b', 'spiffe://c/d', 'network', 'unproven'],
+    hosts: ['ziti:Ab3dE.f7H'],
     overlay: 'local',
   });
   assert.deepEqual(config.aggregator, {
@@ -63,6 +66,7 @@ backends:
     callTimeoutMs: 7_200_000,
     listWaitMs: 500,
   });
+  assert.deepEqual(config.trust, ['/etc/mcp/ca.pem', '/home/ann/other.pem']);
   assert.equal(config.logFile, '/etc/mcp/logs/g.log');
   assert.deepEqual(config.limits, {
     messageBytes: 32 * 1024 * 1024,

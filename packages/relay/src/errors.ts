@@ -20,8 +20,10 @@ export const RPC_ERRORS = {
   message_too_large: -32053,
   /** No way to the share; `data.since`, `data.share`. */
   share_unreachable: -32054,
+  /** The host does not let this caller in; `data.code` says why. */
+  refused: -32055,
   /** The host is leaving and did not run this request; its successor will. Between our programs: agents do not see it. */
-  ending: -32055,
+  ending: -32056,
 } as const;
 
 /** The text of `outcome_unknown`: always the same words around what happened, so that a person and a model know them. */

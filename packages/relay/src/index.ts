@@ -40,6 +40,7 @@ export { type DialLinkOptions, type DialState, dialLink, type LinkDialer } from 
 export { type Protocol, type Recognised, recognise } from './link/first-bytes.ts';
 export { LinkHost, type LinkHostOptions } from './link/host.ts';
 export type { HostLink, LinkInfo } from './link/hosted-link.ts';
+export type { HostCheck, Judgement, Peer } from './link/judgement.ts';
 export type { Link, LinkPhase, LinkStats } from './link/link.ts';
 export type { PeerProof, Refusal } from './link/preamble.ts';
 export { FAULT_CODES, type Fault, type FaultCode, type Message } from './message.ts';

@@ -3,7 +3,7 @@
 import { readFile } from 'node:fs/promises';
 import { rootCertificates } from 'node:tls';
 import type { BackendConfig } from '@mcp-overlay/config';
-import type { Overlay } from '@mcp-overlay/overlay';
+import { type Overlay, shareGuard } from '@mcp-overlay/overlay';
 import {
   type Backoff,
   createBackoff,
@@ -52,6 +52,7 @@ export function backendOf(config: BackendConfig, around: BackendSurroundings): B
         backoff,
         open: async (origin, events, signal) => {
           const overlay = await around.overlayOf(transport);
+          const { env, log } = around;
           return dialShare({
             name: `share ${transport.token}`,
             connect: (dialSignal) => overlay.dial(transport.token, { signal: dialSignal }),
@@ -60,8 +61,9 @@ export function backendOf(config: BackendConfig, around: BackendSurroundings): B
             by: around.by,
             events,
             signal,
+            check: shareGuard({ overlay, share: transport.token, env, log }),
             limits: around.limits,
-            log: around.log,
+            log,
           });
         },
       };

@@ -1,6 +1,7 @@
 // One client's MCP session through the gateway: its messages become calls, its backends are its own, nothing of it reaches
 // another session. Client requests go down the pipeline; what servers start comes in at ./from-backend.ts.
 
+import type { Principal } from '@mcp-overlay/overlay';
 import {
   type CloseReason,
   errorMessage,
@@ -61,7 +62,7 @@ export interface SessionOriginInfo {
   readonly number: number;
   readonly handOn: string;
   readonly via: readonly string[];
-  readonly principal: string;
+  readonly principal: Principal;
   readonly by: string | undefined;
 }
 

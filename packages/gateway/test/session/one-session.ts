@@ -18,6 +18,8 @@ import { ClientSession, type SessionSettings } from '../../src/session/session.t
 
 type Json = Record<string, unknown>;
 /** What a server answers; undefined: nothing. */
+const OWNER_HERE = { id: 'owner', name: 'owner', proven: false, via: 'local', groups: [] } as const;
+
 export type Play = (method: string, params: Json, server: PlayedServer) => Json | undefined;
 
 export const CAPABILITIES = { tools: { listChanged: true }, resources: { subscribe: true }, logging: {} };
@@ -85,7 +87,7 @@ export function openSession(
   const [client, near] = pair;
   const session = new ClientSession(
     near,
-    { number: 1, handOn: '0'.repeat(32), via: [], principal: 'owner', by: undefined },
+    { number: 1, handOn: '0'.repeat(32), via: [], principal: OWNER_HERE, by: undefined },
     settings,
   );
   const inbox: Message[] = [];

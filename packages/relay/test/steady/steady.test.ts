@@ -351,7 +351,7 @@ test('a session that drains finishes what is open and refuses what is new, sayin
   const drained = house.session.drain();
   house.session.send(requestMessage('4', 'tools/call', {}));
   const refused = errorOf(await house.fromSession());
-  assert.equal(refused?.code, -32055);
+  assert.equal(refused?.code, -32056);
   assert.equal(refused?.data?.error, 'ending');
   assert.match(refused?.message ?? '', /backend fs is ending .* not run/);
   assert.equal((await house.first.next()).id, '3');
