@@ -12,15 +12,34 @@ const programs = ['gateway', 'bridge', 'tools'];
 const made = join(root, `dist.${process.pid}`);
 const old = join(root, `dist.${process.pid}.old`);
 const inputs = new Set();
+// The OpenZiti client is large and loaded last: one bundle for all. Whoever imports it is a chunk itself, and finds it beside.
+const client = 'ziti.js';
+const apart = {
+  name: 'ziti-apart',
+  setup({ onResolve }) {
+    onResolve({ filter: /^@mcp-overlay\/ziti$/ }, () => ({ path: `./${client}`, external: true }));
+  },
+};
+await bundle({ [client.replace('.js', '')]: 'packages/ziti/src/index.ts' }, join(made, 'chunks'), 'ziti', []);
 // One bundle a program, so that none loads what only another needs; dynamic imports become chunks of their own.
 for (const name of programs) {
+  await bundle({ [`mcp-${name}`]: `packages/${name}/src/bin.ts` }, made, `chunks/${name}`, [apart]);
+}
+for (const name of programs) chmodSync(join(made, `mcp-${name}.js`), 0o755);
+writeFileSync(join(made, 'THIRD_PARTY_LICENSES.txt'), licenses([...inputs]));
+if (existsSync(join(root, 'dist'))) renameSync(join(root, 'dist'), old);
+renameSync(made, join(root, 'dist'));
+rmSync(old, { recursive: true, force: true });
+
+async function bundle(entryPoints, outdir, chunks, plugins) {
   const result = await build({
     absWorkingDir: root,
-    entryPoints: { [`mcp-${name}`]: `packages/${name}/src/bin.ts` },
-    outdir: made,
+    entryPoints,
+    outdir,
+    plugins,
     bundle: true,
     splitting: true,
-    chunkNames: `chunks/${name}-[name]-[hash]`,
+    chunkNames: `${chunks}-[name]-[hash]`,
     format: 'esm',
     platform: 'node',
     target: 'node20.18',
@@ -38,11 +57,6 @@ for (const name of programs) {
   });
   for (const input of Object.keys(result.metafile.inputs)) inputs.add(input);
 }
-for (const name of programs) chmodSync(join(made, `mcp-${name}.js`), 0o755);
-writeFileSync(join(made, 'THIRD_PARTY_LICENSES.txt'), licenses([...inputs]));
-if (existsSync(join(root, 'dist'))) renameSync(join(root, 'dist'), old);
-renameSync(made, join(root, 'dist'));
-rmSync(old, { recursive: true, force: true });
 
 /** The licence text of every package of which a file went into a bundle. */
 function licenses(inputs) {

@@ -21,8 +21,8 @@ const PACKAGES: Readonly<Record<string, readonly string[]>> = {
   tools: ['overlay', 'relay', 'config', 'cli'],
 };
 
-/** Parts that only some commands load. */
-const SUBPATHS: ReadonlySet<string> = new Set(['@mcp-overlay/relay/http']);
+/** Parts that only some commands load, and the network that test doubles of the overlay stand on. */
+const SUBPATHS: ReadonlySet<string> = new Set(['@mcp-overlay/relay/http', '@mcp-overlay/ziti/testing']);
 
 /** Which files may import a foreign package: one door for each. */
 const DOORS: Readonly<Record<string, RegExp>> = {

@@ -7,7 +7,7 @@ import { join, relative } from 'node:path';
 import { test } from 'node:test';
 import { CLI_ERROR_CODES, EXIT, exitCodeOf } from '../packages/cli/src/index.ts';
 import { CONFIG_ERROR_CODES } from '../packages/config/src/index.ts';
-import { OVERLAY_ERROR_CODES } from '../packages/overlay/src/index.ts';
+import { IDENTITY_ERROR_CODES, OVERLAY_ERROR_CODES } from '../packages/overlay/src/index.ts';
 import { FAULT_CODES, RELAY_ERROR_CODES, RPC_ERRORS } from '../packages/relay/src/index.ts';
 
 const root = join(import.meta.dirname, '..');
@@ -19,6 +19,7 @@ const SECTIONS: Readonly<Record<string, readonly string[]>> = {
   'What an agent sees (JSON-RPC)': Object.keys(RPC_ERRORS),
   'Skipped lines (faults)': FAULT_CODES,
   'Shares and the overlay': OVERLAY_ERROR_CODES,
+  'Who somebody is': IDENTITY_ERROR_CODES,
   'Links and transports': RELAY_ERROR_CODES,
   'Configuration and use': [...CLI_ERROR_CODES, ...CONFIG_ERROR_CODES],
 };
@@ -56,7 +57,12 @@ test('docs/ERRORS.md: numbers and exit codes are the real ones', () => {
   for (const row of table('What an agent sees (JSON-RPC)')) {
     assert.equal(Number(row.code), RPC_ERRORS[row['data.error'] as keyof typeof RPC_ERRORS], row['data.error']);
   }
-  for (const heading of ['Shares and the overlay', 'Links and transports', 'Configuration and use']) {
+  for (const heading of [
+    'Shares and the overlay',
+    'Who somebody is',
+    'Links and transports',
+    'Configuration and use',
+  ]) {
     for (const { code = '', exit } of table(heading)) {
       // A dash: no program ends for this.
       if (exit !== '–') assert.equal(Number(exit), exitCodeOf({ code }), code);

@@ -9,6 +9,7 @@ import { tmpdir, userInfo } from 'node:os';
 import { dirname, join } from 'node:path';
 import type { Readable, Writable } from 'node:stream';
 import { setTimeout as wait } from 'node:timers/promises';
+import { testAuthority } from '@mcp-overlay/overlay/testing';
 import { root } from '../e2e/harness.ts';
 import type { Step } from './transcript.ts';
 
@@ -41,7 +42,24 @@ export class Play implements AsyncDisposable {
   static async open(): Promise<Play> {
     const play = new Play(await realpath(await mkdtemp(join(tmpdir(), 'play-'))));
     await mkdir(join(play.#folder, 'work', 'bin'), { recursive: true });
+    await play.#issue();
     return play;
+  }
+
+  /** Identities of a CA: `ca.pem`, `gateway.pem`, `other.pem`, `alice.pem`. */
+  async #issue(): Promise<void> {
+    const ca = testAuthority('town');
+    const file = (name: string): string => join(this.#folder, 'work', `${name}.pem`);
+    await writeFile(file('ca'), ca.pem);
+    for (const name of ['gateway', 'other', 'alice']) {
+      const { keyPem, pem } = ca.issue(name, {
+        subject: [
+          ['O', 'town'],
+          ['CN', name],
+        ],
+      });
+      await writeFile(file(name), keyPem + pem, { mode: 0o600 });
+    }
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -129,7 +147,7 @@ export class Play implements AsyncDisposable {
 
   #spawn(typed: readonly string[]): Program {
     const words = typed.map((word) => this.#fill(word));
-    const at = words.findIndex((word) => !/^[A-Z_]+=/.test(word));
+    const at = words.findIndex((word) => !/^[A-Z][A-Z0-9_]*=/.test(word));
     const [name = '', ...args] = words.slice(at);
     const own = /^mcp-(?:gateway|bridge|tools)$/.test(name);
     const env: Record<string, string> = {
@@ -201,6 +219,7 @@ export class Play implements AsyncDisposable {
       .replaceAll(`user ${userInfo().username}`, 'user {{user}}')
       .replaceAll(version, '{{version}}')
       .replace(/\b\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z\b/g, '{{time}}')
+      .replace(/(?<=hosted by \S+ since )\d{4}-\d\d-\d\d/g, '{{date}}')
       .replace(/(?<=\bpid )\d+/g, '{{pid}}')
       .replace(/(?<="http:\/\/127\.0\.0\.1:)\d+/g, '{{port}}')
       .replace(/(?<=\/)[\w-]{32}(?=\/mcp)/g, '{{secret}}')

@@ -2,7 +2,8 @@
 // and both ends are joined without a look at what they say. Where client and server speak different eras the session is
 // translated (relay/eras). A child that dies is started again inside its session (relay/steady).
 
-import type { Listener, Overlay } from '@mcp-overlay/overlay';
+import { quoteWord } from '@mcp-overlay/config';
+import { type Grants, type Listener, type Overlay, openGate, type Principal } from '@mcp-overlay/overlay';
 import {
   Acceptor,
   createBackoff,
@@ -37,6 +38,8 @@ export interface BridgeOptions {
   /** All of the child's environment. */
   readonly env: Readonly<Record<string, string>>;
   readonly cwd: string | undefined;
+  /** Who may come besides its owner. */
+  readonly grants: Grants;
   /** One server for all sessions. */
   readonly shared: boolean;
   /** What the server speaks; `auto`: found out. */
@@ -58,20 +61,31 @@ export interface Bridge {
 }
 
 export async function startBridge(options: BridgeOptions): Promise<Bridge> {
-  const { overlay, log, by } = options;
+  const { overlay, log, by, grants } = options;
   const sessions = new Map<SteadySession, Promise<unknown>>();
   const shared = options.shared ? sharedServer(options) : undefined;
   const eras = serverEras(options);
   let count = 0;
-  const acceptor = new Acceptor({
+  let name: (token: string) => void = () => {};
+  const gate = openGate({
+    overlay,
+    share: new Promise((resolve) => {
+      name = resolve;
+    }),
+    grants,
+    remedy: (id) => `mcp-bridge --grant ${quoteWord(id)}`,
+    log,
+  });
+  const acceptor = new Acceptor<Principal>({
     by,
     log,
-    principalOf: () => 'owner',
+    judge: gate.judge,
+    prove: gate.prove,
     onSession: (accepted) => {
       count += 1;
       const number = count;
-      const way = wayOf(options, shared, accepted.principal);
-      log.info({ session: number, by: accepted.by, principal: accepted.principal }, 'session opened');
+      const way = wayOf(options, shared, accepted.principal.id);
+      log.info({ session: number, by: accepted.by, principal: accepted.principal.id }, 'session opened');
       const lane = (era: Era, client: Transport): void => {
         const server = steady(options, (events, signal) => eras.open(era, way, events, signal));
         const over = join(client, server, log, number).then((reason) => {
@@ -87,11 +101,12 @@ export async function startBridge(options: BridgeOptions): Promise<Bridge> {
       );
     },
   });
-  const listenOptions = { onConnection: acceptor.accept, onLost: options.onLost };
+  const listenOptions = { onConnection: acceptor.accept, onLost: options.onLost, grants: grants.accounts };
   const listener: Listener =
     options.token === undefined
       ? await overlay.listenEphemeral(listenOptions)
       : await overlay.listen(options.token, listenOptions);
+  name(listener.share);
   return {
     token: listener.share,
     close: async () => {

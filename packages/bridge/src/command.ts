@@ -12,7 +12,7 @@ import {
   UsageError,
 } from '@mcp-overlay/cli';
 import { parseBridgeEnv } from '@mcp-overlay/config';
-import { openOverlay } from '@mcp-overlay/overlay';
+import { type Grants, grantKind, grantsOf, identityNotes, openOverlay } from '@mcp-overlay/overlay';
 import { type EraSetting, safeEnvironment } from '@mcp-overlay/relay';
 import { startBridge } from './bridge.ts';
 import { refuseMissing } from './find-command.ts';
@@ -32,7 +32,7 @@ export const bridgeCommand: Command = {
       type: 'string',
       array: true,
       nargs: 1,
-      describe: 'who may come besides you, on networks that prove who calls',
+      describe: 'who may come besides you: a principal id, network, unproven, an e-mail (zrok)',
     },
     shared: {
       type: 'boolean',
@@ -58,17 +58,17 @@ export const bridgeCommand: Command = {
         'mcp-bridge [options] COMMAND [ARGS…], as in: mcp-bridge npx -y my-server',
       );
     }
-    if (flags.grant !== undefined) {
-      say('mcp-bridge: --grant is not used: the local overlay admits its own user alone');
-    }
+    const grants = readGrants((flags.grant as string[] | undefined) ?? []);
     using end = endSignal();
     const declared = parseBridgeEnv((flags.env as string[] | undefined) ?? [], process.env);
     const env = safeEnvironment(process.env, declared, []);
     const cwd = flags['working-dir'] as string | undefined;
     await refuseMissing({ command, cwd, env });
     const log = openLogFor('mcp-bridge', flags);
-    const { overlay, chosenBecause } = await openOverlay({ env: process.env, kind: flags.overlay });
+    const { identity, trust, overlay: kind } = flags;
+    const { overlay, chosenBecause } = await openOverlay({ env: process.env, kind, identity, trust, log });
     log.info({ overlay: overlay.kind, because: chosenBecause }, 'overlay chosen');
+    for (const note of await identityNotes(overlay, grants)) say(`mcp-bridge: ${note}`);
     const bridge = await startBridge({
       overlay,
       token: flags['share-token'] as string | undefined,
@@ -76,6 +76,7 @@ export const bridgeCommand: Command = {
       args,
       env,
       cwd,
+      grants,
       shared: flags.shared === true,
       era: flags.era as EraSetting,
       by: `mcp-bridge/${toolkitVersion()}`,
@@ -90,3 +91,14 @@ export const bridgeCommand: Command = {
     return EXIT.done;
   },
 };
+
+function readGrants(words: readonly string[]): Grants {
+  for (const word of words) {
+    if (grantKind(word) !== undefined) continue;
+    throw new UsageError(
+      `--grant ${word} means nobody`,
+      'a principal id (ziti:…, spiffe://…, x509:…), network, unproven, or the e-mail of a zrok account',
+    );
+  }
+  return grantsOf(words);
+}

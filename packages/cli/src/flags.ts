@@ -6,6 +6,8 @@ export type LogLevel = (typeof LOG_LEVELS)[number];
 export interface CommonFlags {
   readonly overlay?: 'local' | 'zrok' | 'ziti' | undefined;
   readonly identity?: string;
+  /** Files. */
+  readonly trust?: readonly string[];
   readonly access?: string;
   readonly logLevel: LogLevel;
   readonly logFormat?: 'json' | 'pretty';

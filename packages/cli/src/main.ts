@@ -1,5 +1,6 @@
 // The door to yargs: a program is a name, a sentence and commands; common flags, help, errors and exit codes are here once.
 
+import './standing-folder.ts';
 import type { Argv, Options } from 'yargs';
 import yargs from 'yargs';
 import { EXIT, type ExitCode } from './exit-codes.ts';
@@ -39,6 +40,12 @@ const COMMON: Readonly<Record<string, Options>> = {
     describe: 'network to use (default: zrok if enabled, else local)',
   },
   identity: { type: 'string', requiresArg: true, describe: 'identity file: OpenZiti, or PEM certificate and key' },
+  trust: {
+    type: 'string',
+    array: true,
+    nargs: 1,
+    describe: 'PEM file with a CA (and its revocation list) to believe proofs of identity',
+  },
   access: { type: 'string', requiresArg: true, describe: 'access token, by file: env: cmd:' },
   'log-level': { choices: LOG_LEVELS, requiresArg: true, default: 'info', describe: 'what goes to stderr' },
   'log-format': {
@@ -76,6 +83,7 @@ async function runCommand(program: Program, argv: readonly string[]): Promise<Ex
     usage: current?.usage,
     commands: program.commands.map(({ usage }) => usage.split(' ', 1).join()),
     options: Object.keys(optionsOf(current)),
+    shorts: Object.values(optionsOf(current)).flatMap(({ alias }) => alias ?? []),
     repeatable: new Set(Object.entries(optionsOf(current)).flatMap(([name, { array }]) => (array ? [name] : []))),
   });
   const [first, ...others] = argv;

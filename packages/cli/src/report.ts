@@ -12,11 +12,20 @@ const EXIT_BY_CODE: Readonly<Record<string, ExitCode>> = {
   bad_token: EXIT.usage,
   share_exists: EXIT.usage,
   state_folder_unsafe: EXIT.usage,
+  state_file_invalid: EXIT.usage,
+  trust_invalid: EXIT.usage,
+  identity_invalid: EXIT.usage,
+  not_enabled: EXIT.usage,
+  already_enabled: EXIT.usage,
+  zrok_files_invalid: EXIT.usage,
+  grant_unknown: EXIT.usage,
   share_unknown: EXIT.unreachable,
   share_not_hosted: EXIT.unreachable,
   dial_timeout: EXIT.unreachable,
   dial_aborted: EXIT.unreachable,
   overlay_unavailable: EXIT.unreachable,
+  network_unreachable: EXIT.unreachable,
+  controller_failed: EXIT.unreachable,
   connection_lost: EXIT.unreachable,
   connection_aborted: EXIT.unreachable,
   peer_incompatible: EXIT.unreachable,
@@ -25,7 +34,22 @@ const EXIT_BY_CODE: Readonly<Record<string, ExitCode>> = {
   link_protocol: EXIT.unreachable,
   link_unavailable: EXIT.unreachable,
   link_refused: EXIT.refused,
+  peer_unproven: EXIT.refused,
+  peer_refused: EXIT.refused,
+  peer_denied: EXIT.refused,
+  host_unproven: EXIT.refused,
+  host_changed: EXIT.refused,
+  host_downgraded: EXIT.refused,
+  host_unchecked: EXIT.refused,
+  not_permitted: EXIT.refused,
+  identity_refused: EXIT.refused,
+  enroll_refused: EXIT.refused,
+  account_refused: EXIT.refused,
+  environment_refused: EXIT.refused,
 };
+
+/** Whatever is wrong with a proof of identity. */
+const PROOF = /^proof_/;
 
 /** Wrong use of a command: said without a stack, exit 2. */
 export class UsageError extends Error {
@@ -42,13 +66,20 @@ export class UsageError extends Error {
 export function exitCodeOf(error: unknown): ExitCode {
   const { code, exitCode } = (error ?? {}) as { code?: unknown; exitCode?: unknown };
   if (typeof exitCode === 'number') return exitCode as ExitCode;
-  return (typeof code === 'string' ? EXIT_BY_CODE[code] : undefined) ?? EXIT.failed;
+  if (typeof code !== 'string') return EXIT.failed;
+  return EXIT_BY_CODE[code] ?? (PROOF.test(code) ? EXIT.refused : EXIT.failed);
 }
 
 export function report(program: string, error: unknown): ExitCode {
   const { code, hint } = (error ?? {}) as { code?: unknown; hint?: unknown };
   const known = typeof code === 'string';
   const text = error instanceof Error ? (known ? error.message : (error.stack ?? error.message)) : String(error);
-  say(`${program}: ${text}${known ? ` (${code})` : ''}`, typeof hint === 'string' ? hint : undefined);
+  say(`${program}: ${text}${known ? ` (${code}${toldBy(error)})` : ''}`, typeof hint === 'string' ? hint : undefined);
   return exitCodeOf(error);
+}
+
+/** The other end's own code, where it says what is wrong with who we are: that is what the catalogue explains. */
+function toldBy(error: unknown): string {
+  const { code } = ((error as { facts?: unknown }).facts ?? {}) as { code?: unknown };
+  return typeof code === 'string' && /^(?:proof|peer)_/.test(code) ? `: ${code}` : '';
 }

@@ -12,10 +12,7 @@ export function tellOverlay(
   if (flags.overlay === undefined && !quiet) say(`${program}: overlay ${kind}: ${because}`);
 }
 
-/** Until there is an overlay that asks who one is. */
+/** Until there are tokens. */
 export function tellUnused(program: string, flags: CommonFlags): void {
-  for (const name of ['identity', 'access'] as const) {
-    if (flags[name] !== undefined)
-      say(`${program}: --${name} is not used: the local overlay knows its user by the state folder`);
-  }
+  if (flags.access !== undefined) say(`${program}: --access is not used: this version has no access tokens yet`);
 }

@@ -13,6 +13,8 @@ export interface Typed {
   readonly commands: readonly string[];
   /** Names of the options that are known here. */
   readonly options: readonly string[];
+  /** Their short forms. */
+  readonly shorts?: readonly string[];
   /** Those that may be given several times. */
   readonly repeatable: ReadonlySet<string>;
   /** yargs' result: options by name, all else under `_`. */
@@ -32,7 +34,10 @@ export function refuseWrongUse(typed: Typed): void {
 }
 
 /** From yargs' sentence to ours. */
-export function wrongUse(message: string, { program, usage, options }: Omit<Typed, 'parsed' | 'words'>): UsageError {
+export function wrongUse(
+  message: string,
+  { program, usage, options }: Omit<Typed, 'parsed' | 'words' | 'shorts'>,
+): UsageError {
   const [, argument = '', given = '', choices = ''] =
     /Argument: ([\w-]+), Given: "(.*?)", Choices: (.*)/.exec(message) ?? [];
   if (argument !== '') {
@@ -59,8 +64,8 @@ export function wrongUse(message: string, { program, usage, options }: Omit<Type
 }
 
 /** An option nobody knows takes the next word with it, so this is asked before anything is missed. */
-export function refuseUnknownOptions({ program, usage, options, parsed }: Omit<Typed, 'words'>): void {
-  const known = new Set(['_', '$0', 'h', ...options, ...options.map(camelCase)]);
+export function refuseUnknownOptions({ program, usage, options, shorts = [], parsed }: Omit<Typed, 'words'>): void {
+  const known = new Set(['_', '$0', 'h', ...options, ...options.map(camelCase), ...shorts]);
   for (const name of positionals(usage)) known.add(name);
   const unknown = Object.keys(parsed).filter((name) => !known.has(name));
   // `--new-sceret` is there twice, the second time in camel case.

@@ -21,6 +21,7 @@ export function buildGateway(raw: RawGateway, file: string, reading: Reading): G
       ...compact({ token: share?.token ?? raw.share_token, overlay: share?.overlay }),
       mode: 'closed',
       grants: share?.grants ?? [],
+      hosts: share?.hosts ?? [],
     },
     aggregator: {
       ...compact({ name: aggregator?.name, version: aggregator?.version }),
@@ -30,6 +31,7 @@ export function buildGateway(raw: RawGateway, file: string, reading: Reading): G
       listWaitMs: connection?.list_wait ?? DEFAULTS.listWaitMs,
     },
     backends: (raw.backends ?? []).map((backend) => buildBackend(backend, reading)),
+    trust: raw.trust ?? [],
     limits: compact({
       messageBytes: raw.limits?.message_bytes,
       sessions: raw.limits?.sessions,
@@ -123,14 +125,6 @@ function noteDifferences(raw: RawGateway, { report, format }: Reading): void {
       { ...spot, key: 'aggregator.separator' },
       'differs',
       'names are joined by __ (the Go original: _; separator: _ keeps that)',
-    );
-  }
-  const grants = raw.share?.grants ?? [];
-  if (raw.share && grants.length > 0) {
-    report.note(
-      raw.share.spotOf('grants'),
-      'later',
-      'grants count on networks that prove who calls; a local share admits its user alone',
     );
   }
 }

@@ -10,6 +10,8 @@ export interface GatewayConfig {
   readonly share: ShareConfig;
   readonly aggregator: AggregatorConfig;
   readonly backends: readonly BackendConfig[];
+  /** Absolute paths of PEM files. */
+  readonly trust: readonly string[];
   readonly logFile?: string;
   /** Only what the file sets; names are those of the relay's limits. */
   readonly limits: LimitsConfig;
@@ -19,7 +21,10 @@ export interface ShareConfig {
   /** Absent: an ephemeral share with a random token. */
   readonly token?: string;
   readonly mode: 'closed';
+  /** Principal ids, e-mails, `network`, `unproven`. */
   readonly grants: readonly string[];
+  /** Principal ids of the other hosts of this share. */
+  readonly hosts: readonly string[];
   readonly overlay?: OverlayName;
 }
 

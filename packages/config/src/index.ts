@@ -13,7 +13,7 @@ export type {
   ToolFilterConfig,
   TransportConfig,
 } from './config.ts';
-export { describeBackends } from './describe.ts';
+export { describeBackends, quoteWord } from './describe.ts';
 export { configReference, type DocumentedKey, documentedKeys, REGENERATE } from './doc.ts';
 export {
   CONFIG_ERROR_CODES,

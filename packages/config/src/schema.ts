@@ -19,6 +19,18 @@ const glob = parsed<string>('a pattern', (value) => {
 const separator = text({ form: '1 to 8 characters, without blanks', pattern: /^[\x21-\x7e]{1,8}$/ });
 const prefix = text({ form: 'up to 40 letters, digits, _ or -', pattern: /^[A-Za-z0-9_-]{0,40}$/ });
 
+/** What a certificate can prove: the forms of docs/WIRE.md 12. */
+const PRINCIPAL = /^(?:ziti:[A-Za-z0-9._-]{1,64}|spiffe:\/\/[a-z0-9._-]{1,255}\/[\x21-\x7e]+|x509:.+)$/;
+const principalId = text({
+  form: 'a principal id (ziti:…, spiffe://…, x509:…)',
+  pattern: PRINCIPAL,
+  hint: 'as mcp-gateway peers and mcp-tools status show it',
+});
+const grant = text({
+  form: 'a principal id (ziti:…, spiffe://…, x509:…), an e-mail, network or unproven',
+  pattern: new RegExp(`${PRINCIPAL.source}|^(?:network|unproven)$|^[^\\s@:]+@[^\\s@]+$`),
+});
+
 export const BACKEND_ID_FORM = '1 to 32 letters, digits, _ or -, first a letter or digit, without __';
 const backendId = text({ form: BACKEND_ID_FORM, pattern: /^(?!.*__)[A-Za-z0-9][A-Za-z0-9_-]{0,31}$/ });
 
@@ -92,11 +104,15 @@ export const transportShape = object({
     'the program to run: a name looked up in PATH, or a path (~/ works, relative to this file)',
     { only: STDIO, example: 'npx' },
   ),
-  args: field(list(argument), 'its arguments, as they are: no shell is involved, ~ stays ~', {
-    only: STDIO,
-    default: 'none',
-    example: '["-y", "@modelcontextprotocol/server-filesystem", "/data"]',
-  }),
+  args: field(
+    list(argument),
+    'its arguments: no shell is involved, only ~/ at the beginning of one is the home folder',
+    {
+      only: STDIO,
+      default: 'none',
+      example: '["-y", "@modelcontextprotocol/server-filesystem", "/data"]',
+    },
+  ),
   env: field(
     mapping(variableValue, variableName),
     'variables the server gets, besides a short safe set (PATH, HOME, LANG …)',
@@ -189,29 +205,31 @@ const size = { form: 'bytes (18MiB, 64KiB)', parse: parseSize };
 export const gatewayShape = object(
   {
     share: field(
-      object(
-        {
-          token: field(shareToken, 'a share made with mcp-tools create, kept over restarts', {
-            aliases: ['share_token'],
-            default: 'a new random share',
-            example: 'my-gateway',
-          }),
-          mode: field(
-            choice(['closed'], { open: 'a share is always closed; grants: [unproven] lets in callers without proof' }),
-            'closed: only the owner and whom grants name',
-            { default: 'closed' },
-          ),
-          grants: field(
-            list(text({ form: 'a principal id, an e-mail, network or unproven' })),
-            'who may come besides the owner, on networks that prove who calls; a local share admits its user alone',
-            { default: 'nobody', example: '[bob@example.com]' },
-          ),
-          overlay: field(overlay, 'the network to be on; --overlay wins', {
-            default: 'zrok if enabled for this user, else local',
-          }),
-        },
-        { later: { hosts: 'several hosts of one share' } },
-      ),
+      object({
+        token: field(shareToken, 'a share made with mcp-tools create, kept over restarts', {
+          aliases: ['share_token'],
+          default: 'a new random share',
+          example: 'my-gateway',
+        }),
+        mode: field(
+          choice(['closed'], { open: 'a share is always closed; grants: [unproven] lets in callers without proof' }),
+          'closed: only the owner and whom grants name',
+          { default: 'closed' },
+        ),
+        grants: field(
+          list(grant),
+          'who may come besides the owner: an identity by its id; network: every one that proves itself; unproven: knowingly, callers without a proof; an e-mail: that account may dial (zrok), and its identities are let in with mcp-gateway peers allow',
+          { default: 'nobody', example: '[bob@example.com]' },
+        ),
+        hosts: field(
+          list(principalId),
+          'identities of the other gateways that host this share: whoever knows this one takes them for it too',
+          { default: 'none', example: '["ziti:Ab3dE.f7H"]' },
+        ),
+        overlay: field(overlay, 'the network to be on; --overlay wins', {
+          default: 'zrok if enabled for this user, else local',
+        }),
+      }),
       'where clients reach the gateway',
     ),
     aggregator: field(
@@ -249,6 +267,11 @@ export const gatewayShape = object(
     backends: field(list(lenientWhenDisabled(backendObject)), 'the servers behind the gateway, at least one', {
       required: true,
     }),
+    trust: field(
+      list(path()),
+      "PEM files with CAs, and their revocation lists, whose certificates prove identities, besides the network's own; read again when they change",
+      { default: 'none', example: '[corp-ca.pem]' },
+    ),
     log_file: field(path(), 'the log goes there instead of stderr, as JSON', { default: 'stderr' }),
     limits: field(
       object(
@@ -292,6 +315,7 @@ export const gatewayShape = object(
     elsewhere: {
       token: 'share',
       grants: 'share',
+      hosts: 'share',
       mode: 'share',
       overlay: 'share',
       separator: 'aggregator',

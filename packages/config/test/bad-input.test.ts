@@ -227,6 +227,23 @@ const CASES: readonly (readonly [title: string, text: string, problems: readonly
     ],
   ],
   [
+    'grants that mean nobody',
+    withBackend('share: { grants: [bob, "ziti:", "*", unprovn, owner] }\n'),
+    ['g.yml:4:19', 'g.yml:4:24', 'g.yml:4:33', 'g.yml:4:38', 'g.yml:4:47'].map((at, index) => {
+      const form = 'a principal id (ziti:…, spiffe://…, x509:…), an e-mail, network or unproven';
+      const got = ['bob', 'ziti:', '*', 'unprovn', 'owner'][index];
+      return `${at}: share.grants[${index}]: expected ${form} (got "${got}")`;
+    }),
+  ],
+  [
+    'hosts by a name that proves nothing',
+    withBackend('share: { hosts: [other-gateway] }\n'),
+    [
+      'g.yml:4:18: share.hosts[0]: expected a principal id (ziti:…, spiffe://…, x509:…) (got "other-gateway"); as mcp-gateway peers and mcp-tools status show it',
+    ],
+  ],
+  ['trust that is no list', withBackend('trust: ca.pem\n'), ['g.yml:4:8: trust: expected a list (got "ca.pem")']],
+  [
     'a bad glob',
     withBackend('    tools: { list: ["a*", "[a"] }\n'),
     ['g.yml:4:27: backends[0].tools.list[1]: expected a pattern (got "[a"); a [ has no ]'],

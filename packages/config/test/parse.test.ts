@@ -1,12 +1,15 @@
 import assert from 'node:assert/strict';
-import test from 'node:test';
+import { syncBuiltinESMExports } from 'node:module';
+import os from 'node:os';
+import test, { mock } from 'node:test';
 import { configOf, notesOf, onlyTransport, parse, problemsOf, withBackend } from './read.ts';
 
 test('a minimal file gets every default', () => {
   assert.deepEqual(configOf('backends: [{ id: a, transport: { type: stdio, command: srv } }]'), {
     format: 'ours',
     file: '/etc/mcp/g.yml',
-    share: { mode: 'closed', grants: [] },
+    share: { mode: 'closed', grants: [], hosts: [] },
+    trust: [],
     aggregator: { separator: '__', connectTimeoutMs: 120_000, callTimeoutMs: 600_000, listWaitMs: 3000 },
     backends: [
       {
@@ -22,7 +25,8 @@ test('a minimal file gets every default', () => {
 
 test('every key of ours arrives, in ms, bytes and absolute paths', () => {
   const config = configOf(`
-share: { token: my-gateway, mode: closed, grants: [bob@example.com], overlay: local }
+share: { token: my-gateway, mode: closed, grants: [bob@example.com, "ziti:a", "x509:CN=a b", "spiffe://c/d", network, unproven], hosts: ["ziti:Ab3dE.f7H"], overlay: local }
+trust: [ca.pem, ~/other.pem]
 aggregator:
   name: n
   version: 1.10
@@ -50,7 +54,8 @@ backends:
   assert.deepEqual(config.share, {
     token: 'my-gateway',
     mode: 'closed',
-    grants: ['bob@example.com'],
+    grants: ['bob@example.com', 'ziti:a', 'x509:CN=a b', 'spiffe://c/d', 'network', 'unproven'],
+    hosts: ['ziti:Ab3dE.f7H'],
     overlay: 'local',
   });
   assert.deepEqual(config.aggregator, {
@@ -61,6 +66,7 @@ backends:
     callTimeoutMs: 7_200_000,
     listWaitMs: 500,
   });
+  assert.deepEqual(config.trust, ['/etc/mcp/ca.pem', '/home/ann/other.pem']);
   assert.equal(config.logFile, '/etc/mcp/logs/g.log');
   assert.deepEqual(config.limits, {
     messageBytes: 32 * 1024 * 1024,
@@ -231,11 +237,44 @@ test('values that only look important are not warned of', () => {
   }
 });
 
-test('an argument that begins with a tilde is passed on as it is, and that is said', () => {
-  const text = withBackend('', 'type: stdio, command: srv, args: ["~/x"]');
-  assert.deepEqual(notesOf(text), [
-    'g.yml:3:45: backends[0].transport.args: an argument begins with ~: no shell is involved, the server gets it as it is',
-  ]);
+test('an argument that begins with ~/ begins in the home folder; in the middle of one ~ is a character', () => {
+  const text = withBackend('', 'type: stdio, command: srv, args: ["~/x y/", "~", "--at=~/x", "~bob/x", "a~", "~x"]');
+  const transport = onlyTransport(text);
+  assert.ok(transport.type === 'stdio');
+  assert.deepEqual(transport.args, ['/home/ann/x y/', '/home/ann', '--at=~/x', '~bob/x', 'a~', '~x']);
+  assert.deepEqual(notesOf(text), []);
+});
+
+test('the guide of the original writes ~/ in arguments, which it passes on: here it is the home folder, and that is said', () => {
+  const text = `share_token: my-share\n${withBackend('', 'type: stdio, command: srv, args: ["~/Documents"]')}`;
+  const transport = onlyTransport(text);
+  assert.deepEqual(transport.type === 'stdio' && transport.args, ['/home/ann/Documents']);
+  assert.ok(
+    notesOf(text).includes(
+      'g.yml:4:45: backends[0].transport.args: ~/ is the home folder here (the Go original passes it on as it is)',
+    ),
+    notesOf(text).join('\n'),
+  );
+});
+
+test('a path in the home folder of somebody who has none is refused; others do not need one', () => {
+  const user = mock.method(os, 'userInfo', () => {
+    throw new Error('uv_os_get_passwd returned ENOENT');
+  });
+  syncBuiltinESMExports();
+  try {
+    for (const env of [{}, { HOME: '' }, { HOME: 'relative' }]) {
+      const read = (rest: string, transport: string) => parse(withBackend(rest, transport), 'g.yml', env);
+      assert.equal(read('', 'type: stdio, command: ./srv').config.backends.length, 1);
+      assert.throws(() => read('', 'type: stdio, command: srv, args: ["~/x"]'), {
+        message: 'g.yml:3:45: backends[0].transport.args: expected a full path: this user has no home folder',
+        hint: 'or set HOME',
+      });
+    }
+  } finally {
+    user.mock.restore();
+    syncBuiltinESMExports();
+  }
 });
 
 test('anchors and aliases work', () => {

@@ -3,11 +3,12 @@
 
 import { main } from '@mcp-overlay/cli';
 import { checkCommand } from './commands/check.ts';
+import { peersCommand } from './commands/peers.ts';
 import { runCommand } from './commands/run.ts';
 import { statusCommand } from './commands/status.ts';
 
 await main({
   name: 'mcp-gateway',
   describe: 'One dark share for many MCP servers.',
-  commands: [runCommand, checkCommand, statusCommand],
+  commands: [runCommand, checkCommand, statusCommand, peersCommand],
 });

@@ -4,11 +4,12 @@
 import { randomBytes } from 'node:crypto';
 import { UsageError } from '@mcp-overlay/cli';
 import type { GatewayConfig } from '@mcp-overlay/config';
-import { type Overlay, openOverlay } from '@mcp-overlay/overlay';
+import { grantsOf, type Overlay, openOverlay, openPeerBook, ownIdentity } from '@mcp-overlay/overlay';
 import { DONE, LIMITS, type Limits } from '@mcp-overlay/relay';
 import { HealthRecord } from './backend/health.ts';
 import { backendOf } from './backend/kinds.ts';
 import type { GatewayLog } from './call/log.ts';
+import { type Peers, peersOf } from './peers.ts';
 import { toolFilter } from './policy/filter.ts';
 import { callGauge } from './policy/limit.ts';
 import { naming } from './routing/names.ts';
@@ -21,6 +22,10 @@ export interface GatewayOptions {
   readonly config: GatewayConfig;
   readonly overlay: Overlay;
   readonly env: NodeJS.ProcessEnv;
+  /** What `--identity` names: for shares on other overlays than the gateway's own. */
+  readonly identity?: string | undefined;
+  /** Trust files of the command line, beside those of the configuration. */
+  readonly trust?: readonly string[] | undefined;
   readonly version: string;
   readonly log: GatewayLog;
   onLost(error: Error): void;
@@ -28,7 +33,8 @@ export interface GatewayOptions {
 
 export interface Gateway {
   readonly token: string;
-  status(): GatewayStatus;
+  status(): Promise<GatewayStatus>;
+  readonly peers: Peers;
   close(): Promise<void>;
 }
 
@@ -39,7 +45,8 @@ export function sessionSettings(options: Omit<GatewayOptions, 'onLost'>): Sessio
   const overlayOf = (kind: string | undefined): Promise<Overlay> => {
     if (kind === undefined || kind === options.overlay.kind) return Promise.resolve(options.overlay);
     const known =
-      others.get(kind) ?? openOverlay({ kind: kind as Overlay['kind'], env: options.env }).then((o) => o.overlay);
+      others.get(kind) ??
+      openOverlay({ ...overlayOptions(options), kind: kind as Overlay['kind'] }).then((o) => o.overlay);
     others.set(kind, known);
     return known;
   };
@@ -80,23 +87,43 @@ export function sessionSettings(options: Omit<GatewayOptions, 'onLost'>): Sessio
   };
 }
 
+/** How overlays are opened for a gateway. */
+export function overlayOptions({
+  env,
+  identity,
+  trust = [],
+  config,
+  log,
+}: Omit<GatewayOptions, 'onLost' | 'overlay' | 'version'>) {
+  return { env, identity, trust: [...config.trust, ...trust], log };
+}
+
 export async function startGateway(options: GatewayOptions): Promise<Gateway> {
   const { config, overlay, version } = options;
   const settings = sessionSettings(options);
+  const book = await openPeerBook({ share: config.share.token, env: options.env, log: options.log });
   const share = await openShare({
     overlay,
     token: config.share.token,
     settings,
     by: `mcp-gateway/${version}`,
+    grants: grantsOf(config.share.grants),
+    hosts: config.share.hosts,
+    book,
     onLost: options.onLost,
   });
   const probes = openProbes(settings);
   const startedAt = Date.now();
   return {
     token: share.token,
-    status: () => statusOf({ version, overlay: overlay.kind, startedAt, share, settings }),
+    status: async () => {
+      const identity = await ownIdentity(overlay);
+      return statusOf({ version, overlay: overlay.kind, identity, startedAt, share, settings });
+    },
+    peers: peersOf(book, share),
     close: async () => {
       await Promise.all([probes.close(), share.close()]);
+      await book.close();
       await closeBackends(settings);
     },
   };

@@ -1,13 +1,25 @@
-// The gateway's share: listens on the overlay, lets sessions in, counts them, and ends them.
+// The gateway's share: listens on the overlay, lets in whom its gate lets in, counts sessions, and ends them.
 
 import { createHash } from 'node:crypto';
-import type { Listener, Overlay } from '@mcp-overlay/overlay';
+import { quoteWord } from '@mcp-overlay/config';
+import {
+  type Grants,
+  type Listener,
+  type Overlay,
+  openGate,
+  type PeerBook,
+  type Principal,
+  UNPROVEN,
+} from '@mcp-overlay/overlay';
 import { type AcceptedSession, Acceptor, within } from '@mcp-overlay/relay';
 import { ClientSession } from './session/session.ts';
 import type { SessionSettings } from './session/settings.ts';
 
 /** How long open calls may still take when the gateway is told to end. */
 const DRAIN_MS = 1500;
+/** How long somebody waits to hear that a caller is out. */
+const CUT_MS = 1000;
+const DENIED = { code: 'peer_denied', reason: 'the operator of this share denied this caller' };
 
 export interface ShareOptions {
   readonly overlay: Overlay;
@@ -15,25 +27,44 @@ export interface ShareOptions {
   readonly token: string | undefined;
   readonly settings: SessionSettings;
   readonly by: string;
+  readonly grants: Grants;
+  /** Principal ids that host this share besides us. */
+  readonly hosts: readonly string[];
+  readonly book: PeerBook;
   onLost(error: Error): void;
 }
 
 export interface Share {
   readonly token: string;
-  sessions(): readonly { readonly session: ClientSession; readonly accepted: AcceptedSession }[];
+  sessions(): readonly { readonly session: ClientSession; readonly accepted: AcceptedSession<Principal> }[];
+  /** Ends every session of this principal, whatever it is doing. */
+  cut(id: string): Promise<void>;
   /** No new sessions or requests, a little time for open ones, then every session ends as `away`. */
   close(): Promise<void>;
 }
 
 export async function openShare(options: ShareOptions): Promise<Share> {
-  const { overlay, settings, by } = options;
-  const sessions = new Map<ClientSession, AcceptedSession>();
+  const { overlay, settings, by, grants, hosts, book } = options;
+  const sessions = new Map<ClientSession, AcceptedSession<Principal>>();
   let count = 0;
-  const acceptor = new Acceptor({
+  let name: (token: string) => void = () => {};
+  const gate = openGate({
+    overlay,
+    share: new Promise((resolve) => {
+      name = resolve;
+    }),
+    grants,
+    hosts,
+    book,
+    remedy: (id) => (id === UNPROVEN ? 'share.grants: [unproven]' : `mcp-gateway peers allow ${quoteWord(id)}`),
+    log: settings.log,
+  });
+  const acceptor = new Acceptor<Principal>({
     by,
     log: settings.log,
     limits: settings.limits,
-    principalOf: () => 'owner',
+    judge: gate.judge,
+    prove: gate.prove,
     instance: settings.instance,
     onSession: (accepted) => {
       count += 1;
@@ -49,7 +80,9 @@ export async function openShare(options: ShareOptions): Promise<Share> {
         settings,
       );
       sessions.set(session, accepted);
-      settings.log.info({ session: count, by: accepted.by, principal: accepted.principal }, 'session opened');
+      // It may have been denied since it was judged; a link cannot be closed while it is being opened.
+      if (gate.denied(accepted.principal.id)) setImmediate(() => void session.close(DENIED));
+      settings.log.info({ session: count, by: accepted.by, principal: accepted.principal.id }, 'session opened');
       void session.closed.then(() => {
         sessions.delete(session);
         settings.log.info({ session: session.info.number, calls: session.calls }, 'session closed');
@@ -59,14 +92,21 @@ export async function openShare(options: ShareOptions): Promise<Share> {
   const listenOptions = {
     onConnection: acceptor.accept,
     onLost: options.onLost,
+    grants: grants.accounts,
   };
   const listener: Listener =
     options.token === undefined
       ? await overlay.listenEphemeral(listenOptions)
       : await overlay.listen(options.token, listenOptions);
+  name(listener.share);
   return {
     token: listener.share,
     sessions: () => [...sessions].map(([session, accepted]) => ({ session, accepted })),
+    cut: async (id) => {
+      const theirs = [...sessions].filter(([, { principal }]) => principal.id === id);
+      // Nothing of theirs is taken any more; servers that are slow to go need not be waited for.
+      await within(CUT_MS, Promise.all(theirs.map(([session]) => session.close(DENIED))));
+    },
     close: async () => {
       await listener.close();
       await within(DRAIN_MS, Promise.all([...sessions.keys()].map((session) => session.drain())));
@@ -78,6 +118,6 @@ export async function openShare(options: ShareOptions): Promise<Share> {
 }
 
 /** Each hop passes a hash, so that nobody can name another's session at the next one. */
-function handOn(accepted: AcceptedSession): string {
-  return createHash('sha256').update(`${accepted.principal}\n${accepted.session}`).digest('hex').slice(0, 32);
+function handOn({ principal, session }: AcceptedSession<Principal>): string {
+  return createHash('sha256').update(`${principal.id}\n${session}`).digest('hex').slice(0, 32);
 }

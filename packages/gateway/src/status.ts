@@ -1,5 +1,6 @@
 // What `mcp-gateway status` shows: plain facts, no secrets, nothing of any call's contents.
 
+import type { Self } from '@mcp-overlay/overlay';
 import type { LinkStats } from '@mcp-overlay/relay';
 import type { BackendHealth } from './backend/health.ts';
 import type { SessionSettings } from './session/settings.ts';
@@ -11,6 +12,8 @@ export interface GatewayStatus {
   readonly pid: number;
   readonly share: string;
   readonly overlay: string;
+  /** Who the gateway is on its network; absent: it proves nothing there. */
+  readonly identity: Self | undefined;
   readonly startedAt: string;
   readonly calls: { readonly open: number; readonly waiting: number };
   readonly backends: readonly (BackendHealth & { readonly id: string; readonly kind: string })[];
@@ -20,6 +23,9 @@ export interface GatewayStatus {
 export interface SessionStatus {
   readonly number: number;
   readonly principal: string;
+  /** As the operator calls it. */
+  readonly name: string;
+  readonly proven: boolean;
   readonly by: string | undefined;
   readonly protocol: string;
   readonly openedAt: string;
@@ -33,18 +39,20 @@ export interface SessionStatus {
 export interface StatusSources {
   readonly version: string;
   readonly overlay: string;
+  readonly identity: Self | undefined;
   readonly startedAt: number;
   readonly share: Share;
   readonly settings: SessionSettings;
 }
 
-export function statusOf({ version, overlay, startedAt, share, settings }: StatusSources): GatewayStatus {
+export function statusOf({ version, overlay, identity, startedAt, share, settings }: StatusSources): GatewayStatus {
   return {
     program: 'mcp-gateway',
     version,
     pid: process.pid,
     share: share.token,
     overlay,
+    identity,
     startedAt: new Date(startedAt).toISOString(),
     calls: { open: settings.gauge.open, waiting: settings.gauge.waiting.size },
     backends: settings.backends.map(({ backend, health }) => ({
@@ -54,7 +62,9 @@ export function statusOf({ version, overlay, startedAt, share, settings }: Statu
     })),
     sessions: share.sessions().map(({ session, accepted }) => ({
       number: session.info.number,
-      principal: session.info.principal,
+      principal: session.info.principal.id,
+      name: session.info.principal.name,
+      proven: session.info.principal.proven,
       by: session.info.by,
       protocol: accepted.protocol,
       openedAt: new Date(session.openedAt).toISOString(),

@@ -12,10 +12,52 @@ export const OVERLAY_ERROR_CODES = [
   'connection_aborted',
   'connection_lost',
   'state_folder_unsafe',
+  'state_file_invalid',
   'overlay_unavailable',
+  'network_unreachable',
+  'not_permitted',
+  'identity_invalid',
+  'identity_refused',
+  'enroll_refused',
+  'not_enabled',
+  'already_enabled',
+  'zrok_files_invalid',
+  'account_refused',
+  'environment_refused',
+  'grant_unknown',
+  'controller_failed',
 ] as const;
 
-export type OverlayErrorCode = (typeof OVERLAY_ERROR_CODES)[number];
+/** What can be wrong with who somebody is. */
+export const IDENTITY_ERROR_CODES = [
+  'trust_invalid',
+  'proof_malformed',
+  'proof_too_large',
+  'proof_chain_too_long',
+  'proof_key_refused',
+  'proof_foreign',
+  'proof_expired',
+  'proof_not_yet_valid',
+  'proof_revoked',
+  'proof_revocation_unknown',
+  'proof_not_client',
+  'proof_not_identity',
+  'proof_name_unvouched',
+  'proof_signature',
+  'proof_binding',
+  'proof_replayed',
+  'proof_unbound',
+  'peer_unproven',
+  'peer_refused',
+  'peer_denied',
+  'host_unproven',
+  'host_changed',
+  'host_downgraded',
+  'host_unchecked',
+] as const;
+
+export type IdentityErrorCode = (typeof IDENTITY_ERROR_CODES)[number];
+export type OverlayErrorCode = (typeof OVERLAY_ERROR_CODES)[number] | IdentityErrorCode;
 
 export class OverlayError extends Error {
   override readonly name = 'OverlayError';

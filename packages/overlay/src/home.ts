@@ -4,9 +4,9 @@
 
 import type { Stats } from 'node:fs';
 import { lstat, mkdir } from 'node:fs/promises';
-import { homedir } from 'node:os';
 import { isAbsolute, join, resolve } from 'node:path';
 import { OverlayError } from './errors.ts';
+import { systemUser } from './user.ts';
 
 export interface StateFolder {
   readonly path: string;
@@ -17,6 +17,10 @@ export interface StateFolder {
   /** Admin sockets of running gateways. */
   readonly admin: string;
   readonly secrets: string;
+  /** Who came to each share, and who was let in by hand. */
+  readonly peers: string;
+  /** What running programs have made on a zrok network, to be removed if they die. */
+  readonly records: string;
 }
 
 /** Makes what is absent. Throws `state_folder_unsafe`. `homeDir` stands in for the user's home. */
@@ -28,9 +32,12 @@ export async function stateFolder(env: NodeJS.ProcessEnv, homeDir?: string): Pro
     run: join(path, 'run'),
     admin: join(path, 'admin'),
     secrets: join(path, 'secrets'),
+    peers: join(path, 'peers'),
+    records: join(path, 'records'),
   };
   await makeOwn(path);
-  await Promise.all([folder.shares, folder.run, folder.admin, folder.secrets].map(makeOwn));
+  const { shares, run, admin, secrets, peers, records } = folder;
+  await Promise.all([shares, run, admin, secrets, peers, records].map(makeOwn));
   return folder;
 }
 
@@ -45,8 +52,17 @@ export function unsafeBecause(stats: Stats): 'link' | 'no folder' | 'owner' | 'm
 function statePath(env: NodeJS.ProcessEnv, homeDir: string | undefined): string {
   const { MCP_OVERLAY_HOME: moved, HOME: home } = env;
   if (moved) return resolve(moved);
-  // An agent may start us with an empty environment: then the user database knows.
-  return join(homeDir ?? (home && isAbsolute(home) ? home : homedir()), '.mcp-overlay');
+  return join(userHome({ HOME: home }, homeDir), '.mcp-overlay');
+}
+
+/**
+ * The user's home. An agent may start us with an empty environment: then the user database knows. Not os.homedir(): it
+ * believes any HOME, and a relative one would mean another folder for each place we are started in.
+ */
+export function userHome({ HOME: home }: NodeJS.ProcessEnv, homeDir?: string): string {
+  const found = homeDir ?? (home && isAbsolute(home) ? home : systemUser().home);
+  if (found !== undefined) return found;
+  throw unsafe('this user has no home folder', 'set HOME, or name a folder in MCP_OVERLAY_HOME');
 }
 
 async function makeOwn(path: string): Promise<void> {

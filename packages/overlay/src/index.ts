@@ -1,9 +1,18 @@
 // The public names of @mcp-overlay/overlay, one by one.
-export { OVERLAY_ERROR_CODES, OverlayError, type OverlayErrorCode } from './errors.ts';
+export {
+  IDENTITY_ERROR_CODES,
+  type IdentityErrorCode,
+  OVERLAY_ERROR_CODES,
+  OverlayError,
+  type OverlayErrorCode,
+} from './errors.ts';
 export { type StateFolder, stateFolder } from './home.ts';
+export { FILE_LIMITS, PROOF_LIMITS } from './limits.ts';
 export { type BindOptions, type BoundSocket, bindSocket } from './local/bind-socket.ts';
 export { socketBehind } from './local/connect-socket.ts';
 export { createLocalOverlay, type LocalLog, type LocalOverlayOptions } from './local/driver.ts';
+export type { OverlayLog } from './log.ts';
+export { disableZrok, enableZrok, enrollZiti } from './membership.ts';
 export { type OpenedOverlay, type OpenOverlayOptions, openOverlay } from './open-overlay.ts';
 export type {
   Connection,
@@ -14,5 +23,18 @@ export type {
   OverlayKind,
   PeerHint,
   ShareInfo,
+  ShareOptions,
 } from './overlay.ts';
+export { type Admission, type Decision, type Grants, grantKind, grantsOf } from './peers/admission.ts';
+export { type Gate, type GateJudgement, type GateOptions, type GateRefusal, openGate } from './peers/gate.ts';
+export { type KnownShare, type KnownShares, knownShares, type ShareKey } from './peers/known-shares.ts';
+export { forgetPeers, openPeerBook, type PeerBook, type PeerBookOptions, type PeerRecord } from './peers/peer-book.ts';
+export { identityNotes, ownIdentity, type Self } from './peers/self.ts';
+export { type ShareGuard, type ShareGuardOptions, shareGuard, shareKey } from './peers/share-guard.ts';
+export { type Credential, credentialFromPem, credentialOf } from './proof/credential.ts';
+export type { Naming } from './proof/naming.ts';
+export { isPrincipalId, OWNER, type Principal, UNPROVEN } from './proof/principal.ts';
+export type { ProofSettings } from './proof/settings.ts';
+export { type TrustBundle, trustFromPem } from './proof/trust.ts';
 export { checkShareToken, isShareToken, randomShareToken } from './share-token.ts';
+export { systemUser, type User } from './user.ts';

@@ -1,5 +1,5 @@
 // The network as our programs see it: shares are offered, dialled and hosted through this contract only.
-// Every driver (local, later zrok and ziti) runs the one suite in ./testing/compliance.ts.
+// Every driver (local, zrok, ziti) runs the one suite in ./testing/compliance.ts.
 //
 // Half-close: `end()` finishes our direction only; the peer reads EOF and may go on writing. A connection is over when
 // both directions ended, or when one side called `abort`/`destroy`.
@@ -10,6 +10,7 @@
 // Errors: every rejection and every 'error' event is an OverlayError (./errors.ts).
 
 import type { Duplex } from 'node:stream';
+import type { ProofSettings } from './proof/settings.ts';
 
 export type OverlayKind = 'local' | 'zrok' | 'ziti';
 
@@ -34,6 +35,9 @@ export interface ListenOptions {
   readonly onConnection: (connection: Connection) => void;
   /** Told when the listener is lost for good without `close` having been called. */
   readonly onLost?: (error: Error) => void;
+  /** E-mail addresses of accounts that the network shall let dial, where it has accounts (zrok). Who then comes in is
+   *  decided by proofs. */
+  readonly grants?: readonly string[];
 }
 
 /** A share being hosted by this process. */
@@ -49,6 +53,13 @@ export interface DialOptions {
   readonly timeoutMs?: number;
 }
 
+export interface ShareOptions {
+  /** As in `ListenOptions`. */
+  readonly grants?: readonly string[];
+  /** zrok: every account of the instance may dial. Knowingly; shares are closed. */
+  readonly open?: boolean;
+}
+
 export interface ShareInfo {
   readonly token: string;
   /** false: made by a running host, gone with it. */
@@ -56,19 +67,25 @@ export interface ShareInfo {
   /** Whether somebody hosts it now; undefined when the network cannot tell. */
   readonly hosted: boolean | undefined;
   readonly createdAt: Date;
+  /** What we may do with it, on networks that decide that. */
+  readonly may?: readonly ('dial' | 'host')[];
 }
 
 export interface Overlay {
   readonly kind: OverlayKind;
-  /** Makes an ephemeral share with a random token and hosts it. */
+  /** How the ends of its connections prove who they are. Absent: nobody proves anything here. */
+  readonly proofs?: ProofSettings | undefined;
+  /** Principal ids that own this user's shares besides the identity in `proofs`: the other environments of a zrok account. */
+  ownIdentities?(): Promise<readonly string[]>;
+  /** Makes an ephemeral share with a random token and hosts it. Rejects `not_permitted` where only others make shares. */
   listenEphemeral(options: ListenOptions): Promise<Listener>;
-  /** Hosts a share made by `createShare`. Rejects `share_unknown`, `share_in_use`. */
+  /** Hosts a share made by `createShare`. Rejects `share_unknown`, `share_in_use`, `not_permitted`. */
   listen(token: string, options: ListenOptions): Promise<Listener>;
-  /** Rejects `share_unknown`, `share_not_hosted`, `bad_token`, `dial_timeout`, `dial_aborted`. */
+  /** Rejects `share_unknown`, `share_not_hosted`, `not_permitted`, `bad_token`, `dial_timeout`, `dial_aborted`. */
   dial(token: string, options?: DialOptions): Promise<Connection>;
-  /** Makes a persistent share; a random name when none is given. Rejects `share_exists`, `bad_token`. */
-  createShare(name?: string): Promise<ShareInfo>;
-  /** Rejects `share_unknown`; `share_in_use` while somebody hosts it. */
+  /** Makes a persistent share; a random name when none is given. Rejects `share_exists`, `bad_token`, `not_permitted`. */
+  createShare(name?: string, options?: ShareOptions): Promise<ShareInfo>;
+  /** Rejects `share_unknown`, `not_permitted`; `share_in_use` while somebody hosts it. */
   deleteShare(token: string): Promise<void>;
   /** Sorted by token. Sweeps what dead hosts left behind. */
   listShares(): Promise<ShareInfo[]>;

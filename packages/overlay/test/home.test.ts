@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { test } from 'node:test';
 import { OverlayError, stateFolder } from '../src/index.ts';
 
-const FOLDERS = ['path', 'shares', 'run', 'admin', 'secrets'] as const;
+const FOLDERS = ['path', 'shares', 'run', 'admin', 'secrets', 'records'] as const;
 
 test('an absent state folder is made with all its rooms, 0700 under any umask', async () => {
   await using temp = await tempFolder();

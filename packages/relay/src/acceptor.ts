@@ -4,19 +4,24 @@
 import { randomBytes } from 'node:crypto';
 import type { ServerResponse } from 'node:http';
 import type { Duplex } from 'node:stream';
+import { errorMessage } from './json-rpc.ts';
 import { LIMITS, type Limits } from './limits.ts';
-import { recognise } from './link/first-bytes.ts';
+import { SYSTEM_CLOCK } from './link/clock.ts';
+import { farewell, recognise } from './link/first-bytes.ts';
 import { LinkHost } from './link/host.ts';
+import { type Judgement, NOBODY_IN_PARTICULAR, type Peer } from './link/judgement.ts';
 import type { Link } from './link/link.ts';
+import type { PeerProof, Refusal } from './link/preamble.ts';
+import type { Message } from './message.ts';
 import { type CloseReason, DONE, type Transport } from './transport.ts';
 import { streamTransport } from './transports/stream.ts';
 
-export interface AcceptedSession {
+export interface AcceptedSession<P extends Peer = Peer> {
   readonly transport: Transport;
   readonly protocol: 'link' | 'ndjson' | 'http';
   /** Chosen at the agent's end, or by us for peers that know no sessions. */
   readonly session: string;
-  readonly principal: string;
+  readonly principal: P;
   /** Gateways it came through. */
   readonly via: readonly string[];
   /** Program and version of the peer, a claim. */
@@ -24,13 +29,16 @@ export interface AcceptedSession {
   readonly link: Link | undefined;
 }
 
-export interface AcceptorOptions {
+export interface AcceptorOptions<P extends Peer = Peer> {
   readonly by: string;
   readonly log: AcceptorLog;
-  principalOf(connection: Duplex): string;
+  /** Who comes, and whether it may; proof null: none came, or what it speaks has no place for one. */
+  judge(connection: Duplex, proof: PeerProof | null): Judgement<P> | Promise<Judgement<P>>;
+  /** What to show who comes over a link. */
+  prove?(connection: Duplex): PeerProof | null | Promise<PeerProof | null>;
   /** A session that already came through here is a cycle. */
   readonly instance?: string;
-  onSession(session: AcceptedSession): void;
+  onSession(session: AcceptedSession<P>): void;
   readonly limits?: Limits;
 }
 
@@ -47,24 +55,29 @@ interface HttpDoor {
 
 /** A chain of gateways longer than this is a mistake. */
 const MAX_VIA = 8;
+/** A full host wants to be asked again after this. */
+const RETRY_MS = 1000;
 
-export class Acceptor {
-  private readonly options: AcceptorOptions;
+export class Acceptor<P extends Peer = Peer> {
+  private readonly options: AcceptorOptions<P>;
   private readonly limits: Limits;
-  private readonly links: LinkHost;
+  private readonly links: LinkHost<P>;
   private readonly bare = new Set<Transport>();
+  /** Who is at the other end of each HTTP connection. */
+  private readonly overHttp = new WeakMap<Duplex, Judgement<P>>();
   private http: Promise<HttpDoor> | undefined;
   private httpCount: () => number = () => 0;
   private closed = false;
 
-  constructor(options: AcceptorOptions) {
+  constructor(options: AcceptorOptions<P>) {
     this.options = options;
     this.limits = options.limits ?? LIMITS;
     this.links = new LinkHost({
       by: options.by,
       limits: this.limits,
       log: options.log,
-      principalOf: (connection) => options.principalOf(connection),
+      judge: (connection, proof) => options.judge(connection, proof),
+      proof: (connection) => options.prove?.(connection) ?? null,
       refuse: ({ via }) => this.refuse(via),
       onLink: (link, { principal, via }) => {
         options.onSession({
@@ -98,29 +111,43 @@ export class Acceptor {
     ]);
   }
 
-  private take(connection: Duplex, protocol: AcceptedSession['protocol'], head: Buffer): void {
+  private take(connection: Duplex, protocol: AcceptedSession<P>['protocol'], head: Buffer): void {
     if (this.closed) {
       connection.destroy();
     } else if (protocol === 'link') {
       this.links.accept(connection, head);
     } else if (protocol === 'http') {
       void this.takeHttp(connection, head);
+    } else {
+      void this.takeBare(connection, head);
+    }
+  }
+
+  private async takeBare(connection: Duplex, head: Buffer): Promise<void> {
+    const judged = await this.options.judge(connection, null);
+    if (this.closed || connection.destroyed) {
+      connection.destroy();
+    } else if ('refused' in judged) {
+      this.options.log.info({ code: judged.refused.code, protocol: 'ndjson' }, 'caller refused');
+      turnAway(connection, refusalOf(judged.refused));
     } else if (this.full()) {
-      connection.end(
-        '{"jsonrpc":"2.0","id":null,"error":{"code":-31000,"message":"too many sessions are open here"}}\n',
-      );
+      turnAway(connection, errorMessage('null', 'busy', 'too many sessions are open here', { retryAfterMs: RETRY_MS }));
     } else {
       if (head.length > 0) connection.unshift(head);
       const transport = streamTransport({ input: connection, output: connection, limits: this.limits });
       this.bare.add(transport);
       connection.once('close', () => this.bare.delete(transport));
-      this.options.onSession(this.unlinked(transport, 'ndjson', this.options.principalOf(connection)));
+      this.options.onSession(this.unlinked(transport, 'ndjson', judged.principal));
     }
   }
 
   private async takeHttp(connection: Duplex, head: Buffer): Promise<void> {
     this.http ??= this.openHttp();
-    const http = await this.http;
+    const [http, judged] = await Promise.all([this.http, this.options.judge(connection, null)]);
+    if ('refused' in judged) {
+      this.options.log.info({ code: judged.refused.code, protocol: 'http' }, 'caller refused');
+    }
+    this.overHttp.set(connection, judged);
     if (head.length > 0) connection.unshift(head);
     http.accept(connection);
     // It was paused while its first bytes were looked at, and an HTTP server does not resume what it is given.
@@ -129,25 +156,29 @@ export class Acceptor {
 
   /** Loaded with the first HTTP connection only: our own programs speak link. */
   private async openHttp(): Promise<HttpDoor> {
-    const { createHttpConnections, createHttpSessions } = await import('./transports/http/index.ts');
+    const { createHttpConnections, createHttpSessions, refuse } = await import('./transports/http/index.ts');
     const { by, log, onSession } = this.options;
     const sessions = createHttpSessions({
       by,
       log,
       limits: this.limits,
       maxSessions: this.limits.sessions,
-      principalOf: (connection) => this.options.principalOf(connection),
+      sharedBy: (connection) => this.sharedBy(connection),
       onSession: (transport, { connection, by: claimed }) => {
-        const session = this.unlinked(transport, 'http', this.options.principalOf(connection));
-        onSession({ ...session, by: claimed });
+        const judged = this.overHttp.get(connection);
+        // Requests of who was refused never get this far.
+        if (!judged || 'refused' in judged) throw new TypeError('a session of nobody');
+        onSession({ ...this.unlinked(transport, 'http', judged.principal), by: claimed });
       },
     });
     this.httpCount = () => sessions.count();
     const connections = createHttpConnections({
       headersMs: this.limits.handshakeMs,
       handle: (request, response) => {
-        if (request.headers.origin === undefined) sessions.handle(request, response);
-        else refuseOrigin(response);
+        const judged = this.overHttp.get(request.socket);
+        if (request.headers.origin !== undefined) refuseOrigin(response);
+        else if (judged && 'principal' in judged) sessions.handle(request, response);
+        else void refuse(request, response, forbidden(judged?.refused));
       },
     });
     return {
@@ -159,7 +190,15 @@ export class Acceptor {
     };
   }
 
-  private unlinked(transport: Transport, protocol: 'ndjson' | 'http', principal: string): AcceptedSession {
+  /** Modern requests have no session: those of one principal share one. Of somebody unproven it is only known that one
+   *  connection is one caller. */
+  private sharedBy(connection: Duplex): string | undefined {
+    const judged = this.overHttp.get(connection);
+    const id = judged && 'principal' in judged ? judged.principal.id : NOBODY_IN_PARTICULAR;
+    return id === NOBODY_IN_PARTICULAR ? undefined : id;
+  }
+
+  private unlinked(transport: Transport, protocol: 'ndjson' | 'http', principal: P): AcceptedSession<P> {
     const session = randomBytes(16).toString('hex');
     return { transport, protocol, session, principal, via: [], by: undefined, link: undefined };
   }
@@ -174,7 +213,7 @@ export class Acceptor {
       return { code: 'cycle', reason: 'this gateway is a backend of itself, through others' };
     }
     if (via.length >= MAX_VIA) return { code: 'cycle', reason: `more than ${MAX_VIA} gateways in a row` };
-    if (this.full()) return { code: 'busy', reason: 'too many sessions are open here', retryMs: 1000 };
+    if (this.full()) return { code: 'busy', reason: 'too many sessions are open here', retryMs: RETRY_MS };
     return undefined;
   }
 }
@@ -182,4 +221,19 @@ export class Acceptor {
 /** A share is for programs: a browser that got here was tricked into it. */
 function refuseOrigin(response: ServerResponse): void {
   response.writeHead(403, { 'content-type': 'text/plain', connection: 'close' }).end('a share is not for web pages\n');
+}
+
+/** One line, for peers that may not understand it. */
+function turnAway(connection: Duplex, { bytes }: Message): void {
+  farewell(connection, `${bytes.toString('utf8')}\n`, SYSTEM_CLOCK);
+}
+
+function refusalOf({ code, reason, retryMs }: Refusal): Message {
+  return errorMessage('null', 'refused', reason, { code, ...(retryMs !== undefined && { retryAfterMs: retryMs }) });
+}
+
+function forbidden(refused: Refusal | undefined) {
+  const { code, reason } = refused ?? { code: 'peer_refused', reason: 'nobody knows who this is' };
+  const headers = { connection: 'close' };
+  return { status: 403, name: 'refused', text: reason, headers, data: { code } } as const;
 }

@@ -5,6 +5,7 @@ import type { Duplex } from 'node:stream';
 import { RelayError } from './errors.ts';
 import { LIMITS, type Limits } from './limits.ts';
 import { dialLink } from './link/dialer.ts';
+import type { HostCheck } from './link/judgement.ts';
 import type { SourceEvents } from './steady/steady.ts';
 import type { Transport } from './transport.ts';
 
@@ -18,6 +19,8 @@ export interface DialShareOptions {
   readonly events: SourceEvents;
   readonly signal: AbortSignal;
   readonly log: DialShareLog;
+  /** Absent: nothing is proven, and any host is taken. */
+  readonly check?: HostCheck | undefined;
   readonly limits?: Limits;
 }
 
@@ -28,7 +31,7 @@ export interface DialShareLog {
 }
 
 export async function dialShare(options: DialShareOptions): Promise<Transport> {
-  const { name, connect, session, via, by, events, signal, log, limits = LIMITS } = options;
+  const { name, connect, session, via, by, events, signal, log, check, limits = LIMITS } = options;
   // An event that was, never comes again.
   signal.throwIfAborted();
   let fail: (error: unknown) => void = () => {};
@@ -43,13 +46,14 @@ export async function dialShare(options: DialShareOptions): Promise<Transport> {
     via,
     limits,
     log,
+    ...(check && { check }),
     onState: ({ phase, reason, error }) => {
       // Until it was up once, whoever asked for the share decides whether to go on.
       if (phase === 'connecting' && error !== undefined) fail(error);
       if (phase === 'down') events.suspended(`${name} cannot be reached: ${reason}`);
       if (phase === 'up') events.resumed();
     },
-    onRenewed: () => events.renewed(),
+    onRenewed: () => events.renewed(link.notRun),
   });
   const onAbort = (): void => void link.close();
   signal.addEventListener('abort', onAbort, { once: true });
@@ -59,6 +63,7 @@ export async function dialShare(options: DialShareOptions): Promise<Transport> {
   } catch (error) {
     await link.close();
     if (!(error instanceof RelayError && error.code === 'peer_speaks_http')) throw error;
+    await check?.plain();
     const { httpTransport } = await import('./transports/http/client.ts');
     return httpTransport({
       url: 'http://mcp-backend/sse',

@@ -25,7 +25,16 @@ export const RPC_ERRORS = {
   message_too_large: -31053,
   /** No way to the share; `data.since`, `data.share`. */
   share_unreachable: -31054,
+  /** The host does not let this caller in; `data.code` says why. */
+  refused: -31055,
+  /** The host is leaving and did not run this request; its successor will. Between our programs: agents do not see it. */
+  ending: -31056,
 } as const;
+
+/** The text of `outcome_unknown`: always the same words around what happened, so that a person and a model know them. */
+export function outcomeUnknown(what: string): string {
+  return `outcome unknown: ${what}; it may or may not have run, and is not run again`;
+}
 
 export type RpcErrorName = keyof typeof RPC_ERRORS;
 

@@ -19,7 +19,14 @@ export {
 export { ACKNOWLEDGED, CACHEABLE, FILTERS, LEGACY_ONLY, LISTEN, UNCACHED } from './eras/methods.ts';
 export { type EraSetting, type EraWay, ServerEras, type ServerErasOptions } from './eras/server-eras.ts';
 export { splitEras } from './eras/split.ts';
-export { RELAY_ERROR_CODES, RelayError, type RelayErrorCode, RPC_ERRORS, type RpcErrorName } from './errors.ts';
+export {
+  outcomeUnknown,
+  RELAY_ERROR_CODES,
+  RelayError,
+  type RelayErrorCode,
+  RPC_ERRORS,
+  type RpcErrorName,
+} from './errors.ts';
 export { describeFault, faultReply } from './faults.ts';
 export {
   ExactNumber,
@@ -50,6 +57,7 @@ export { type DialLinkOptions, type DialState, dialLink, type LinkDialer } from 
 export { type Protocol, type Recognised, recognise } from './link/first-bytes.ts';
 export { LinkHost, type LinkHostOptions } from './link/host.ts';
 export type { HostLink, LinkInfo } from './link/hosted-link.ts';
+export type { HostCheck, Judgement, Peer } from './link/judgement.ts';
 export type { Link, LinkPhase, LinkStats } from './link/link.ts';
 export type { PeerProof, Refusal } from './link/preamble.ts';
 export { FAULT_CODES, type Fault, type FaultCode, type Message } from './message.ts';
@@ -65,6 +73,7 @@ export {
 } from './methods.ts';
 export { type RelayHooks, relay } from './relay.ts';
 export { SharedServer, type SharedServerOptions } from './shared/server.ts';
+export { leaving } from './steady/refusals.ts';
 export { type SourceEvents, type SteadyOptions, SteadySession, type SteadyState } from './steady/steady.ts';
 export { type CloseReason, DONE, type Transport, type TransportHandlers } from './transport.ts';
 export { type Backoff, type BackoffOptions, type BackoffState, createBackoff } from './transports/child/backoff.ts';

@@ -31,7 +31,8 @@ export async function serveHttp(flags: Flags): Promise<ExitCode> {
   const allowOrigins = ((flags['allow-origin'] as string[] | undefined) ?? []).map(checkOrigin);
   using end = endSignal();
   const log = openLogFor('mcp-tools', flags);
-  const { overlay, chosenBecause } = await openOverlay({ env: process.env, kind: flags.overlay });
+  const { identity, trust, overlay: kind } = flags;
+  const { overlay, chosenBecause } = await openOverlay({ env: process.env, kind, identity, trust, log });
   log[flags.overlay === undefined ? 'info' : 'debug'](
     { overlay: overlay.kind, because: chosenBecause },
     'overlay chosen',

@@ -3,7 +3,7 @@
 // is dialled again as long as the agent lives.
 
 import { randomBytes } from 'node:crypto';
-import { type Overlay, OverlayError } from '@mcp-overlay/overlay';
+import { IDENTITY_ERROR_CODES, type Overlay, OverlayError, shareGuard } from '@mcp-overlay/overlay';
 import { createBackoff, dialShare, RelayError, SteadySession, type SteadyState } from '@mcp-overlay/relay';
 
 /** How long a share may be out of reach before the first session. */
@@ -16,7 +16,21 @@ const REQUEST_WAIT_MS = 60_000;
 const START_MS = 150_000;
 const FAIL_GRACE_MS = 1000;
 /** What a person must mend first. */
-const FINAL = new Set(['share_unknown', 'bad_token', 'overlay_unavailable', 'state_folder_unsafe']);
+const FINAL: ReadonlySet<string> = new Set([
+  'share_unknown',
+  'bad_token',
+  'overlay_unavailable',
+  'state_folder_unsafe',
+  'state_file_invalid',
+  'not_permitted',
+  'identity_invalid',
+  'identity_refused',
+  'not_enabled',
+  'zrok_files_invalid',
+  'account_refused',
+  'environment_refused',
+  ...IDENTITY_ERROR_CODES,
+]);
 /** A host that our program cannot talk to. */
 const NOT_OURS = new Set(['link_version', 'link_protocol']);
 /** A host that will not have us; one that is full or leaving says when to come back. */
@@ -33,6 +47,8 @@ const BACKOFF = {
 export interface ShareSessionOptions {
   readonly overlay: Overlay;
   readonly token: string;
+  /** Where the state folder is. Default: this process's. */
+  readonly env?: NodeJS.ProcessEnv;
   readonly by: string;
   readonly log: ShareSessionLog;
   readonly onState?: (state: SteadyState) => void;
@@ -52,8 +68,10 @@ export interface ShareSession {
   failure(): unknown;
 }
 
-export function openShareSession({ overlay, token, by, log, onState }: ShareSessionOptions): ShareSession {
+export function openShareSession(options: ShareSessionOptions): ShareSession {
+  const { overlay, token, env = process.env, by, log, onState } = options;
   const session = randomBytes(16).toString('hex');
+  const check = shareGuard({ overlay, share: token, env, log });
   const backoff = createBackoff(BACKOFF);
   const giveUpAt = Date.now() + FIRST_TRY_MS;
   let reached = false;
@@ -74,6 +92,7 @@ export function openShareSession({ overlay, token, by, log, onState }: ShareSess
           by,
           events,
           signal,
+          check,
           log,
         });
         reached = true;
@@ -95,6 +114,7 @@ export function openShareSession({ overlay, token, by, log, onState }: ShareSess
     facts: { share: token },
     failGraceMs: FAIL_GRACE_MS,
     numberCalls: true,
+    outlivesHosts: true,
     isFatal: (error) => !reached && (isFinal(error) || Date.now() >= giveUpAt),
     onState: (state) => {
       log.debug({ phase: state.phase, reason: state.reason }, 'share');

@@ -17,7 +17,7 @@ async function attached(dial?: Overlay['dial'], end = new AbortController()) {
   const acceptor = new Acceptor({
     by: 'test',
     log,
-    principalOf: () => 'owner',
+    judge: () => ({ principal: { id: 'owner' } }),
     onSession: ({ transport }) =>
       transport.start({
         message: (message) => {

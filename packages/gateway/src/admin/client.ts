@@ -10,15 +10,29 @@ const ANSWER_MS = 5000;
 const SUFFIX = '.sock';
 
 /** What came of asking one socket: its answer line, nobody there, or somebody who says nothing that makes sense. */
-type Answer = { readonly ok?: unknown; readonly error?: string } | 'nobody' | 'silent' | 'strange';
+type Answer =
+  | {
+      readonly ok?: unknown;
+      readonly error?: string;
+      readonly failed?: { readonly code?: unknown; readonly message?: unknown };
+    }
+  | 'nobody'
+  | 'silent'
+  | 'strange';
 
-/** Rejects `share_not_hosted`, `dial_timeout`, `peer_incompatible`, `usage` where several run and none is named. */
-export async function askAdmin(command: string, token: string | undefined, env: NodeJS.ProcessEnv): Promise<unknown> {
+/** Rejects `share_not_hosted`, `dial_timeout`, `peer_incompatible`, `usage` where several run and none is named, and with
+ *  whatever the gateway itself failed with. `naming`: how the token is named on the command line. */
+export async function askAdmin(
+  command: string,
+  token: string | undefined,
+  env: NodeJS.ProcessEnv,
+  { more = {}, naming = `${command} TOKEN` }: { more?: Readonly<Record<string, unknown>>; naming?: string } = {},
+): Promise<unknown> {
   const { admin } = await stateFolder(env);
   const names = (await readdir(admin)).filter((name) => name.endsWith(SUFFIX));
   const tokens = names.map((name) => name.slice(0, -SUFFIX.length)).sort();
   const wanted = token === undefined ? tokens : tokens.filter((name) => name === token);
-  const answers = await Promise.all(wanted.map((name) => ask(join(admin, `${name}${SUFFIX}`), command)));
+  const answers = await Promise.all(wanted.map((name) => ask(join(admin, `${name}${SUFFIX}`), { command, ...more })));
   const alive = wanted.flatMap((name, at) => {
     const answer = answers[at] ?? 'nobody';
     return answer === 'nobody' ? [] : [{ name, answer }];
@@ -27,10 +41,11 @@ export async function askAdmin(command: string, token: string | undefined, env: 
   if (!first) throw notRunning(token);
   if (others.length > 0) {
     const running = alive.map(({ name }) => name).join(', ');
-    throw new UsageError(`several gateways are running: ${running}`, `name one: mcp-gateway ${command} TOKEN`);
+    throw new UsageError(`several gateways are running: ${running}`, `name one: mcp-gateway ${naming}`);
   }
   const { name, answer } = first;
   if (answer === 'silent') throw silent(name);
+  if (typeof answer === 'object' && answer.failed !== undefined) throw failure(answer.failed);
   if (typeof answer === 'string' || answer.ok === undefined) {
     const what = typeof answer === 'string' ? undefined : answer.error;
     throw incompatible(name, what ?? 'its answer cannot be read');
@@ -38,7 +53,7 @@ export async function askAdmin(command: string, token: string | undefined, env: 
   return answer.ok;
 }
 
-async function ask(name: string, command: string): Promise<Answer> {
+async function ask(name: string, request: object): Promise<Answer> {
   const path = await socketBehind(name);
   if (path === undefined) return 'nobody';
   return new Promise((resolve) => {
@@ -49,7 +64,7 @@ async function ask(name: string, command: string): Promise<Answer> {
     const timer = setTimeout(() => socket.destroy(), ANSWER_MS);
     socket.on('connect', () => {
       reached = true;
-      socket.write(`${JSON.stringify({ command })}\n`);
+      socket.write(`${JSON.stringify(request)}\n`);
     });
     socket.on('data', (chunk: string) => {
       text += chunk;
@@ -86,4 +101,10 @@ function incompatible(token: string, why: string): OverlayError {
   return new OverlayError('peer_incompatible', `the gateway on share ${token} cannot be asked: ${why}`, {
     hint: 'restart it with this version',
   });
+}
+
+/** As if it had happened here. */
+function failure({ code, message }: { readonly code?: unknown; readonly message?: unknown }): Error {
+  const error = new Error(String(message));
+  return typeof code === 'string' ? Object.assign(error, { code }) : error;
 }

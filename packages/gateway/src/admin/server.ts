@@ -13,12 +13,42 @@ export async function openAdmin(gateway: Gateway, env: NodeJS.ProcessEnv): Promi
   return bindSocket(`${folder.admin}/${gateway.token}.sock`, (socket) => {
     socket.on('error', () => socket.destroy());
     createInterface({ input: socket }).once('line', (line) => {
-      socket.end(`${JSON.stringify(answer(line, gateway))}\n`);
+      void answer(line, gateway).then((text) => socket.end(`${JSON.stringify(text)}\n`));
     });
   });
 }
 
-function answer(line: string, gateway: Gateway): unknown {
-  if (line === '{"command":"status"}') return { ok: gateway.status() };
-  return { error: 'it does not know this command, so it is older than the program that asks' };
+/** What a command can do, by its name. */
+const COMMANDS: Readonly<Record<string, (gateway: Gateway, request: Readonly<Record<string, unknown>>) => unknown>> = {
+  status: (gateway) => gateway.status(),
+  peers: (gateway) => gateway.peers.list(),
+  'peers allow': (gateway, { id, name, role }) =>
+    gateway.peers.allow(String(id), { name: asText(name), role: asText(role) }),
+  'peers deny': (gateway, { id }) => gateway.peers.deny(String(id)),
+};
+
+async function answer(line: string, gateway: Gateway): Promise<unknown> {
+  const request = requestOf(line);
+  const command = String(request.command);
+  const run = Object.hasOwn(COMMANDS, command) ? COMMANDS[command] : undefined;
+  if (!run) return { error: 'it does not know this command, so it is older than the program that asks' };
+  try {
+    return { ok: (await run(gateway, request)) ?? null };
+  } catch (error) {
+    const { code } = error as { code?: unknown };
+    return { failed: { code, message: error instanceof Error ? error.message : String(error) } };
+  }
+}
+
+function requestOf(line: string): Readonly<Record<string, unknown>> {
+  try {
+    const value: unknown = JSON.parse(line);
+    return typeof value === 'object' && value !== null ? (value as Record<string, unknown>) : {};
+  } catch {
+    return {};
+  }
+}
+
+function asText(value: unknown): string | undefined {
+  return typeof value === 'string' ? value : undefined;
 }

@@ -3,7 +3,7 @@
 import { readFile } from 'node:fs/promises';
 import { rootCertificates } from 'node:tls';
 import type { BackendConfig } from '@mcp-overlay/config';
-import type { Overlay } from '@mcp-overlay/overlay';
+import { type Overlay, shareGuard } from '@mcp-overlay/overlay';
 import {
   type Backoff,
   type CloseReason,
@@ -98,6 +98,7 @@ function wayTo(
       return {
         open: async (events, signal) => {
           const overlay = await around.overlayOf(transport);
+          const { env, log } = around;
           return dialShare({
             name: `share ${transport.token}`,
             connect: (dialSignal) => overlay.dial(transport.token, { signal: dialSignal }),
@@ -106,8 +107,9 @@ function wayTo(
             by: around.by,
             events,
             signal,
+            check: shareGuard({ overlay, share: transport.token, env, log }),
             limits: around.limits,
-            log: around.log,
+            log,
           });
         },
       };
@@ -152,6 +154,8 @@ async function openHttp(id: string, transport: TransportOf<'http'>, around: Back
   const { url, protocol, headers, allowInsecure, tls } = transport;
   const ca = tls.caCertFile === undefined ? undefined : await readCa(id, tls.caCertFile);
   return httpTransport({
+    name: `backend ${id}`,
+    facts: { backend: id },
     url,
     protocol,
     headers,

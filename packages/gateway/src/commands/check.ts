@@ -16,7 +16,7 @@ import { describeBackends } from '@mcp-overlay/config';
 import { openOverlay } from '@mcp-overlay/overlay';
 import { LIST_KINDS } from '@mcp-overlay/relay';
 import { asString } from '../call/json.ts';
-import { closeBackends, sessionSettings } from '../gateway.ts';
+import { closeBackends, overlayOptions, sessionSettings } from '../gateway.ts';
 import { type Entry, walkPages } from '../routing/catalog.ts';
 import { nameAll } from '../routing/names.ts';
 import { rewriterFor } from '../routing/rewrite.ts';
@@ -59,9 +59,11 @@ export const checkCommand: Command = {
     }
     const log = openLog({ program: 'mcp-gateway', level: 'error' });
     const kind = flags.overlay ?? config.share.overlay;
-    const { overlay, chosenBecause } = await openOverlay({ env: process.env, kind });
+    const { identity, trust } = flags;
+    const options = { config, log, env: process.env, identity, trust };
+    const { overlay, chosenBecause } = await openOverlay({ ...overlayOptions(options), kind });
     tellOverlay('mcp-gateway', { ...flags, overlay: kind }, { kind: overlay.kind, because: chosenBecause });
-    const settings = sessionSettings({ config, overlay, log, env: process.env, version: toolkitVersion() });
+    const settings = sessionSettings({ ...options, overlay, version: toolkitVersion() });
     const checked = await Promise.all(settings.backends.map((one) => checkBackend(one, settings)));
     await closeBackends(settings);
     await overlay.close();

@@ -1,9 +1,9 @@
 // `mcp-gateway run CONFIG`: serves until it is told to end. stdout carries the token line and nothing else.
 
-import { announce, type Command, EXIT, endSignal, type Flags, openLogFor, toolkitVersion } from '@mcp-overlay/cli';
-import { openOverlay } from '@mcp-overlay/overlay';
+import { announce, type Command, EXIT, endSignal, type Flags, openLogFor, say, toolkitVersion } from '@mcp-overlay/cli';
+import { grantsOf, identityNotes, openOverlay } from '@mcp-overlay/overlay';
 import { openAdmin } from '../admin/server.ts';
-import { startGateway } from '../gateway.ts';
+import { overlayOptions, startGateway } from '../gateway.ts';
 import { loadConfig } from './load-config.ts';
 
 export const runCommand: Command = {
@@ -17,16 +17,17 @@ export const runCommand: Command = {
     using end = endSignal();
     const config = await loadConfig(String(flags.config));
     const log = openLogFor('mcp-gateway', flags, config.logFile);
+    const { identity, trust } = flags;
+    const options = { config, log, env: process.env, identity, trust };
     const { overlay, chosenBecause } = await openOverlay({
-      env: process.env,
+      ...overlayOptions(options),
       kind: flags.overlay ?? config.share.overlay,
     });
     log.info({ overlay: overlay.kind, because: chosenBecause }, 'overlay chosen');
+    for (const note of await identityNotes(overlay, grantsOf(config.share.grants))) say(`mcp-gateway: ${note}`);
     const gateway = await startGateway({
-      config,
+      ...options,
       overlay,
-      log,
-      env: process.env,
       version: toolkitVersion(),
       onLost: (error) => end.lost(error),
     });

@@ -19,8 +19,12 @@ export const statusCommand: Command = {
 };
 
 function show(status: GatewayStatus): void {
-  const { share, overlay, version, pid, startedAt, calls } = status;
+  const { share, overlay, version, pid, identity, startedAt, calls } = status;
   process.stdout.write(`${share} on ${overlay}, mcp-gateway ${version}, pid ${pid}, since ${startedAt}\n`);
+  if (identity !== undefined) {
+    const who = 'id' in identity ? identity.id : `unproven: ${identity.unproven}`;
+    process.stdout.write(`identity ${who}\n`);
+  }
   process.stdout.write(`${calls.open} calls open, ${calls.waiting} waiting\n\n`);
   printTable(
     ['backend', 'kind', 'state', 'since', 'calls', 'restarts', 'reason'],
@@ -31,7 +35,7 @@ function show(status: GatewayStatus): void {
       new Date(b.since).toISOString(),
       String(b.calls),
       String(b.restarts),
-      b.reason ?? '',
+      b.reason ?? Object.values(b.incomplete).join('; '),
     ]),
   );
   process.stdout.write('\n');
@@ -39,7 +43,7 @@ function show(status: GatewayStatus): void {
     ['session', 'who', 'with', 'over', 'since', 'calls', 'open', 'sent', 'received', 'breaks', 'resent'],
     status.sessions.map((s) => [
       String(s.number),
-      s.principal,
+      s.name === s.principal || !s.proven ? s.principal : `${s.principal} (${s.name})`,
       s.by ?? '',
       s.protocol,
       s.openedAt,

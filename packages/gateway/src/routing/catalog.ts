@@ -19,15 +19,16 @@ export interface Entry {
   readonly item: JsonObject;
 }
 
-/** Facts about a backend whose list is not shown, for logs and `check`. */
-export type CatalogNote = (backend: string, kind: ListKind, why: string) => void;
+/** What came of a backend's list, or of one item of it; `why` undefined: the list came whole. */
+export type CatalogNote = (backend: string, kind: ListKind, why: string | undefined) => void;
 
 export interface CatalogOptions {
   readonly backends: readonly BackendSession[];
   readonly naming: Naming;
   readonly uris: UriNaming;
   readonly filters: ReadonlyMap<string, ToolFilter>;
-  readonly note: CatalogNote;
+  readonly listed: CatalogNote;
+  readonly hid: CatalogNote;
   readonly limits: ListLimits;
   /** `_meta` of our requests to modern backends: on whose behalf. */
   readonly envelope?: JsonObject;
@@ -151,7 +152,7 @@ export class Catalog {
     if (known) return known;
     if (!backend.up) this.miss(backend, kind);
     if (!backend.up || !backend.has(kind.capability)) return Promise.resolve();
-    const { limits, pageMs, note, envelope } = this.options;
+    const { limits, pageMs, listed, envelope } = this.options;
     const walking = walkPages(backend, kind, limits, pageMs, {
       envelope,
       beside: (beside) => void this.besides.set(key, beside),
@@ -162,10 +163,8 @@ export class Catalog {
       const newest = this.walks.get(key);
       if (newest && newest !== walk) return newest;
       this.walks.delete(key);
-      if (typeof found === 'string') {
-        note(backend.id, kind, found);
-        return undefined;
-      }
+      listed(backend.id, kind, typeof found === 'string' ? found : undefined);
+      if (typeof found === 'string') return undefined;
       this.seen.set(key, found);
       this.tables.delete(kind);
       return undefined;
@@ -185,7 +184,7 @@ export class Catalog {
     if (known) return known;
     const table = nameAll(this.entries(kind), this.options.naming);
     this.tables.set(kind, table);
-    for (const { item, name, why } of table.hidden) this.options.note(item.backend, kind, `${name} is hidden: ${why}`);
+    for (const { item, name, why } of table.hidden) this.options.hid(item.backend, kind, `${name} is hidden: ${why}`);
     return table;
   }
 

@@ -6,7 +6,9 @@ import {
   errorMessage,
   faultReply,
   isRepeatable,
+  leaving,
   type Message,
+  outcomeUnknown,
   resultMessage,
   stringifyExact,
   type Transport,
@@ -35,7 +37,6 @@ import type { SessionOriginInfo, SessionSettings } from './settings.ts';
 const FULL_MS = 5000;
 
 /** A successor is there by then, if there is one. */
-const RETRY_AFTER_MS = 1000;
 
 interface OpenCall {
   readonly method: string;
@@ -100,7 +101,11 @@ export class LegacySession {
       naming,
       uris,
       filters,
-      note: (backend, kind, why) => settings.log.warn({ backend, list: kind.member, why }, 'list incomplete'),
+      listed: (id, { member }, why) => {
+        if (why !== undefined) settings.log.warn({ backend: id, list: member, why }, 'list incomplete');
+        backends.find(({ backend }) => backend.id === id)?.health.listed(member, why);
+      },
+      hid: (backend, { member }, why) => settings.log.warn({ backend, list: member, why }, 'list incomplete'),
       limits: settings.limits,
       patienceMs: settings.listWaitMs,
       pageMs: settings.callTimeoutMs,
@@ -164,8 +169,7 @@ export class LegacySession {
       return;
     }
     if (this.draining) {
-      const text = 'the gateway is ending and takes no new requests; this one was not run';
-      this.send(errorMessage(id, 'busy', text, { retryAfterMs: RETRY_AFTER_MS }));
+      this.send(leaving(id, 'the gateway'));
       return;
     }
     const params = paramsOf(message);
@@ -266,7 +270,7 @@ export class LegacySession {
     return new BackendSession({
       backend,
       health,
-      origin: { session: info.handOn, via: info.via, era: 'legacy', principal: info.principal },
+      origin: { session: info.handOn, via: info.via, era: 'legacy', principal: info.principal.id },
       connectTimeoutMs: backend.config.connectTimeoutMs ?? settings.connectTimeoutMs,
       log: settings.log,
       events: {
@@ -329,7 +333,7 @@ export class LegacySession {
   private answerUnknown(why: string): void {
     for (const [id, { method, abandoned, trail }] of this.open) {
       if (abandoned || isRepeatable(method)) continue;
-      const text = `outcome unknown: ${why} and this call was open; it may or may not have run, and is not run again`;
+      const text = outcomeUnknown(`${why} and this call was open`);
       this.send(
         errorMessage(id, 'outcome_unknown', text, trail.backend === undefined ? {} : { backend: trail.backend }),
       );

@@ -12,9 +12,11 @@ import {
   LEGACY_ONLY,
   LISTEN,
   type ListKind,
+  leaving,
   META,
   type Message,
   asObject as objectIn,
+  outcomeUnknown,
   refuseEnvelope,
   resultMessage,
   stringifyExact,
@@ -43,7 +45,6 @@ import type { SessionOriginInfo, SessionSettings } from './settings.ts';
 
 /** How long a backend that does not read holds up its client's other messages. */
 const FULL_MS = 5000;
-const RETRY_AFTER_MS = 1000;
 /** Sets of capabilities that one client asks with; the oldest is forgotten and made anew when it comes back. */
 const MAX_VIEWS = 16;
 /** Up to 2025-11-25; a modern server must not send it. */
@@ -190,8 +191,7 @@ export class ModernSession implements EraSession {
     if (envelope) return error(envelope);
     if (LEGACY_ONLY.has(method)) return error({ code: -32601, message: `Method not found: ${method}` });
     if (!this.draining) return undefined;
-    const text = 'the gateway is ending and takes no new requests; this one was not run';
-    return errorMessage(id, 'busy', text, { retryAfterMs: RETRY_AFTER_MS });
+    return leaving(id, 'the gateway');
   }
 
   private async reply(message: Message, params: JsonObject, open: OpenCall): Promise<Reply> {
@@ -245,7 +245,11 @@ export class ModernSession implements EraSession {
       filters,
       limits,
       envelope,
-      note: (backend, kind, why) => settings.log.warn({ backend, list: kind.member, why }, 'list incomplete'),
+      listed: (id, { member }, why) => {
+        if (why !== undefined) settings.log.warn({ backend: id, list: member, why }, 'list incomplete');
+        settings.backends.find(({ backend }) => backend.id === id)?.health.listed(member, why);
+      },
+      hid: (backend, { member }, why) => settings.log.warn({ backend, list: member, why }, 'list incomplete'),
       patienceMs: settings.listWaitMs,
       pageMs: settings.callTimeoutMs,
       late: (kind) => this.listens.announce(kind),
@@ -279,7 +283,7 @@ export class ModernSession implements EraSession {
     return new BackendSession({
       backend,
       health,
-      origin: { session: info.handOn, via: info.via, era: 'modern', principal: info.principal },
+      origin: { session: info.handOn, via: info.via, era: 'modern', principal: info.principal.id },
       connectTimeoutMs: backend.config.connectTimeoutMs ?? settings.connectTimeoutMs,
       log: settings.log,
       events: {
@@ -359,7 +363,7 @@ export class ModernSession implements EraSession {
   private answerUnknown(why: string): void {
     for (const [id, { method, abandoned, trail }] of this.open) {
       if (abandoned || isRepeatable(method)) continue;
-      const text = `outcome unknown: ${why} and this call was open; it may or may not have run, and is not run again`;
+      const text = outcomeUnknown(`${why} and this call was open`);
       const facts = trail.backend === undefined ? {} : { backend: trail.backend };
       this.send(errorMessage(id, 'outcome_unknown', text, facts));
     }

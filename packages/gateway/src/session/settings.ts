@@ -1,5 +1,6 @@
 // What sessions of a gateway are made of, and what is known of one before it says anything.
 
+import type { Principal } from '@mcp-overlay/overlay';
 import type { Limits } from '@mcp-overlay/relay';
 import type { Backend } from '../backend/backend.ts';
 import type { HealthRecord } from '../backend/health.ts';
@@ -30,6 +31,6 @@ export interface SessionOriginInfo {
   readonly number: number;
   readonly handOn: string;
   readonly via: readonly string[];
-  readonly principal: string;
+  readonly principal: Principal;
   readonly by: string | undefined;
 }

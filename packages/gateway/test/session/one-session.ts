@@ -19,6 +19,8 @@ import type { SessionSettings } from '../../src/session/settings.ts';
 
 type Json = Record<string, unknown>;
 /** What a server answers; undefined: nothing. */
+const OWNER_HERE = { id: 'owner', name: 'owner', proven: false, via: 'local', groups: [] } as const;
+
 export type Play = (method: string, params: Json, server: PlayedServer) => Json | undefined;
 
 export const CAPABILITIES = { tools: { listChanged: true }, resources: { subscribe: true }, logging: {} };
@@ -86,7 +88,7 @@ export function openSession(
   const [client, near] = pair;
   const session = new ClientSession(
     near,
-    { number: 1, handOn: '0'.repeat(32), via: [], principal: 'owner', by: undefined },
+    { number: 1, handOn: '0'.repeat(32), via: [], principal: OWNER_HERE, by: undefined },
     settings,
   );
   const inbox: Message[] = [];

@@ -4,6 +4,7 @@
 import { OverlayError } from '../errors.ts';
 import { type StateFolder, stateFolder } from '../home.ts';
 import type { Listener, ListenOptions, Overlay, ShareInfo } from '../overlay.ts';
+import type { ProofSettings } from '../proof/settings.ts';
 import { checkShareToken, randomShareToken } from '../share-token.ts';
 import { bindSocket } from './bind-socket.ts';
 import { dialLocal } from './dial.ts';
@@ -17,13 +18,17 @@ export interface LocalOverlayOptions {
   readonly log?: LocalLog;
   /** Stands in for the user's home. */
   readonly homeDir?: string;
+  /** Absent: whoever reaches a share is the folder's user, and proves nothing. */
+  readonly proofs?: ProofSettings | undefined;
 }
 
 export interface LocalLog {
   debug(fields: object, event: string): void;
+  warn?(fields: object, event: string): void;
 }
 
-export function createLocalOverlay({ env = process.env, log, homeDir }: LocalOverlayOptions = {}): Overlay {
+export function createLocalOverlay(options: LocalOverlayOptions = {}): Overlay {
+  const { env = process.env, log, homeDir, proofs } = options;
   const listeners = new Set<Listener>();
   let closed = false;
   const open = async (): Promise<StateFolder> => {
@@ -135,6 +140,7 @@ export function createLocalOverlay({ env = process.env, log, homeDir }: LocalOve
   };
   return {
     kind: overlay.kind,
+    proofs,
     listenEphemeral: (options) => overlay.listenEphemeral(options).catch(failed),
     listen: (token, options) => overlay.listen(token, options).catch(failed),
     dial: (token, options) => overlay.dial(token, options).catch(failed),

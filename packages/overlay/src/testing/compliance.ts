@@ -4,6 +4,8 @@
 import { describe } from 'node:test';
 import type { Overlay } from '../overlay.ts';
 import { faultRules } from './compliance/faults.ts';
+import { makingRules } from './compliance/making.ts';
+import { refusingRules } from './compliance/refusing.ts';
 import { shareRules } from './compliance/shares.ts';
 import { streamRules } from './compliance/streams.ts';
 
@@ -13,6 +15,13 @@ export interface OverlayUnderTest extends AsyncDisposable {
   readonly other: Overlay;
   /** `openOverlay({ kind: overlay.kind, env })` in another process reaches the same network. */
   readonly env: NodeJS.ProcessEnv;
+  /** Who makes and removes shares where the overlay's user may not. Without it the overlay does both. */
+  readonly administrator?: ShareAdministrator;
+}
+
+export interface ShareAdministrator {
+  make(token: string): Promise<void>;
+  remove(token: string): Promise<void>;
 }
 
 export interface OverlayTraits {
@@ -20,15 +29,19 @@ export interface OverlayTraits {
   readonly bindings?: boolean;
   /** Bytes that a stopped reader may let its writer put on the way. Default 8 MiB. */
   readonly maxBytesInFlight?: number;
+  /** Whether its user makes shares. If not, the rules of making hold for nobody: it must refuse, and say who can. Default true. */
+  readonly makesShares?: boolean;
 }
 
 export type OverlayFactory = () => Promise<OverlayUnderTest>;
 
 export function overlayCompliance(name: string, factory: OverlayFactory, traits: OverlayTraits = {}): void {
-  const { bindings = true, maxBytesInFlight = 8 * 1024 * 1024 } = traits;
+  const { bindings = true, maxBytesInFlight = 8 * 1024 * 1024, makesShares = true } = traits;
   describe(`the ${name} overlay keeps the contract`, () => {
     streamRules(factory, { bindings, maxBytesInFlight });
     shareRules(factory);
     faultRules(factory);
+    if (makesShares) makingRules(factory);
+    else refusingRules(factory);
   });
 }

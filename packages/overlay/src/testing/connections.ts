@@ -4,7 +4,7 @@ import { createHash } from 'node:crypto';
 import type { Duplex } from 'node:stream';
 import type { OverlayErrorCode } from '../errors.ts';
 import { OverlayError } from '../errors.ts';
-import type { Connection, Listener, Overlay } from '../overlay.ts';
+import type { Connection, Listener, ListenOptions, Overlay } from '../overlay.ts';
 
 export interface Joined extends AsyncDisposable {
   readonly dialer: Connection;
@@ -12,22 +12,26 @@ export interface Joined extends AsyncDisposable {
   readonly listener: Listener;
 }
 
-/** An ephemeral share with one connection to it. */
-export async function joined(hosting: Overlay, dialling: Overlay): Promise<Joined> {
+/** A share with one connection to it; an ephemeral one unless `host` says how else. */
+export async function joined(
+  hosting: Overlay,
+  dialling: Overlay,
+  host: (options: ListenOptions) => Promise<Listener> = (options) => hosting.listenEphemeral(options),
+): Promise<Joined> {
   let arrived: (connection: Connection) => void = () => {};
   const arrival = new Promise<Connection>((resolve) => {
     arrived = resolve;
   });
-  const listener = await hosting.listenEphemeral({ onConnection: (connection) => arrived(connection) });
+  const listener = await host({ onConnection: (connection) => arrived(connection) });
   const dialer = await dialling.dial(listener.share);
-  const host = await arrival;
+  const atHost = await arrival;
   return {
     dialer,
-    host,
+    host: atHost,
     listener,
     [Symbol.asyncDispose]: async () => {
       dialer.destroy();
-      host.destroy();
+      atHost.destroy();
       await listener.close();
     },
   };

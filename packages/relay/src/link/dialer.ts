@@ -8,8 +8,9 @@ import { LIMITS, type Limits } from '../limits.ts';
 import type { Message } from '../message.ts';
 import { type Clock, type LinkLog, SILENT, SYSTEM_CLOCK } from './clock.ts';
 import { readFirstLine } from './first-line.ts';
+import type { HostCheck } from './judgement.ts';
 import { type Link, LinkEnd, type LinkPhase } from './link.ts';
-import { encodeHello, type PeerProof, type Refusal, readAnswer, type Welcome } from './preamble.ts';
+import { encodeHello, type Refusal, readAnswer, type Welcome } from './preamble.ts';
 
 export interface DialState {
   /** 'connecting' until the first handshake; 'down' from a break to the next one. */
@@ -29,8 +30,8 @@ export interface DialLinkOptions {
   readonly by: string;
   /** Instances this session already came through. */
   readonly via?: readonly string[];
-  /** What to offer as proof on this very connection. */
-  proof?(connection: Duplex): PeerProof | null | Promise<PeerProof | null>;
+  /** Proves who we are, and checks who the host is on each connection. */
+  readonly check?: Pick<HostCheck, 'prove' | 'verify'>;
   readonly log?: LinkLog;
   readonly limits?: Limits;
   readonly backoff?: { readonly minMs: number; readonly maxMs: number };
@@ -182,8 +183,8 @@ class DialedLink extends LinkEnd implements LinkDialer {
 
   /** Exchanges preambles. Nothing else is sent before the host's line was read and checked. */
   async #greet(connection: Duplex): Promise<{ error: Refusal } | { welcome: Welcome; rest: Buffer }> {
-    const { session, by, via = [], proof } = this.#options;
-    const offered = (await proof?.(connection)) ?? null;
+    const { session, by, via = [], check } = this.#options;
+    const offered = (await check?.prove(connection)) ?? null;
     connection.write(encodeHello({ link: this.#id, got: this.takeGot(), session, by, via, proof: offered }));
     const { line, rest } = await readFirstLine(connection, {
       maxBytes: this.#limits.preambleBytes,
@@ -196,6 +197,12 @@ class DialedLink extends LinkEnd implements LinkDialer {
     const { link, fresh, got } = answer;
     const consistent = fresh ? got === 0 && link !== this.#id : link === this.#id && this.canResume(got);
     if (!consistent) throw new RelayError('link_protocol', 'the host answered for another link than the one asked for');
+    if (check) {
+      await check.verify(connection, answer.proof);
+      // Its end is not told a second time.
+      if (connection.destroyed)
+        throw new RelayError('connection_lost', 'the connection ended while the host was checked');
+    }
     return { welcome: answer, rest };
   }
 

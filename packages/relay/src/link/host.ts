@@ -12,10 +12,11 @@ import { type Clock, type LinkLog, SILENT, SYSTEM_CLOCK } from './clock.ts';
 import { farewell } from './first-bytes.ts';
 import { readFirstLine } from './first-line.ts';
 import { HostedLink, type HostLink, type LinkInfo } from './hosted-link.ts';
+import type { Judgement, Peer } from './judgement.ts';
 import type { LinkStats } from './link.ts';
 import { encodeRefusal, encodeWelcome, type Hello, type PeerProof, type Refusal, readHello } from './preamble.ts';
 
-export interface LinkHostOptions {
+export interface LinkHostOptions<P extends Peer = Peer> {
   readonly by: string;
   readonly limits?: Limits;
   /** How long a broken link is kept after its last open call. */
@@ -24,14 +25,14 @@ export interface LinkHostOptions {
   readonly linksPerPrincipal?: number;
   readonly log?: LinkLog;
   readonly clock?: Clock;
-  /** Who this is. May throw a RelayError to refuse. Default: everybody the overlay lets in is the owner. */
-  principalOf?(connection: Duplex, proof: PeerProof | null): string | Promise<string>;
+  /** Who this is, and whether it may come in. Asked for each connection, so that one let in once can be shut out. */
+  judge(connection: Duplex, proof: PeerProof | null): Judgement<P> | Promise<Judgement<P>>;
   /** What to offer as proof on this very connection. */
   proof?(connection: Duplex): PeerProof | null | Promise<PeerProof | null>;
   /** A last word on a new link, after its principal is known. */
-  refuse?(info: LinkInfo): Refusal | undefined;
+  refuse?(info: LinkInfo<P>): Refusal | undefined;
   /** A new link. Nothing is delivered before it is started. */
-  onLink(link: HostLink, info: LinkInfo): void;
+  onLink(link: HostLink, info: LinkInfo<P>): void;
   /** A link broke, or was taken up again. */
   onState?(link: HostLink, phase: 'up' | 'down', reason: string | undefined): void;
 }
@@ -43,8 +44,8 @@ const RETRY_MS = 1000;
 
 const NOTHING = Buffer.alloc(0);
 
-export class LinkHost {
-  readonly #options: LinkHostOptions;
+export class LinkHost<P extends Peer = Peer> {
+  readonly #options: LinkHostOptions<P>;
   readonly #limits: Limits;
   readonly #clock: Clock;
   readonly #log: LinkLog;
@@ -53,7 +54,7 @@ export class LinkHost {
   #handshakes = 0;
   #closed = false;
 
-  constructor(options: LinkHostOptions) {
+  constructor(options: LinkHostOptions<P>) {
     this.#options = options;
     this.#limits = options.limits ?? LIMITS;
     this.#clock = options.clock ?? SYSTEM_CLOCK;
@@ -103,10 +104,11 @@ export class LinkHost {
       const hello = readHello(line);
       // What it sent could not know which link it would belong to.
       if (rest.length > 0) throw new RelayError('link_protocol', 'the dialer did not wait for the answer');
-      const principal = (await this.#options.principalOf?.(connection, hello.proof)) ?? 'owner';
+      const judged = await this.#options.judge(connection, hello.proof);
+      if ('refused' in judged) return this.#refuse(connection, judged.refused);
       const proof = (await this.#options.proof?.(connection)) ?? null;
       if (connection.destroyed) return;
-      const refusal = this.#welcome(connection, hello, principal, proof);
+      const refusal = this.#welcome(connection, hello, judged.principal, proof);
       if (refusal) this.#refuse(connection, refusal);
     } catch (error) {
       if (!(error instanceof RelayError)) this.#log.warn({ error: String(error) }, 'handshake failed');
@@ -116,9 +118,9 @@ export class LinkHost {
     }
   }
 
-  #welcome(connection: Duplex, hello: Hello, principal: string, proof: PeerProof | null): Refusal | undefined {
+  #welcome(connection: Duplex, hello: Hello, principal: P, proof: PeerProof | null): Refusal | undefined {
     if (this.#closed) return { code: 'away', reason: 'this host is shutting down', retryMs: RETRY_MS };
-    const known = this.#find(hello, principal);
+    const known = this.#find(hello, principal.id);
     if (known && !known.canResume(hello.got)) {
       const reason = {
         code: 'link_protocol',
@@ -131,12 +133,12 @@ export class LinkHost {
       this.#answer(connection, known, { got: known.takeGot(), fresh: false, proof });
       known.attach(connection, hello.got, NOTHING);
       known.resumed();
-      this.#log.info({ principal, by: known.by }, 'link resumed');
+      this.#log.info({ principal: principal.id, by: known.by }, 'link resumed');
       this.#options.onState?.(known, 'up', undefined);
       return undefined;
     }
-    const info: LinkInfo = { principal, session: hello.session, by: hello.by, via: hello.via, proof: hello.proof };
-    const refusal = this.#makeRoom(principal) ?? this.#options.refuse?.(info);
+    const info: LinkInfo<P> = { principal, session: hello.session, by: hello.by, via: hello.via, proof: hello.proof };
+    const refusal = this.#makeRoom(principal.id) ?? this.#options.refuse?.(info);
     if (refusal) return refusal;
     const link = this.#open(info);
     try {
@@ -147,7 +149,7 @@ export class LinkHost {
     }
     this.#answer(connection, link, { got: 0, fresh: true, proof });
     link.attach(connection, 0, NOTHING);
-    this.#log.info({ principal, by: info.by }, 'link opened');
+    this.#log.info({ principal: principal.id, by: info.by }, 'link opened');
     return undefined;
   }
 
@@ -164,7 +166,7 @@ export class LinkHost {
     return same.every((equal) => equal) ? link : undefined;
   }
 
-  #open(info: LinkInfo): HostedLink {
+  #open(info: LinkInfo<P>): HostedLink {
     const id = randomBytes(16).toString('hex');
     const link: HostedLink = new HostedLink({
       id,
@@ -174,7 +176,7 @@ export class LinkHost {
       clock: this.#clock,
       log: this.#log,
       onBreak: ({ reason }) => {
-        this.#log.info({ principal: info.principal, by: info.by, reason }, 'link broken');
+        this.#log.info({ principal: info.principal.id, by: info.by, reason }, 'link broken');
         this.#options.onState?.(link, 'down', reason);
       },
       onClosed: () => this.#links.delete(keyOf(id)),

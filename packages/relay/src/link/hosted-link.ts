@@ -6,13 +6,14 @@ import type { Limits } from '../limits.ts';
 import type { Message } from '../message.ts';
 import type { CloseReason, TransportHandlers } from '../transport.ts';
 import type { Clock, LinkLog } from './clock.ts';
+import type { Peer } from './judgement.ts';
 import { type Link, LinkEnd } from './link.ts';
 import type { PeerProof } from './preamble.ts';
 import type { Breakage } from './wire.ts';
 
 /** What is known of a new link. */
-export interface LinkInfo {
-  readonly principal: string;
+export interface LinkInfo<P extends Peer = Peer> {
+  readonly principal: P;
   readonly session: string;
   /** A claim. */
   readonly by: string;
@@ -22,6 +23,7 @@ export interface LinkInfo {
 }
 
 export interface HostLink extends Link {
+  /** Id of the only principal that may take it up again. */
   readonly principal: string;
   /** A call is open: while any hold lasts, a broken link does not expire. Disposing twice is once. */
   hold(): Disposable;
@@ -73,7 +75,7 @@ export class HostedLink extends LinkEnd implements HostLink {
       survives: () => false,
     });
     this.id = id;
-    this.principal = info.principal;
+    this.principal = info.principal.id;
     this.by = info.by;
     this.peer = info.proof;
     this.windowMs = windowMs;

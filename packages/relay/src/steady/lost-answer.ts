@@ -2,7 +2,7 @@
 
 import { endOfListen } from '../eras/envelope.ts';
 import { LISTEN } from '../eras/methods.ts';
-import type { RpcErrorName } from '../errors.ts';
+import { outcomeUnknown, type RpcErrorName } from '../errors.ts';
 import { errorMessage } from '../json-rpc.ts';
 import type { Message } from '../message.ts';
 import { isRepeatable } from '../methods.ts';
@@ -19,6 +19,6 @@ export function lostAnswer({ method = '' }: Message, id: string, reason: string,
   if (isRepeatable(method)) {
     return errorMessage(id, unavailable, `${name} failed twice while it answered ${method}: ${reason}`, facts);
   }
-  const text = `outcome unknown: ${name} was lost while this call was open (${reason}); it may or may not have run, and is not run again`;
+  const text = outcomeUnknown(`${name} was lost while this call was open (${reason})`);
   return errorMessage(id, 'outcome_unknown', text, facts);
 }

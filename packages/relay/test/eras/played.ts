@@ -23,6 +23,7 @@ export class PlayedServer {
   readonly got: Json[] = [];
   #waiting: (() => void)[] = [];
   #asked = 0;
+  #closed: (reason?: unknown) => void = () => {};
   readonly #answers = new Map<string, (answer: Json) => void>();
 
   constructor(play: Play) {
@@ -32,8 +33,13 @@ export class PlayedServer {
     far.start({
       message: (message) => this.#take(message, play),
       fault: () => {},
-      closed: () => {},
+      closed: () => this.#closed(),
     });
+  }
+
+  /** Its client let go of it. */
+  onClosed(told: (reason?: unknown) => void): void {
+    this.#closed = told;
   }
 
   notify(method: string, params?: unknown): void {

@@ -149,6 +149,7 @@ test('on real sockets, destroyed at random, everything arrives once and in order
   const far = new Recorder();
   const host = new LinkHost({
     by: 'host/1',
+    judge: () => ({ principal: { id: 'owner' } }),
     onLink: (link) => {
       far.listen(link);
       far.onMessage = (message) => link.send(note(`r ${textOf(message)}`));

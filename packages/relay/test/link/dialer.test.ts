@@ -93,14 +93,81 @@ test('the dialer says nothing but its preamble before the host has answered', as
   assert.equal(dialer.by, 'raw/1');
 });
 
-test('the proof is offered as it is, and the other one is carried', async () => {
-  const { dialer, accept, hello } = byHand({ via: ['one', 'two'], proof: async () => ({ chain: ['x'] }) });
+test('the proof is offered as it is, and the other one is looked at before anything is said', async () => {
+  const seen: unknown[] = [];
+  let judge: () => void = () => {};
+  const judged = new Promise<void>((resolve) => {
+    judge = resolve;
+  });
+  const { dialer, accept, hello } = byHand({
+    via: ['one', 'two'],
+    check: {
+      prove: async () => ({ chain: ['x'] }),
+      verify: (_connection, proof) => {
+        seen.push(proof);
+        return judged;
+      },
+    },
+  });
+  dialer.send(note('early'));
   const raw = await accept();
   const { proof, via } = await hello(raw);
   assert.deepEqual([proof, via], [{ chain: ['x'] }, ['one', 'two']]);
   raw.write(`${WELCOME}${JSON.stringify({ link: A, got: 0, fresh: true, window: 1, by: 'x', proof: { sig: 'y' } })}`);
+  await settle();
+  assert.deepEqual(seen, [{ sig: 'y' }]);
+  const next = raw.line();
+  assert.equal(
+    await Promise.race([next, settle().then(() => 'nothing')]),
+    'nothing',
+    'said before the host was checked',
+  );
+  judge();
   await dialer.ready;
+  assert.match((await next) ?? '', /early/);
   assert.deepEqual(dialer.peer, { sig: 'y' });
+});
+
+test('a host that is not the one meant gets nothing, is told nothing, and is asked again: another may answer', async () => {
+  let good = false;
+  const { dialer, accept, hello, clock, states } = byHand({
+    check: {
+      prove: () => null,
+      verify: async () => {
+        if (!good) throw Object.assign(new Error('another host'), { code: 'host_changed' });
+      },
+    },
+  });
+  dialer.send(note('for the right one'));
+  const raw = await accept();
+  await hello(raw);
+  raw.write(welcome(A));
+  assert.equal(await raw.line(), null, 'it was hung up on');
+  assert.deepEqual([states.at(-1)?.phase, states.at(-1)?.reason], ['connecting', 'another host']);
+  good = true;
+  await clock.pass(10_000);
+  const other = await accept();
+  await hello(other);
+  other.write(welcome(B));
+  await dialer.ready;
+  assert.match((await other.line()) ?? '', /for the right one/);
+});
+
+test('a connection that ends while its host is checked is a lost one', async () => {
+  let judge: () => void = () => {};
+  const judged = new Promise<void>((resolve) => {
+    judge = resolve;
+  });
+  const { accept, hello, states, dialed } = byHand({ check: { prove: () => null, verify: () => judged } });
+  const raw = await accept();
+  await hello(raw);
+  raw.write(welcome(A));
+  await settle();
+  dialed[0]?.destroy();
+  await settle();
+  judge();
+  await settle();
+  assert.match(states.at(-1)?.reason ?? '', /ended while the host was checked/);
 });
 
 test('a refusal without a time is final and names the reason of the host', async () => {
@@ -288,6 +355,41 @@ test('a host that has forgotten the link: what was not acknowledged is handed ba
     { sent, acked, received, breaks, state },
     { sent: 4, acked: 2, received: 2, breaks: 1, state: 'up' },
   );
+});
+
+test('a host that says goodbye acknowledged what it took: the rest has not run; one that only goes may have run it all', async () => {
+  for (const goodbye of [true, false]) {
+    const { dialer, accept, hello, clock } = byHand();
+    const raw = await accept();
+    await hello(raw);
+    raw.write(welcome(A));
+    await dialer.ready;
+    for (const id of [1, 2, 3]) dialer.send(call(id, `call ${id}`));
+    dialer.send(note('no request'));
+    for (let n = 0; n < 4; n += 1) await raw.line();
+    raw.write('!ack 1');
+    if (goodbye) raw.write('!close {"code":"away","reason":"restarting"}');
+    await settle();
+    raw.end.destroy();
+    await settle();
+    await clock.pass(125);
+    const next = await accept();
+    await hello(next);
+    next.write(welcome(B));
+    await settle();
+    assert.deepEqual(dialer.notRun, goodbye ? ['2', '3'] : []);
+    // The next loss is another matter.
+    dialer.send(call(4, 'call 4'));
+    await next.line();
+    next.end.destroy();
+    await settle();
+    await clock.pass(250);
+    const third = await accept();
+    await hello(third);
+    third.write(welcome(A));
+    await settle();
+    assert.deepEqual(dialer.notRun, []);
+  }
 });
 
 test('onRenewed comes before the state is up, and what it sends goes first', async () => {

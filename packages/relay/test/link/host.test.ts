@@ -3,7 +3,6 @@
 import assert from 'node:assert/strict';
 import type { Duplex } from 'node:stream';
 import { test } from 'node:test';
-import { RelayError } from '../../src/errors.ts';
 import { resultMessage } from '../../src/json-rpc.ts';
 import { LIMITS } from '../../src/limits.ts';
 import { LinkHost } from '../../src/link/host.ts';
@@ -60,7 +59,7 @@ test('a link is resumed with its id, and the id is a fresh random one each time'
 
 test('a stranger cannot resume: wrong id, other principal and other session all look like an unknown link', async () => {
   let who = 'alice';
-  const { host, hosted } = stage({ host: { principalOf: () => who } });
+  const { host, hosted } = stage({ host: { judge: () => ({ principal: { id: who } }) } });
   const { raw, id } = await opened(host);
   hosted[0]?.link.send(note('secret'));
   assert.match((await raw.line()) ?? '', /secret/);
@@ -80,6 +79,19 @@ test('a stranger cannot resume: wrong id, other principal and other session all 
   who = 'alice';
   const { fresh, got } = await answer(host, hello({ link: id }));
   assert.deepEqual([fresh, got], [false, 0]);
+});
+
+test('who was let in once and is shut out now cannot take its link up again', async () => {
+  let denied = false;
+  const refused = { code: 'peer_denied', reason: 'denied' };
+  const { host } = stage({ host: { judge: () => (denied ? { refused } : { principal: { id: 'alice' } }) } });
+  const { raw, id } = await opened(host);
+  raw.end.destroy();
+  await settle();
+  denied = true;
+  assert.deepEqual(await answer(host, hello({ link: id })), { error: refused });
+  denied = false;
+  assert.equal((await answer(host, hello({ link: id }))).fresh, false);
 });
 
 test('a guess by the right principal that is one digit off opens nothing', async () => {
@@ -216,7 +228,7 @@ test('when room is short the longest broken goes first, live ones stay, then new
 
 test('one principal can be given fewer links than there are in all', async () => {
   let who = 'alice';
-  const { host } = stage({ host: { principalOf: () => who, linksPerPrincipal: 2 } });
+  const { host } = stage({ host: { judge: () => ({ principal: { id: who } }), linksPerPrincipal: 2 } });
   await opened(host);
   await opened(host);
   assert.equal(((await answer(host, hello())).error as { code: string }).code, 'busy');
@@ -235,13 +247,24 @@ test('refusals: by the owner of the host, by who may come, by a door that throws
   await opened(host, { via: ['x'] });
   const strict = stage({
     host: {
-      principalOf: async () => {
-        throw new RelayError('link_refused', "this share is its owner's");
-      },
+      judge: async () => ({
+        refused: { code: 'peer_refused', reason: "this share is its owner's", retryMs: 5 },
+      }),
     },
   });
   assert.deepEqual(await answer(strict.host, hello()), {
-    error: { code: 'link_refused', reason: "this share is its owner's" },
+    error: { code: 'peer_refused', reason: "this share is its owner's", retryMs: 5 },
+  });
+  assert.equal(strict.host.count(), 0);
+  const failing = stage({
+    host: {
+      judge: () => {
+        throw new Error('secret internals');
+      },
+    },
+  });
+  assert.deepEqual(await answer(failing.host, hello()), {
+    error: { code: 'link_refused', reason: 'this host cannot take the link' },
   });
   const broken = stage({
     host: {
@@ -262,9 +285,9 @@ test('who is calling is asked with the connection and the proof, and told with t
   const host = tracked(
     new LinkHost({
       by: 'host/1',
-      principalOf: async (connection: Duplex, proof) => {
+      judge: async (connection: Duplex, proof) => {
         asked.push(connection instanceof Object, proof);
-        return 'ziti:abc';
+        return { principal: { id: 'ziti:abc' } };
       },
       proof: async () => ({ sig: 'h' }),
       onLink: (link, info) => {
@@ -278,7 +301,7 @@ test('who is calling is asked with the connection and the proof, and told with t
   assert.deepEqual((await raw.json(WELCOME)).proof, { sig: 'h' });
   assert.deepEqual(asked, [true, { chain: [] }]);
   assert.deepEqual(told, {
-    principal: 'ziti:abc',
+    principal: { id: 'ziti:abc' },
     session: SESSION,
     by: 'raw/1',
     via: ['v'],
@@ -385,7 +408,7 @@ test('a host that goes away says so to all, takes nobody after, and its peers co
 });
 
 test('links and their numbers can be shown, without their ids', async () => {
-  const { host, hosted } = stage({ host: { principalOf: () => 'alice' } });
+  const { host, hosted } = stage({ host: { judge: () => ({ principal: { id: 'alice' } }) } });
   const { raw, id } = await opened(host);
   hosted[0]?.link.send(note('x'));
   await raw.line();

@@ -103,6 +103,7 @@ test('a naive dialer and our host: resumed over and over, nothing lost or double
   const far = new Recorder();
   const host = new LinkHost({
     by: 'host/1',
+    judge: () => ({ principal: { id: 'owner' } }),
     onLink: (link) => {
       far.listen(link);
       far.onMessage = () => link.send(note(`r${far.texts.length}`));

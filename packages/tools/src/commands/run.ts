@@ -14,7 +14,8 @@ export const runCommand: Command = {
     const token = String(flags.token);
     using end = endSignal();
     const log = openLogFor('mcp-tools', flags);
-    const { overlay, chosenBecause } = await openOverlay({ env: process.env, kind: flags.overlay });
+    const { identity, trust, overlay: kind } = flags;
+    const { overlay, chosenBecause } = await openOverlay({ env: process.env, kind, identity, trust, log });
     log[flags.overlay === undefined ? 'info' : 'debug'](
       { overlay: overlay.kind, because: chosenBecause },
       'overlay chosen',
@@ -23,7 +24,7 @@ export const runCommand: Command = {
       const { path } = await stateFolder(process.env);
       say(
         'mcp-tools: this speaks MCP on stdin and stdout; an agent starts it when this is in its configuration:',
-        agentEntry({ token, overlay: overlay.kind, stateFolder: path }),
+        agentEntry({ token, overlay: overlay.kind, identity, trust, stateFolder: path }),
       );
     }
     const { failure } = await attach({

@@ -3,18 +3,19 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { setImmediate as turn } from 'node:timers/promises';
-import type { Connection, ListenOptions } from '../../overlay.ts';
+import type { Connection } from '../../overlay.ts';
 import type { OverlayFactory } from '../compliance.ts';
 import { atLeast, coded, over } from '../connections.ts';
 import { spawnHost } from '../host-process.ts';
+import { echo } from './names.ts';
+import { hostNew, makeShare } from './setup.ts';
 
 const timeout = 60_000;
-const echo: ListenOptions = { onConnection: (connection) => void connection.pipe(connection) };
 
 export function faultRules(factory: OverlayFactory): void {
   test('a killed host: its connections break, and its share can be hosted again at once', { timeout }, async () => {
     await using net = await factory();
-    const { token } = await net.overlay.createShare();
+    const token = await makeShare(net);
     await using host = await spawnHost(net.env, net.overlay.kind, token);
     const connection = await net.overlay.dial(token);
     connection.write('x');
@@ -29,20 +30,9 @@ export function faultRules(factory: OverlayFactory): void {
     await successor.close();
   });
 
-  test('a killed host of an ephemeral share: not hosted, then swept away by whoever looks', { timeout }, async () => {
-    await using net = await factory();
-    await using host = await spawnHost(net.env, net.overlay.kind);
-    const [listed] = await net.overlay.listShares();
-    assert.equal(listed?.token, host.share);
-    await host.kill();
-    await assert.rejects(net.overlay.dial(host.share), coded('share_not_hosted', 'share_unknown'));
-    assert.deepEqual(await net.overlay.listShares(), []);
-    await assert.rejects(net.overlay.dial(host.share), coded('share_unknown'));
-  });
-
   test('a frozen host: dialling ends in time, or when its caller says so', { timeout }, async () => {
     await using net = await factory();
-    const { token } = await net.overlay.createShare();
+    const token = await makeShare(net);
     await using host = await spawnHost(net.env, net.overlay.kind, token);
     host.freeze();
     await assert.rejects(net.overlay.dial(token, { timeoutMs: 200 }), coded('dial_timeout'));
@@ -59,7 +49,7 @@ export function faultRules(factory: OverlayFactory): void {
 
   test('a dial whose caller gave up before it began is aborted', { timeout }, async () => {
     await using net = await factory();
-    const listener = await net.overlay.listenEphemeral(echo);
+    const listener = await hostNew(net, net.overlay, echo);
     await assert.rejects(net.other.dial(listener.share, { signal: AbortSignal.abort() }), coded('dial_aborted'));
     const late = new AbortController();
     const connection = await net.other.dial(listener.share, { signal: late.signal });
@@ -74,7 +64,7 @@ export function faultRules(factory: OverlayFactory): void {
     timeout,
   }, async () => {
     await using net = await factory();
-    const { token } = await net.overlay.createShare();
+    const token = await makeShare(net);
     for (let round = 0; round < 20; round += 1) {
       const accepted: Connection[] = [];
       const listener = await net.overlay.listen(token, { onConnection: (connection) => accepted.push(connection) });

@@ -7,7 +7,8 @@ import type { Duplex } from 'node:stream';
 import { test } from 'node:test';
 import { setTimeout as pause, setImmediate as turn } from 'node:timers/promises';
 import type { OverlayFactory, OverlayTraits } from '../compliance.ts';
-import { atLeast, coded, digest, everything, joined, over } from '../connections.ts';
+import { atLeast, coded, digest, everything, over } from '../connections.ts';
+import { hostNew, joinedIn } from './setup.ts';
 
 const MiB = 1024 * 1024;
 const timeout = 60_000;
@@ -17,11 +18,14 @@ const SIDES = [
   ['the host', 'host', 'dialer'],
 ] as const;
 
-export function streamRules(factory: OverlayFactory, traits: Required<OverlayTraits>): void {
+export function streamRules(
+  factory: OverlayFactory,
+  traits: Required<Pick<OverlayTraits, 'bindings' | 'maxBytesInFlight'>>,
+): void {
   for (const [who, near, far] of SIDES) {
     test(`${who} can end its half and still read the answer`, { timeout }, async () => {
       await using net = await factory();
-      await using pair = await joined(net.overlay, net.other);
+      await using pair = await joinedIn(net);
       const asked = everything(pair[far]);
       pair[near].end('question');
       assert.equal(String(await asked), 'question');
@@ -34,7 +38,7 @@ export function streamRules(factory: OverlayFactory, traits: Required<OverlayTra
 
     test(`a reader that stops makes ${who} stop, and nothing is lost`, { timeout }, async () => {
       await using net = await factory();
-      await using pair = await joined(net.overlay, net.other);
+      await using pair = await joinedIn(net);
       const chunk = randomBytes(64 * 1024);
       const total = 4 * traits.maxBytesInFlight;
       let written = 0;
@@ -54,7 +58,7 @@ export function streamRules(factory: OverlayFactory, traits: Required<OverlayTra
 
     test(`an abort by ${who} destroys both ends, and the other sees an error`, { timeout }, async () => {
       await using net = await factory();
-      await using pair = await joined(net.overlay, net.other);
+      await using pair = await joinedIn(net);
       const farOver = over(pair[far]);
       const nearOver = over(pair[near]);
       pair[far].resume();
@@ -68,7 +72,7 @@ export function streamRules(factory: OverlayFactory, traits: Required<OverlayTra
 
     test(`an abort by ${who} is seen by a reader as an error, not as an end`, { timeout }, async () => {
       await using net = await factory();
-      await using pair = await joined(net.overlay, net.other);
+      await using pair = await joinedIn(net);
       const reading = everything(pair[far]);
       pair[near].write('the beginning of somethi');
       await turn();
@@ -78,7 +82,7 @@ export function streamRules(factory: OverlayFactory, traits: Required<OverlayTra
 
     test(`an abort by ${who} stops a writer that waits for a reader`, { timeout }, async () => {
       await using net = await factory();
-      await using pair = await joined(net.overlay, net.other);
+      await using pair = await joinedIn(net);
       while (pair[far].write(randomBytes(64 * 1024))) await turn();
       const ended = over(pair[far]);
       pair[near].abort('not interested');
@@ -87,7 +91,7 @@ export function streamRules(factory: OverlayFactory, traits: Required<OverlayTra
 
     test(`what ${who} sends one byte at a time arrives whole`, { timeout }, async () => {
       await using net = await factory();
-      await using pair = await joined(net.overlay, net.other);
+      await using pair = await joinedIn(net);
       const sent = randomBytes(3000);
       const received = everything(pair[far]);
       for (const byte of sent) await new Promise((done) => pair[near].write(Uint8Array.of(byte), done));
@@ -98,7 +102,7 @@ export function streamRules(factory: OverlayFactory, traits: Required<OverlayTra
 
   test('both halves ended: both ends close without an error', { timeout }, async () => {
     await using net = await factory();
-    await using pair = await joined(net.overlay, net.other);
+    await using pair = await joinedIn(net);
     const ends = [over(pair.dialer), over(pair.host)];
     pair.dialer.resume().end('one');
     pair.host.resume().end('two');
@@ -107,7 +111,7 @@ export function streamRules(factory: OverlayFactory, traits: Required<OverlayTra
 
   test('64 MiB each way at once arrive unchanged', { timeout }, async () => {
     await using net = await factory();
-    await using pair = await joined(net.overlay, net.other);
+    await using pair = await joinedIn(net);
     const received = [digest(pair.dialer), digest(pair.host)];
     const sent = await Promise.all([pour(pair.host, 64 * MiB), pour(pair.dialer, 64 * MiB)]);
     assert.deepEqual(await Promise.all(received), sent);
@@ -115,7 +119,7 @@ export function streamRules(factory: OverlayFactory, traits: Required<OverlayTra
 
   test('what arrives before the host attaches is kept for it', { timeout }, async () => {
     await using net = await factory();
-    await using pair = await joined(net.overlay, net.other);
+    await using pair = await joinedIn(net);
     await new Promise((done) => pair.dialer.write('early', done));
     for (let i = 0; i < 20; i += 1) await turn();
     assert.equal(String(await atLeast(pair.host, 5)), 'early');
@@ -123,7 +127,7 @@ export function streamRules(factory: OverlayFactory, traits: Required<OverlayTra
 
   test('an error that nobody listens for does not end the process', { timeout }, async () => {
     await using net = await factory();
-    await using pair = await joined(net.overlay, net.other);
+    await using pair = await joinedIn(net);
     const ends = [pair.dialer, pair.host].map((end) => new Promise((done) => end.once('close', done)));
     pair.host.resume();
     pair.dialer.abort('unheard');
@@ -134,7 +138,7 @@ export function streamRules(factory: OverlayFactory, traits: Required<OverlayTra
     await using net = await factory();
     const count = 500;
     const atHost: (Uint8Array | null)[] = [];
-    const listener = await net.overlay.listenEphemeral({
+    const listener = await hostNew(net, net.overlay, {
       onConnection: (connection) => {
         atHost.push(connection.binding);
         connection.pipe(connection);
@@ -162,7 +166,7 @@ export function streamRules(factory: OverlayFactory, traits: Required<OverlayTra
 
   test('a connection says which network it came by', { timeout }, async () => {
     await using net = await factory();
-    await using pair = await joined(net.overlay, net.other);
+    await using pair = await joinedIn(net);
     assert.equal(pair.dialer.peer.overlay, net.overlay.kind);
     assert.equal(pair.host.peer.overlay, net.overlay.kind);
   });

@@ -82,8 +82,9 @@ export interface HttpSessionsOptions {
   readonly idleMs?: number;
   readonly maxSessions?: number;
   readonly keepAliveMs?: number;
-  /** Modern requests of one principal share a session: theirs is none that could be told apart. Default: one for all. */
-  readonly principalOf?: (connection: Duplex) => string;
+  /** Modern requests with the same name here share a session: the era has none that could tell them apart. undefined: only
+   *  those of one connection do. Default: all. */
+  readonly sharedBy?: (connection: Duplex) => string | undefined;
   /** Program and version, for the session that `stateless` opens by itself. */
   readonly by?: string;
 }
@@ -113,8 +114,8 @@ class HttpDoor {
   readonly #budget: BodyBudget;
   readonly #streamable = new Map<string, StreamableSession>();
   readonly #sse = new Map<string, SseSession>();
-  /** By principal. */
-  readonly #modern = new Map<string, ModernSession>();
+  /** By whom they are shared. */
+  readonly #modern = new Map<string | Duplex, ModernSession>();
   readonly #ending = new Set<Promise<void>>();
   #stateless: StatelessSession | undefined;
   #tick: NodeJS.Timeout;
@@ -296,7 +297,7 @@ class HttpDoor {
     const no = (refusal: Refusal): Promise<void> => refuse(request, response, refusal);
     const wrong = wrongPost(request);
     if (wrong !== undefined) return no(wrong);
-    await this.#modern.get(this.#principalOf(request))?.ready();
+    await this.#modern.get(this.#sharedBy(request))?.ready();
     const message = await this.#read(request);
     if ('status' in message) return no(message);
     if (!response.destroyed) await this.#takeModern(message, request, response);
@@ -323,23 +324,27 @@ class HttpDoor {
     session.request(message, response);
   }
 
-  #principalOf(request: IncomingMessage): string {
-    return this.#options.principalOf?.(request.socket) ?? '';
+  #sharedBy(request: IncomingMessage): string | Duplex {
+    const { sharedBy } = this.#options;
+    return sharedBy === undefined ? '' : (sharedBy(request.socket) ?? request.socket);
   }
 
   #modernSession(request: IncomingMessage): ModernSession | undefined {
-    const principal = this.#principalOf(request);
-    const known = this.#modern.get(principal);
+    const by = this.#sharedBy(request);
+    const known = this.#modern.get(by);
     if (known !== undefined) return known;
     if (!this.#hasRoom()) return undefined;
     const session = new ModernSession({
       limits: this.#limits,
       log: this.#log,
       onClosed: (closed) => {
-        if (this.#modern.get(principal) === closed) this.#modern.delete(principal);
+        if (this.#modern.get(by) === closed) this.#modern.delete(by);
       },
     });
-    this.#modern.set(principal, session);
+    this.#modern.set(by, session);
+    if (typeof by !== 'string') {
+      by.once('close', () => this.#end(session.end({ code: 'done', reason: 'the connection ended' })));
+    }
     this.#announce(session, 'modern', request);
     return session;
   }

@@ -2,7 +2,7 @@
 
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
-import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
+import { Agent, createServer, type IncomingMessage, request, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { text } from 'node:stream/consumers';
 import { test } from 'node:test';
@@ -13,11 +13,11 @@ import { createHttpSessions } from '../../../src/transports/http/server.ts';
 import { type Json, modernMeta, modernServer, PlayedClient, PlayedServer, SILENT } from '../../eras/played.ts';
 
 /** A door in front of one played modern server. */
-async function door(play = modernServer(), principalOf: () => string = () => 'one') {
+async function door(play = modernServer(), sharedBy: () => string | undefined = () => 'one') {
   const servers: PlayedServer[] = [];
   const kinds: string[] = [];
   const sessions = createHttpSessions({
-    principalOf,
+    sharedBy,
     onSession: (client, { kind }) => {
       kinds.push(kind);
       const server = new PlayedServer(play);
@@ -45,6 +45,14 @@ const HEADERS = {
   accept: 'application/json, text/event-stream',
   'mcp-protocol-version': '2026-07-28',
 };
+
+function postOn(agent: Agent, url: string): Promise<void> {
+  const headers = { ...HEADERS, 'mcp-method': 'tools/list' };
+  const body = JSON.stringify({ jsonrpc: '2.0', id: 1, method: 'tools/list', params: { _meta: modernMeta() } });
+  return new Promise((resolve) => {
+    request(url, { method: 'POST', headers, agent }, (response) => response.resume().on('end', resolve)).end(body);
+  });
+}
 
 async function post(url: string, method: string, params: Json = {}, headers: Json = {}, id: Json = 1) {
   const name = params.name ?? params.uri ?? params.taskId;
@@ -152,6 +160,18 @@ test('requests of two principals never share a session', async () => {
   principal = 'two';
   await post(open.url, 'tools/list');
   assert.equal(open.servers.length, 2);
+});
+
+test('of callers who are not told apart each connection has a session of its own, which ends with it', async () => {
+  await using open = await door(modernServer(), () => undefined);
+  const agents = [new Agent({ keepAlive: true }), new Agent({ keepAlive: true })];
+  for (const agent of [...agents, ...agents]) await postOn(agent, open.url);
+  assert.equal(open.servers.length, 2);
+  const [first] = open.servers;
+  const ended = new Promise((resolve) => first?.onClosed(resolve));
+  agents[0]?.destroy();
+  await ended;
+  agents[1]?.destroy();
 });
 
 test('a subscription over HTTP is acknowledged under the id of its request, and ended with the door', async () => {

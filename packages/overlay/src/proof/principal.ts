@@ -1,0 +1,36 @@
+// Who somebody is, as decided here: from a proof, or from the folder of the local overlay. A claim never becomes one.
+
+import { OverlayError } from '../errors.ts';
+import { PROOF_LIMITS } from '../limits.ts';
+import type { OverlayKind } from '../overlay.ts';
+
+export interface Principal {
+  /** `ziti:<identity id>`, `spiffe://…`, `x509:<subject>`; `owner`, `unproven`. What rules are written for. */
+  readonly id: string;
+  /** For people: never matched. */
+  readonly name: string;
+  readonly proven: boolean;
+  /** The network it came over. */
+  readonly via: OverlayKind;
+  readonly groups: readonly string[];
+}
+
+/** The user of the state folder: whoever reaches a local share without a proof. */
+export const OWNER = 'owner';
+/** Everybody without a proof, as a whole. */
+export const UNPROVEN = 'unproven';
+
+const FORMS = [/^ziti:[A-Za-z0-9._-]{1,64}$/, /^spiffe:\/\/[a-z0-9._-]{1,255}\/[\x21-\x7e]+$/, /^x509:.+$/];
+/** What steers a terminal or is not seen has no place in an id; ids from certificates have it escaped. */
+const UNSEEN = /[\p{Cc}\p{Cf}\p{Cs}\p{Zl}\p{Zp}]/u;
+
+/** Whether it names somebody who can prove it. */
+export function isPrincipalId(text: string): boolean {
+  return text.length <= PROOF_LIMITS.principalChars && !UNSEEN.test(text) && FORMS.some((form) => form.test(text));
+}
+
+/** Throws `proof_not_identity` where a name cannot be an id. */
+export function checkedId(text: string): string {
+  if (isPrincipalId(text)) return text;
+  throw new OverlayError('proof_not_identity', 'the certificate names nobody in a form that can be an identity');
+}

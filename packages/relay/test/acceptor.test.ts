@@ -1,0 +1,160 @@
+// The host's door: everybody is judged before anything of his is taken, whatever he speaks, and told why he is not let in.
+
+import assert from 'node:assert/strict';
+import { once } from 'node:events';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { type IncomingMessage, request } from 'node:http';
+import { connect, createServer, type Socket } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import type { Duplex } from 'node:stream';
+import { test } from 'node:test';
+import { type AcceptedSession, Acceptor } from '../src/acceptor.ts';
+import type { Judgement } from '../src/link/judgement.ts';
+
+const log = { debug: () => {}, info: () => {}, warn: () => {} };
+const SESSION = 'a'.repeat(32);
+const INITIALIZE = {
+  jsonrpc: '2.0',
+  id: 1,
+  method: 'initialize',
+  params: { protocolVersion: '2025-11-25', capabilities: {}, clientInfo: { name: 't', version: '1' } },
+};
+
+interface Who {
+  readonly id: string;
+  readonly rank: number;
+}
+
+async function door(judge: (connection: Duplex, proof: unknown) => Judgement<Who> | Promise<Judgement<Who>>) {
+  const folder = await mkdtemp(join(tmpdir(), 'door-'));
+  const path = join(folder, 's');
+  const sessions: AcceptedSession<Who>[] = [];
+  const acceptor = new Acceptor<Who>({
+    by: 'host/1',
+    log,
+    judge,
+    prove: () => ({ sig: 'host' }),
+    onSession: (session) => {
+      sessions.push(session);
+      session.transport.start({ message: () => {}, fault: () => {}, closed: () => {} });
+    },
+  });
+  const server = createServer({ allowHalfOpen: true }, acceptor.accept);
+  server.listen(path);
+  await once(server, 'listening');
+  return {
+    path,
+    sessions,
+    [Symbol.asyncDispose]: async () => {
+      await acceptor.close();
+      server.close();
+      await rm(folder, { recursive: true, force: true });
+    },
+  };
+}
+
+/** Everything the door says to these first bytes, until it ends or `until` was seen. */
+function say(path: string, text: string, until = /$^/): Promise<string> {
+  return new Promise((resolve, reject) => {
+    const socket: Socket = connect(path);
+    let heard = '';
+    socket.setEncoding('utf8').on('error', reject);
+    socket.on('connect', () => socket.write(text));
+    socket.on('data', (chunk: string) => {
+      heard += chunk;
+      if (until.test(heard)) socket.destroy();
+    });
+    socket.on('close', () => resolve(heard));
+  });
+}
+
+async function post(
+  path: string,
+  headers: Record<string, string> = {},
+): Promise<{ status: number; body: string; answer: IncomingMessage }> {
+  const asked = request({
+    socketPath: path,
+    method: 'POST',
+    path: '/mcp',
+    agent: false,
+    headers: { 'content-type': 'application/json', accept: 'application/json, text/event-stream', ...headers },
+  });
+  asked.end(JSON.stringify(INITIALIZE));
+  const [answer] = (await once(asked, 'response')) as [IncomingMessage];
+  let body = '';
+  if (answer.statusCode !== 200) for await (const chunk of answer.setEncoding('utf8')) body += chunk;
+  else answer.destroy();
+  return { status: answer.statusCode ?? 0, body, answer };
+}
+
+const refused = { code: 'peer_unproven', reason: 'come with an identity' };
+
+test('over HTTP: 403 to each request, with the reason and its code; no session is opened', async () => {
+  const asked: unknown[] = [];
+  await using host = await door((connection, proof) => {
+    asked.push(typeof connection.pipe, proof);
+    return { refused };
+  });
+  const { status, body, answer } = await post(host.path);
+  assert.equal(status, 403);
+  assert.deepEqual(JSON.parse(body), {
+    jsonrpc: '2.0',
+    id: null,
+    error: { code: -31055, message: 'come with an identity', data: { error: 'refused', code: 'peer_unproven' } },
+  });
+  assert.equal(answer.headers.connection, 'close');
+  assert.deepEqual(asked, ['function', null]);
+  const sse = await say(host.path, 'GET /sse HTTP/1.1\r\nHost: x\r\n\r\n');
+  assert.match(sse, /^HTTP\/1\.1 403 /);
+  assert.deepEqual(host.sessions, []);
+});
+
+test('over HTTP: who is let in has a session under his name; a web page is refused before that', async () => {
+  await using host = await door(async () => ({ principal: { id: 'alice', rank: 7 } }));
+  const asked = request({
+    socketPath: host.path,
+    method: 'POST',
+    path: '/mcp',
+    agent: false,
+    headers: { 'content-type': 'application/json', accept: 'application/json, text/event-stream' },
+  });
+  asked.on('error', () => {});
+  asked.end(JSON.stringify(INITIALIZE));
+  while (host.sessions.length === 0) await new Promise((resolve) => setImmediate(resolve));
+  assert.deepEqual([host.sessions[0]?.principal, host.sessions[0]?.protocol], [{ id: 'alice', rank: 7 }, 'http']);
+  asked.destroy();
+  assert.equal((await post(host.path, { origin: 'https://evil.example' })).status, 403);
+  assert.equal(host.sessions.length, 1);
+});
+
+test('bare NDJSON: one line that says why, then the end', async () => {
+  await using host = await door(() => ({ refused: { ...refused, retryMs: 5000 } }));
+  const heard = await say(host.path, `${JSON.stringify(INITIALIZE)}\n`);
+  assert.deepEqual(JSON.parse(heard), {
+    jsonrpc: '2.0',
+    id: null,
+    error: {
+      code: -31055,
+      message: 'come with an identity',
+      data: { error: 'refused', code: 'peer_unproven', retryAfterMs: 5000 },
+    },
+  });
+  assert.deepEqual(host.sessions, []);
+});
+
+test('a link: the refusal of the judge is the answer; who is let in is shown our proof', async () => {
+  let welcome = false;
+  const proofs: unknown[] = [];
+  await using host = await door((_connection, proof) => {
+    proofs.push(proof);
+    return welcome ? { principal: { id: 'bob', rank: 1 } } : { refused };
+  });
+  const hello = `MCP-LINK/1 ${JSON.stringify({ link: null, session: SESSION, by: 't', proof: { sig: 'x' } })}\n`;
+  assert.equal(await say(host.path, hello), `MCP-LINK/1 ${JSON.stringify({ error: refused })}\n`);
+  welcome = true;
+  const heard = await say(host.path, hello, /\n/);
+  assert.deepEqual((JSON.parse(heard.slice('MCP-LINK/1 '.length)) as { proof: unknown }).proof, { sig: 'host' });
+  assert.deepEqual(proofs, [{ sig: 'x' }, { sig: 'x' }]);
+  assert.deepEqual([host.sessions.length, host.sessions[0]?.principal.id], [1, 'bob']);
+});
