@@ -14,6 +14,11 @@ export const LEGACY_ONLY: ReadonlySet<string> = new Set([
   'tasks/result',
 ]);
 
+/** Both eras have tasks, under the same names and with nothing in common: neither kind is shown to a client of the other. */
+export function isTaskMethod(method: string): boolean {
+  return method.startsWith('tasks/');
+}
+
 export const LISTEN = 'subscriptions/listen';
 export const DISCOVER = 'server/discover';
 export const ACKNOWLEDGED = 'notifications/subscriptions/acknowledged';

@@ -83,6 +83,7 @@ test('requests without a whole envelope, and those the newer era does not have, 
   const { client, host } = open(legacyServer());
   assert.equal((await client.ask('tools/list', { _meta: { [META.version]: '2026-07-28' } })).error.code, -32602);
   assert.equal((await client.ask('ping', { _meta: modernMeta() })).error.code, -32601);
+  assert.equal((await client.ask('tasks/get', { taskId: 't', _meta: modernMeta() })).error.code, -32601);
   const loud = { _meta: modernMeta({}, { [META.logLevel]: 'loud' }) };
   assert.equal((await client.ask('tools/list', loud)).error.code, -32602);
   assert.equal(host.lives.length, 0);

@@ -23,7 +23,7 @@ import {
   resultOf,
   withEnvelope,
 } from '../envelope.ts';
-import { ACKNOWLEDGED, CANCELLED, DISCOVER, LEGACY_ONLY, LOG_LEVELS, TASKS } from '../methods.ts';
+import { ACKNOWLEDGED, CANCELLED, DISCOVER, isTaskMethod, LEGACY_ONLY, LOG_LEVELS, TASKS } from '../methods.ts';
 import { LegacyCall } from './call.ts';
 import { LegacyListener } from './listener.ts';
 import { Questions } from './questions.ts';
@@ -149,7 +149,8 @@ export class LegacyOnModern implements Transport {
         void this.#subscribe(id, method, paramsOf(message).uri);
         return;
       default:
-        if (LEGACY_ONLY.has(method)) this.#refuse(id, 'method_not_found', `Method not found: ${method}`);
+        if (LEGACY_ONLY.has(method) || isTaskMethod(method))
+          this.#refuse(id, 'method_not_found', `Method not found: ${method}`);
         else this.#call(message, id);
     }
   }

@@ -20,7 +20,7 @@ import {
   type RpcErrorValue,
   refuseEnvelope,
 } from '../envelope.ts';
-import { CANCELLED, DISCOVER, LEGACY_ONLY, LISTEN, LOG_LEVELS, PROGRESS } from '../methods.ts';
+import { CANCELLED, DISCOVER, isTaskMethod, LEGACY_ONLY, LISTEN, LOG_LEVELS, PROGRESS } from '../methods.ts';
 import { ModernCall } from './call.ts';
 import type { Handles } from './handle.ts';
 import { ModernListen } from './listen.ts';
@@ -98,7 +98,7 @@ export class ModernOnLegacy implements Transport {
     const params = paramsOf(message);
     const wrong = refuseEnvelope(params) ?? wrongLevel(params);
     if (wrong !== undefined) return this.#error(id, wrong);
-    if (LEGACY_ONLY.has(method)) {
+    if (LEGACY_ONLY.has(method) || isTaskMethod(method)) {
       return this.#error(id, { code: -32601, message: `Method not found: ${method}` });
     }
     const peer = this.#peerFor(params);
