@@ -63,14 +63,14 @@ test('every mix of Accept, Content-Type, version and session gets the status of 
   assert.equal(open.count(), 1);
 });
 
-test('a question of a newer revision gets a legacy refusal under its own id', async () => {
+test('a question without the envelope of its revision is told so, and is a legacy one where it names none', async () => {
   await using open = await door();
-  for (const version of ['2026-07-28', undefined]) {
-    const headers = { ...POST_HEADERS, 'mcp-protocol-version': version };
-    const body = { jsonrpc: '2.0', id: 'probe', method: 'server/discover' };
+  const body = { jsonrpc: '2.0', id: 'probe', method: 'server/discover' };
+  const codes = { '2026-07-28': -32602, '2025-11-25': -32600, none: -32600 };
+  for (const [version, code] of Object.entries(codes)) {
+    const headers = { ...POST_HEADERS, 'mcp-protocol-version': version === 'none' ? undefined : version };
     const { status, json } = await exchange(open.url, { headers, body });
-    // Any of -32020, -32021, -32022 would mean that the newer revision is spoken here.
-    assert.deepEqual([status, json.id, json.error.code], [400, 'probe', -32600]);
+    assert.deepEqual([status, json.id, json.error.code], [400, 'probe', code]);
   }
 });
 
