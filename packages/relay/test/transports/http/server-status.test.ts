@@ -44,8 +44,10 @@ test('every mix of Accept, Content-Type, version and session gets the status of 
           const goodAccept = ACCEPTS.indexOf(accept) < 3;
           const goodType = JSON_TYPES.indexOf(type) < 2;
           const goodVersion = VERSIONS.indexOf(version) < 4;
+          // A modern request has no session: what it says of one is not looked at, and its body lacks the envelope.
+          const modern = version === '2026-07-28';
           const expected =
-            which === 'unknown'
+            which === 'unknown' && !modern
               ? 404
               : !goodAccept
                 ? 406
