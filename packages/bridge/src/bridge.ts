@@ -90,7 +90,7 @@ export async function startBridge(options: BridgeOptions): Promise<Bridge> {
         const server = steady(options, (events, signal) => eras.open(era, way, events, signal));
         const over = join(client, server, log, number).then((reason) => {
           sessions.delete(server);
-          log.info({ session: number, code: reason.code }, 'session closed');
+          log.info({ session: number, era, code: reason.code }, 'session closed');
         });
         sessions.set(server, over);
       };
