@@ -124,7 +124,7 @@ const ACTS: Record<string, { act: Act; call: RegExp; list?: RegExp }> = {
   },
 };
 
-for (const [name, { act, call, list = /-3205|-3,/ }] of Object.entries(ACTS)) {
+for (const [name, { act, call, list = /-3105|-3,/ }] of Object.entries(ACTS)) {
   test(`${name}: the request is answered with an error, the session lives`, async () => {
     await using server = await hostile(act);
     const client = await connect(server.url);
