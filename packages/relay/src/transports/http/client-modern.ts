@@ -39,6 +39,8 @@ export class ModernWire {
   readonly #host: WireHost;
   readonly #tools = new ToolHeaders();
   readonly #calls = new Map<string, Call>();
+  /** Whether anything was asked in this era. */
+  used = false;
 
   constructor(host: WireHost) {
     this.#host = host;
@@ -46,6 +48,7 @@ export class ModernWire {
 
   /** Resolves when it is over. */
   async call(message: Message, onSent: () => void): Promise<void> {
+    this.used = true;
     const answer = await this.#once(message, onSent, (item) => this.#host.inbox.push(item));
     if (answer === undefined) return;
     if (answer === 'again') await this.#again(message);

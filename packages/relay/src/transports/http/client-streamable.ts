@@ -88,7 +88,7 @@ export class StreamableWire implements Wire {
     }
     if (message.method === 'notifications/cancelled' && this.#cancel(message)) return onSent();
     // The modern era has nothing that a client only tells (specification 2026-07-28, streamable-http).
-    if (this.#version === undefined && this.#session === undefined) return onSent();
+    if (this.#modern.used && this.#version === undefined && this.#session === undefined) return onSent();
     await within(ORDER_MS, Promise.all(this.#leaving));
     await within(ORDER_MS, this.#tell(message, onSent));
   }
