@@ -150,7 +150,7 @@ test('garbage closes the channel with its code, after what came before', async (
     assert.equal(await settled(request), code);
     assert.deepEqual(it.messages.map(text), ['before']);
     assert.throws(() => it.channel.send(DATA, new Headers()), { code });
-    if (!it.end.socket.destroyed) await once(it.end.socket, 'close');
+    if (!it.end.socket.closed) await new Promise((resolve) => it.end.socket.once('close', resolve));
   }
 });
 
