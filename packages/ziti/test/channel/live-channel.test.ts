@@ -1,5 +1,4 @@
 import assert from 'node:assert/strict';
-import { once } from 'node:events';
 import { test } from 'node:test';
 import { Headers } from '../../src/channel/headers.ts';
 import { encodeMessage } from '../../src/channel/message.ts';
