@@ -53,6 +53,7 @@ interface HttpDoor {
   close(): Promise<void>;
 }
 
+const EVENTS_TYPE = 'text/event-stream';
 /** A chain of gateways longer than this is a mistake. */
 const MAX_VIA = 8;
 /** A full host wants to be asked again after this. */
@@ -178,7 +179,8 @@ export class Acceptor<P extends Peer = Peer> {
         const judged = this.overHttp.get(request.socket);
         if (request.headers.origin !== undefined) refuseOrigin(response);
         else if (judged && 'principal' in judged) sessions.handle(request, response);
-        else void refuse(request, response, forbidden(judged?.refused));
+        else if (request.headers.accept === EVENTS_TYPE) refuseStream(response, judged?.refused ?? NOBODY);
+        else void refuse(request, response, forbidden(judged?.refused ?? NOBODY));
       },
     });
     return {
@@ -232,8 +234,16 @@ function refusalOf({ code, reason, retryMs }: Refusal): Message {
   return errorMessage('null', 'refused', reason, { code, ...(retryMs !== undefined && { retryAfterMs: retryMs }) });
 }
 
-function forbidden(refused: Refusal | undefined) {
-  const { code, reason } = refused ?? { code: 'peer_refused', reason: 'nobody knows who this is' };
+const NOBODY = { code: 'peer_refused', reason: 'nobody knows who this is' };
+
+/** For clients of the older transport: the Go original looks at no status, but it shows its user the name of a first event
+ *  that is not the one it waits for (modelcontextprotocol/go-sdk, sse.go). */
+function refuseStream(response: ServerResponse, refused: Refusal): void {
+  const event = `event: ${refused.reason.replace(/[\r\n]+/g, ' ')}\ndata: ${refusalOf(refused).bytes.toString('utf8')}\n\n`;
+  response.writeHead(403, { 'content-type': EVENTS_TYPE, connection: 'close' }).end(event);
+}
+
+function forbidden({ code, reason }: Refusal) {
   const headers = { connection: 'close' };
   return { status: 403, name: 'refused', text: reason, headers, data: { code } } as const;
 }

@@ -107,6 +107,8 @@ test('over HTTP: 403 to each request, with the reason and its code; no session i
   assert.deepEqual(asked, ['function', null]);
   const sse = await say(host.path, 'GET /sse HTTP/1.1\r\nHost: x\r\n\r\n');
   assert.match(sse, /^HTTP\/1\.1 403 /);
+  const stream = await say(host.path, 'GET /sse HTTP/1.1\r\nHost: x\r\nAccept: text/event-stream\r\n\r\n');
+  assert.match(stream, /^HTTP\/1\.1 403 [\s\S]*\nevent: come with an identity\ndata: \{"jsonrpc".*peer_unproven/);
   assert.deepEqual(host.sessions, []);
 });
 

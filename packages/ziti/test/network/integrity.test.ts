@@ -12,7 +12,7 @@ const CONNECTIONS = 6;
 
 const TROUBLES: Readonly<Record<string, { readonly bytes: number; set(faults: Faults): void }>> = {
   nothing: { bytes: 400_000, set: () => {} },
-  'writes of one byte': { bytes: 3_000, set: (faults) => faults.writes({ splitBytes: 1 }) },
+  'writes of one byte': { bytes: 1_500, set: (faults) => faults.writes({ splitBytes: 1 }) },
   'writes of 997 bytes': { bytes: 150_000, set: (faults) => faults.writes({ splitBytes: 997 }) },
   'writes that wait for others': { bytes: 400_000, set: (faults) => faults.writes({ joinMs: 5 }) },
   'a delay': { bytes: 400_000, set: (faults) => faults.delay(15) },
