@@ -3,7 +3,6 @@
 
 import {
   createBackoff,
-  describeFault,
   errorMessage,
   type Message,
   notificationMessage,
@@ -13,9 +12,11 @@ import {
   type SteadyState,
 } from '@mcp-overlay/relay';
 import { asObject, asString, type JsonObject } from '../call/json.ts';
+import type { GatewayLog } from '../call/log.ts';
 import type { Permit } from '../call/permit.ts';
 import type { Backend, SessionOrigin } from './backend.ts';
 import type { HealthRecord } from './health.ts';
+import { watching } from './watch.ts';
 
 export interface BackendEvents {
   /** The server asks the client. */
@@ -40,7 +41,7 @@ export interface BackendSessionOptions {
   readonly health: HealthRecord;
   readonly connectTimeoutMs: number;
   readonly events: BackendEvents;
-  readonly log: { warn(fields: object, event: string): void; info(fields: object, event: string): void };
+  readonly log: GatewayLog;
 }
 
 /** A server that refused initialize is asked again: it may wait for something itself, as a bridge for its server. */
@@ -86,12 +87,7 @@ export class BackendSession {
       facts: { backend: this.id },
       outlivesHosts: options.backend.config.transport.type === 'share',
       onState: (state) => this.onState(state),
-      onStray: (fault) => {
-        options.health.count('strayLines');
-        // Lines that nobody can tell the kind of are shown by the child itself, at a bounded rate.
-        if (fault.kind === 'unknown' && fault.code !== 'message_too_large') return;
-        options.log.warn({ backend: this.id, fault: describeFault(fault) }, 'message skipped');
-      },
+      onStray: watching(this.id, options.health, options.log).onStray,
     });
     this.steady.start({
       message: (message) => this.onMessage(message),

@@ -10,12 +10,14 @@ import {
   createBackoff,
   dialShare,
   type EraWay,
+  type Fault,
   type Limits,
   RelayError,
   ServerEras,
   SharedServer,
   type SteadyOptions,
   SteadySession,
+  type SteadyState,
   safeEnvironment,
   spawnChild,
   type Transport,
@@ -31,6 +33,10 @@ export interface BackendSurroundings {
   readonly by: string;
   readonly log: GatewayLog;
   readonly limits: Limits;
+  /** Of sessions with the server that no client sees: those that serve modern requests at a legacy one. */
+  onState(state: SteadyState): void;
+  /** A line of such a server that was no message. */
+  onStray(fault: Fault): void;
   /** Of a backend that has none of its own. */
   readonly connectTimeoutMs: number;
   /** Servers that run now, of all sessions. */
@@ -54,6 +60,8 @@ export function backendOf(config: BackendConfig, around: BackendSurroundings): B
       startMs: connectMs,
       unavailable: 'backend_unavailable',
       facts: { backend: id },
+      onState: (state) => around.onState(state),
+      onStray: (fault) => around.onStray(fault),
     });
   const eras = new ServerEras({
     // The older HTTP transport has only the older revisions.
@@ -64,6 +72,7 @@ export function backendOf(config: BackendConfig, around: BackendSurroundings): B
     legacyNative: transport.type === 'share',
     timeoutMs: connectMs,
     onFound: (era) => around.log.info({ backend: id, era }, 'the backend speaks this era'),
+    onStray: (fault) => around.onStray(fault),
   });
   const open: Backend['open'] = ({ era, principal, session, via }, events, signal) => {
     const way = wayTo(config, { session, via }, around, shared);

@@ -104,7 +104,7 @@ export class ModernListens {
     for (const listen of this.listens.values()) {
       const part = listen.parts.find((one) => one.backend === backend && one.asked === asked);
       if (!part) continue;
-      if (message.method === ACKNOWLEDGED) this.acknowledge(part, asObject(params.notifications) ?? {});
+      if (message.method === ACKNOWLEDGED) this.acknowledge(listen, part, asObject(params.notifications) ?? {});
       else this.event(listen, part, message.method ?? '', params);
       break;
     }
@@ -211,9 +211,15 @@ export class ModernListens {
     part.again = setTimeout(() => void this.ask(listen, part), AGAIN_MS);
   }
 
-  private acknowledge(part: Part, honoured: JsonObject): void {
+  /** The second time, it stands again: what changed in between nobody told. */
+  private acknowledge(listen: Listen, part: Part, honoured: JsonObject): void {
+    const again = part.honoured !== undefined;
     part.honoured = honoured;
     part.acknowledged();
+    if (!again) return;
+    for (const [changed, member] of Object.entries(FILTERS)) {
+      if (honoured[member] === true) this.event(listen, part, changed, {});
+    }
   }
 
   // --- to the client ------------------------------------------------------------------------------------------------

@@ -79,6 +79,8 @@ export class ModernSession implements EraSession {
   private readonly views = new Map<string, View>();
   private readonly open = new Map<string, OpenCall>();
   private readonly byToken = new Map<unknown, OpenCall>();
+  /** Of all views together. */
+  private readonly gauge = { open: 0 };
   private readonly full = new Set<BackendSession>();
   private readonly whenIdle: (() => void)[] = [];
   private waitUntil: number | undefined;
@@ -264,6 +266,7 @@ export class ModernSession implements EraSession {
       filters,
       unchanged: this.single,
       gauge: settings.gauge,
+      sessionGauge: this.gauge,
       limits,
       callTimeoutMs: settings.callTimeoutMs,
       patienceMs: settings.listWaitMs,

@@ -190,6 +190,25 @@ test('a subscription stands again after its backend was lost, and the client is 
   assert.equal(house.inbox.filter(({ method }) => method?.includes('acknowledged')).length, 0);
 });
 
+test('a subscription that its backend ends is made again, and the client is told to look', async () => {
+  const ending: Play = (method, params, server) => {
+    if (method !== 'subscriptions/listen') return undefined;
+    const { id } = server.got.at(-1) as Message;
+    const _meta = { [META.subscription]: Number(id) };
+    const { notifications } = params;
+    server.far.send(notificationMessage('notifications/subscriptions/acknowledged', { _meta, notifications }));
+    const again = server.got.filter(({ method: other }) => other === method).length > 1;
+    return again ? SILENCE : { resultType: 'complete', _meta };
+  };
+  await using house = openSession([modern('a', ending)]);
+  house.client.send(
+    requestMessage('1', 'subscriptions/listen', { notifications: { toolsListChanged: true }, ...meta() }),
+  );
+  await house.notified('notifications/subscriptions/acknowledged');
+  const told: Json = paramsIn(await house.notified('notifications/tools/list_changed'));
+  assert.deepEqual(told, { _meta: { [META.subscription]: 1 } });
+});
+
 test('clients with other capabilities see what their servers show them', async () => {
   const byCapability: Play = (method, params) => {
     if (method !== 'tools/list') return undefined;

@@ -4,16 +4,18 @@
 
 import type { IncomingMessage } from 'node:http';
 import {
+  arrayOf,
   asString,
   CODES,
   envelopeOf,
   errorOf,
   type JsonObject,
+  objectOf,
   paramsOf,
   resultOf,
   withEnvelope,
 } from '../../eras/envelope.ts';
-import { isFault, parseMessage, requestMessage, toMessage } from '../../json-rpc.ts';
+import { isFault, parseMessage, requestMessage, resultMessage, toMessage } from '../../json-rpc.ts';
 import type { Fault, Message } from '../../message.ts';
 import { isRepeatable } from '../../methods.ts';
 import { readBody } from './body.ts';
@@ -104,7 +106,7 @@ export class ModernWire {
       });
       const answer = await this.#receive(call, response);
       if (answer === undefined || isFault(answer)) return answer;
-      if (method === 'tools/list') this.#learn(answer);
+      if (method === 'tools/list') return this.#learn(answer);
       return !last && tool !== undefined && errorOf(answer)?.code === CODES.headerMismatch ? 'again' : answer;
     } catch (error) {
       if (!call.abort.signal.aborted) this.#host.fail(message, told(error));
@@ -194,10 +196,16 @@ export class ModernWire {
     return undefined;
   }
 
-  #learn(answer: Message): void {
-    for (const { name, why } of this.#tools.learn(resultOf(answer) ?? {})) {
-      this.#host.log.warn({ tool: name, why }, 'tool cannot be called over http');
-    }
+  /** A tool whose parameters cannot be mirrored as it says is not shown: nobody could call it over HTTP (specification
+   *  2026-07-28, streamable-http "Schema Extension"). */
+  #learn(answer: Message): Message {
+    const result = resultOf(answer);
+    const refused = this.#tools.learn(result ?? {});
+    for (const { name, why } of refused) this.#host.log.warn({ tool: name, why }, 'tool cannot be called over http');
+    if (refused.length === 0) return answer;
+    const names = new Set(refused.map(({ name }) => name));
+    const tools = arrayOf(result?.tools).filter((tool) => !names.has(String(objectOf(tool).name)));
+    return resultMessage(answer.id ?? 'null', { ...result, tools });
   }
 
   async #look(params: JsonObject): Promise<void> {

@@ -268,6 +268,28 @@ test('refused headers make our client look at the tools and call once more with 
   assert.equal(open.seen.length, 4);
 });
 
+test('a tool whose annotation nobody could follow is left out of the list, the others stay', async () => {
+  const schema = (annotated: Json) => ({ type: 'object', properties: { a: annotated } });
+  const tools = [
+    { name: 'fine', inputSchema: schema({ type: 'string', 'x-mcp-header': 'A' }) },
+    { name: 'blank', inputSchema: schema({ type: 'string', 'x-mcp-header': 'a b' }) },
+    { name: 'number', inputSchema: schema({ type: 'number', 'x-mcp-header': 'A' }) },
+    { name: 'in a list', inputSchema: schema({ type: 'array', items: { type: 'string', 'x-mcp-header': 'A' } }) },
+    { name: 'plain', odd: 9007199254740993n, inputSchema: {} },
+  ];
+  await using open = await handMade((body, _request, response) => {
+    const text = JSON.stringify(tools, (_key, value) => (typeof value === 'bigint' ? `#${value}` : value));
+    const exact = text.replace(/"#(\d+)"/, '$1');
+    response.writeHead(200, { 'content-type': 'application/json' });
+    response.end(`{"jsonrpc":"2.0","id":${body.id},"result":{"resultType":"complete","tools":${exact}}}`);
+  });
+  open.client.send({ jsonrpc: '2.0', id: 1, method: 'tools/list', params: { _meta: modernMeta() } });
+  const answer = await open.client.until(() => open.client.messages.find(({ id }) => id === '1'));
+  const names = [...answer.bytes.toString().matchAll(/"name":"([^"]+)"/g)].map(([, name]) => name);
+  assert.deepEqual(names, ['fine', 'plain']);
+  assert.match(answer.bytes.toString(), /"odd":9007199254740993/);
+});
+
 test('a request that is taken back closes its response; no message says so', async () => {
   let closed: () => void = () => {};
   const gone = new Promise<void>((resolve) => {
