@@ -17,8 +17,12 @@ export interface HttpFixture extends AsyncDisposable {
   readonly url: string;
 }
 
-export async function httpFixture(era: FixtureEra): Promise<HttpFixture> {
-  const [command, ...args] = fixtureCommand(era);
+export function httpFixture(era: FixtureEra): Promise<HttpFixture> {
+  return overHttp(fixtureCommand(era));
+}
+
+/** A fixture that takes --http, says its URL and ends with its stdin. */
+export async function overHttp([command, ...args]: readonly [string, ...string[]]): Promise<HttpFixture> {
   // What it says on stderr are the wrong headers that the suite sends on purpose.
   const child = spawn(command, [...args, '--http'], { stdio: ['pipe', 'pipe', 'ignore'] });
   const [line] = (await once(createInterface({ input: child.stdout }), 'line')) as [string];
