@@ -296,3 +296,34 @@ test('a server that does not take initialize is no legacy one: whoever waits is 
   assert.equal((await client.end()).code, 'session_lost');
   assert.equal(refused(), 1);
 });
+
+test('there is an end of sets of capabilities: the idle one makes way, and with all of them busy the next is refused', async () => {
+  const { client, call, host } = open(legacyServer((_method, { name }) => (name === 'hang' ? SILENT : undefined)));
+  for (let n = 0; n < 9; n += 1) await call({ name: 'x' }, { experimental: { n } });
+  assert.equal(host.lives.length, 9);
+  for (let n = 0; n < 8; n += 1) {
+    const params = { name: 'hang', _meta: modernMeta({ roots: { n } }) };
+    client.send({ jsonrpc: '2.0', id: `h${n}`, method: 'tools/call', params });
+  }
+  await client.until(() => host.lives.length === 17);
+  await host.last.until(({ params }) => params?.name === 'hang');
+  const refused = await call({ name: 'x' }, { sampling: {} });
+  assert.equal(refused.error.data.error, 'busy');
+});
+
+test('there is an end of subscriptions of one client', async () => {
+  const { client } = open(legacyServer());
+  const params = { notifications: { toolsListChanged: true }, _meta: modernMeta() };
+  for (let n = 0; n < 65; n += 1) client.send({ jsonrpc: '2.0', id: n, method: 'subscriptions/listen', params });
+  assert.equal((await client.answer(64)).error.data.error, 'busy');
+});
+
+test('there is an end of calls that wait for their client: the oldest is taken back', async () => {
+  const { call, host } = open(asking());
+  const first = await call({ name: 'oldest' });
+  for (let n = 0; n < 256; n += 1) await call({ name: `n${n}` });
+  const taken = await host.last.until(({ method }) => method === 'notifications/cancelled');
+  assert.equal(taken.params.requestId, host.last.got.find(({ params }: Json) => params?.name === 'oldest').id);
+  const late = await call({ name: 'oldest', inputResponses: {}, requestState: first.result.requestState });
+  assert.equal(late.error.code, -32602);
+});
