@@ -8,7 +8,6 @@ import {
   isRepeatable,
   leaving,
   type Message,
-  outcomeUnknown,
   resultMessage,
   stringifyExact,
   type Transport,
@@ -19,8 +18,7 @@ import {
 import type { Backend } from '../backend/backend.ts';
 import { BackendSession } from '../backend/backend-session.ts';
 import type { HealthRecord } from '../backend/health.ts';
-import type { Call, Reply, Trail } from '../call/call.ts';
-import { Cancel } from '../call/cancel.ts';
+import type { Call, Reply } from '../call/call.ts';
 import { asObject, asString, type JsonObject } from '../call/json.ts';
 import type { Next } from '../call/stage.ts';
 
@@ -31,21 +29,9 @@ import { prefixedTaskIds, singleTaskIds } from '../routing/task-ids.ts';
 import { prefixedUris, UNCHANGED } from '../routing/uris.ts';
 import { FromBackend, paramsOf } from './from-backend.ts';
 import { welcome } from './handshake.ts';
+import { type OpenCall, OpenCalls } from './open-calls.ts';
 import type { SessionOriginInfo, SessionSettings } from './settings.ts';
-
-/** How long a backend that does not read holds up its client's other messages: a busy one comes back by then. */
-const FULL_MS = 5000;
-
-/** A successor is there by then, if there is one. */
-
-interface OpenCall {
-  readonly method: string;
-  readonly cancel: Cancel;
-  /** The client wants no answer any more. */
-  abandoned: boolean;
-  readonly trail: Trail;
-  readonly progressToken: unknown;
-}
+import { SlowBackends } from './slow-backends.ts';
 
 export class LegacySession {
   readonly info: SessionOriginInfo;
@@ -57,10 +43,8 @@ export class LegacySession {
   private readonly fromBackend: FromBackend;
   private readonly catalog: Catalog;
   private readonly handle: Next<Call>;
-  private readonly open = new Map<string, OpenCall>();
-  /** Backends whose queue is above its mark: the client is not read. */
-  private readonly full = new Set<BackendSession>();
-  private readonly byToken = new Map<unknown, OpenCall>();
+  private readonly open = new OpenCalls();
+  private readonly slow: SlowBackends;
   private initialize: JsonObject | undefined;
   private initialized = false;
   private level: JsonObject | undefined;
@@ -71,13 +55,15 @@ export class LegacySession {
   private numbers = 0;
   private closing: Promise<void> | undefined;
   private resolveClosed: () => void = () => {};
-  private readonly whenIdle: (() => void)[] = [];
   readonly closed: Promise<void>;
 
   constructor(client: Transport, info: SessionOriginInfo, settings: SessionSettings) {
     this.client = client;
     this.info = info;
     this.settings = settings;
+    this.slow = new SlowBackends(client, (backend) =>
+      settings.log.warn({ session: info.number, backend }, 'backend does not read'),
+    );
     this.closed = new Promise((resolve) => {
       this.resolveClosed = resolve;
     });
@@ -93,7 +79,7 @@ export class LegacySession {
       clientCapabilities: () => asObject(this.initialize?.capabilities) ?? {},
       send: (message) => this.send(message),
       listChanged: (backend, kind) => this.catalog.forget(backend.id, kind),
-      progressed: (backend, token) => this.progressed(backend, token),
+      progressed: (backend, token) => this.open.progressed(backend, token),
     });
     this.backends = backends.map(({ backend, health }) => this.openBackend(backend, health));
     this.catalog = new Catalog({
@@ -144,9 +130,9 @@ export class LegacySession {
   }
 
   /** Takes no new requests; resolves when no call is open. */
-  async drain(): Promise<void> {
+  drain(): Promise<void> {
     this.draining = true;
-    while (this.open.size > 0) await new Promise<void>((resolve) => this.whenIdle.push(resolve));
+    return this.open.idle();
   }
 
   close(reason?: CloseReason): Promise<void> {
@@ -173,15 +159,7 @@ export class LegacySession {
       return;
     }
     const params = paramsOf(message);
-    const call: OpenCall = {
-      method: message.method ?? '',
-      cancel: new Cancel(),
-      abandoned: false,
-      trail: {},
-      progressToken: asObject(params._meta)?.progressToken,
-    };
-    this.open.set(id, call);
-    if (call.progressToken !== undefined) this.byToken.set(call.progressToken, call);
+    const call = this.open.add(id, message.method ?? '', asObject(params._meta)?.progressToken);
     try {
       const reply = await this.reply(this.numbered(message), params, call);
       if (!call.abandoned) this.send(replyMessage(id, reply));
@@ -189,9 +167,7 @@ export class LegacySession {
       this.settings.log.warn({ method: message.method, error: String(error) }, 'internal error');
       this.send(errorMessage(id, 'internal_error', 'the gateway failed while it handled this request'));
     } finally {
-      this.open.delete(id);
-      if (this.byToken.get(call.progressToken) === call) this.byToken.delete(call.progressToken);
-      if (this.open.size === 0) for (const resolve of this.whenIdle.splice(0)) resolve();
+      this.open.delete(id, call);
     }
   }
 
@@ -254,13 +230,7 @@ export class LegacySession {
 
   private cancelled(call: OpenCall | undefined, reason: string | undefined): void {
     // MCP: initialize cannot be cancelled.
-    if (call?.method !== 'initialize') this.abandon(call, reason);
-  }
-
-  private abandon(call: OpenCall | undefined, reason: string | undefined): void {
-    if (!call) return;
-    call.abandoned = true;
-    call.cancel.fire(reason ?? 'the client cancelled');
+    if (call?.method !== 'initialize') this.open.abandon(call, reason ?? 'the client cancelled');
   }
 
   // --- backends -----------------------------------------------------------------------------------------------------
@@ -277,7 +247,7 @@ export class LegacySession {
         request: (from, message) => this.fromBackend.request(from, message),
         notification: (from, message) => this.fromBackend.notification(from, message),
         joined: (from) => this.joined(from),
-        full: (from) => void this.waitFor(from),
+        full: (from) => void this.slow.waitFor(from),
         back: (from) => {
           if (this.level && this.levelMissed.delete(from)) void from.ask('logging/setLevel', this.level);
           for (const kind of this.catalog.takeMissed(from.id)) this.fromBackend.listChanged(from, kind);
@@ -299,28 +269,6 @@ export class LegacySession {
     await within(leftMs, Promise.all(this.backends.map((backend) => backend.settled)));
   }
 
-  /** The client is not read faster than its backends take; but one that takes nothing does not hold up the others. */
-  private async waitFor(backend: BackendSession): Promise<void> {
-    if (this.full.has(backend) || backend.stuck) return;
-    this.full.add(backend);
-    this.client.pause();
-    const drained = backend.drained();
-    backend.stuck = !(await within(FULL_MS, drained));
-    this.full.delete(backend);
-    if (this.full.size === 0) this.client.resume();
-    if (!backend.stuck) return;
-    this.settings.log.warn({ session: this.info.number, backend: backend.id }, 'backend does not read');
-    await drained;
-    backend.stuck = false;
-  }
-
-  private progressed(backend: BackendSession, token: unknown): boolean {
-    const call = this.byToken.get(token);
-    if (call?.trail.backend !== backend.id) return false;
-    call.trail.onProgress?.();
-    return true;
-  }
-
   private send(message: Message): void {
     if (this.client.send(message)) return;
     for (const backend of this.backends) backend.pause();
@@ -329,21 +277,10 @@ export class LegacySession {
     });
   }
 
-  /** We go and the servers with us: nobody will ever know more. What has no effects is asked again by whoever comes back. */
-  private answerUnknown(why: string): void {
-    for (const [id, { method, abandoned, trail }] of this.open) {
-      if (abandoned || isRepeatable(method)) continue;
-      const text = outcomeUnknown(`${why} and this call was open`);
-      this.send(
-        errorMessage(id, 'outcome_unknown', text, trail.backend === undefined ? {} : { backend: trail.backend }),
-      );
-    }
-  }
-
   private async closeNow(reason: CloseReason | undefined): Promise<void> {
     this.fromBackend.close();
-    if (reason?.code === 'away') this.answerUnknown(reason.reason);
-    for (const call of this.open.values()) this.abandon(call, 'the session ended');
+    if (reason?.code === 'away') for (const answer of this.open.unknown(reason.reason)) this.send(answer);
+    for (const call of this.open.values()) this.open.abandon(call, 'the session ended');
     await Promise.all([this.client.close(reason), ...this.backends.map((backend) => backend.close())]);
     this.resolveClosed();
   }

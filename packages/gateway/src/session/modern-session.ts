@@ -16,7 +16,6 @@ import {
   META,
   type Message,
   asObject as objectIn,
-  outcomeUnknown,
   refuseEnvelope,
   resultMessage,
   stringifyExact,
@@ -28,8 +27,7 @@ import {
 import type { Backend } from '../backend/backend.ts';
 import { BackendSession, refusal } from '../backend/backend-session.ts';
 import type { HealthRecord } from '../backend/health.ts';
-import type { Call, Reply, RpcError, Trail } from '../call/call.ts';
-import { Cancel } from '../call/cancel.ts';
+import type { Call, Reply, RpcError } from '../call/call.ts';
 import { asObject, asString, type JsonObject } from '../call/json.ts';
 import type { Next } from '../call/stage.ts';
 import { pipeline } from '../pipeline.ts';
@@ -40,24 +38,15 @@ import { prefixedUris, UNCHANGED, type UriNaming } from '../routing/uris.ts';
 import { discovered } from './discover.ts';
 import { paramsOf } from './from-backend.ts';
 import { ModernListens } from './modern-listens.ts';
+import { type OpenCall, OpenCalls } from './open-calls.ts';
 import type { EraSession } from './session.ts';
 import type { SessionOriginInfo, SessionSettings } from './settings.ts';
+import { SlowBackends } from './slow-backends.ts';
 
-/** How long a backend that does not read holds up its client's other messages. */
-const FULL_MS = 5000;
 /** Sets of capabilities that one client asks with; the oldest is forgotten and made anew when it comes back. */
 const MAX_VIEWS = 16;
 /** Up to 2025-11-25; a modern server must not send it. */
 const LEGACY_NOT_FOUND = -32002;
-
-interface OpenCall {
-  readonly cancel: Cancel;
-  readonly method: string;
-  readonly trail: Trail;
-  readonly token: unknown;
-  readonly logs: boolean;
-  abandoned: boolean;
-}
 
 /** What clients with the same capabilities see. */
 interface View {
@@ -77,12 +66,12 @@ export class ModernSession implements EraSession {
   private readonly single: boolean;
   private readonly listens: ModernListens;
   private readonly views = new Map<string, View>();
-  private readonly open = new Map<string, OpenCall>();
-  private readonly byToken = new Map<unknown, OpenCall>();
+  private readonly open = new OpenCalls();
+  /** Those that asked for log lines. */
+  private readonly logging = new Set<OpenCall>();
+  private readonly slow: SlowBackends;
   /** Of all views together. */
   private readonly gauge = { open: 0 };
-  private readonly full = new Set<BackendSession>();
-  private readonly whenIdle: (() => void)[] = [];
   private waitUntil: number | undefined;
   private numbers = 0;
   private draining = false;
@@ -93,6 +82,9 @@ export class ModernSession implements EraSession {
     this.client = client;
     this.info = info;
     this.settings = settings;
+    this.slow = new SlowBackends(client, (backend) =>
+      settings.log.warn({ session: info.number, backend }, 'backend does not read'),
+    );
     this.closed = new Promise((resolve) => {
       this.resolveClosed = resolve;
     });
@@ -129,9 +121,9 @@ export class ModernSession implements EraSession {
     return this.backends.map(({ id, state }) => ({ id, phase: state.phase, reason: state.reason }));
   }
 
-  async drain(): Promise<void> {
+  drain(): Promise<void> {
     this.draining = true;
-    while (this.open.size > 0) await new Promise<void>((resolve) => this.whenIdle.push(resolve));
+    return this.open.idle();
   }
 
   close(reason?: CloseReason): Promise<void> {
@@ -161,16 +153,8 @@ export class ModernSession implements EraSession {
       return;
     }
     const meta = asObject(params._meta);
-    const call: OpenCall = {
-      method,
-      cancel: new Cancel(),
-      trail: {},
-      token: meta?.progressToken,
-      logs: meta?.[META.logLevel] !== undefined,
-      abandoned: false,
-    };
-    this.open.set(id, call);
-    if (call.token !== undefined) this.byToken.set(call.token, call);
+    const call = this.open.add(id, method, meta?.progressToken);
+    if (meta?.[META.logLevel] !== undefined) this.logging.add(call);
     try {
       const reply = await this.reply(this.numbered(message), params, call);
       if (!call.abandoned) this.send(replyMessage(id, reply));
@@ -178,9 +162,8 @@ export class ModernSession implements EraSession {
       this.settings.log.warn({ method, error: String(error) }, 'internal error');
       this.send(errorMessage(id, 'internal_error', 'the gateway failed while it handled this request'));
     } finally {
-      this.open.delete(id);
-      if (this.byToken.get(call.token) === call) this.byToken.delete(call.token);
-      if (this.open.size === 0) for (const resolve of this.whenIdle.splice(0)) resolve();
+      this.logging.delete(call);
+      this.open.delete(id, call);
     }
   }
 
@@ -218,10 +201,7 @@ export class ModernSession implements EraSession {
   private cancelled(params: JsonObject): void {
     const id = stringifyExact(params.requestId ?? null);
     if (this.listens.cancel(id)) return;
-    const call = this.open.get(id);
-    if (!call) return;
-    call.abandoned = true;
-    call.cancel.fire(asString(params.reason) ?? 'the client cancelled');
+    this.open.abandon(this.open.get(id), asString(params.reason) ?? 'the client cancelled');
   }
 
   // --- what is seen -------------------------------------------------------------------------------------------------
@@ -293,7 +273,7 @@ export class ModernSession implements EraSession {
         request: (from, message) => from.respond(refusal(message.id ?? 'null', 'servers of this revision do not ask')),
         notification: (from, message) => this.fromBackend(from, message),
         joined: (from) => this.joined(from),
-        full: (from) => void this.waitFor(from),
+        full: (from) => void this.slow.waitFor(from),
         back: (from) => {
           for (const { catalog } of this.views.values()) {
             for (const kind of catalog.takeMissed(from.id)) this.changed(from, kind);
@@ -328,31 +308,13 @@ export class ModernSession implements EraSession {
   private fromBackend(backend: BackendSession, message: Message): void {
     if (this.listens.notification(backend, message)) return;
     if (message.method === 'notifications/progress') {
-      const call = this.byToken.get(paramsOf(message).progressToken);
-      if (call?.trail.backend !== backend.id) return;
-      call.trail.onProgress?.();
-      this.send(message);
+      if (this.open.progressed(backend, paramsOf(message).progressToken)) this.send(message);
     } else if (message.method === 'notifications/message') {
-      const asked = [...this.open.values()].some(({ logs, trail }) => logs && trail.backend === backend.id);
+      const asked = [...this.logging].some(({ trail }) => trail.backend === backend.id);
       if (asked) this.send(message);
     } else if (this.single && message.method !== 'notifications/cancelled') {
       this.send(message);
     }
-  }
-
-  /** The client is not read faster than its backends take; but one that takes nothing does not hold up the others. */
-  private async waitFor(backend: BackendSession): Promise<void> {
-    if (this.full.has(backend) || backend.stuck) return;
-    this.full.add(backend);
-    this.client.pause();
-    const drained = backend.drained();
-    backend.stuck = !(await within(FULL_MS, drained));
-    this.full.delete(backend);
-    if (this.full.size === 0) this.client.resume();
-    if (!backend.stuck) return;
-    this.settings.log.warn({ session: this.info.number, backend: backend.id }, 'backend does not read');
-    await drained;
-    backend.stuck = false;
   }
 
   private send(message: Message): void {
@@ -363,22 +325,10 @@ export class ModernSession implements EraSession {
     });
   }
 
-  private answerUnknown(why: string): void {
-    for (const [id, { method, abandoned, trail }] of this.open) {
-      if (abandoned || isRepeatable(method)) continue;
-      const text = outcomeUnknown(`${why} and this call was open`);
-      const facts = trail.backend === undefined ? {} : { backend: trail.backend };
-      this.send(errorMessage(id, 'outcome_unknown', text, facts));
-    }
-  }
-
   private async closeNow(reason: CloseReason | undefined): Promise<void> {
-    if (reason?.code === 'away') this.answerUnknown(reason.reason);
+    if (reason?.code === 'away') for (const answer of this.open.unknown(reason.reason)) this.send(answer);
     this.listens.close();
-    for (const call of this.open.values()) {
-      call.abandoned = true;
-      call.cancel.fire('the session ended');
-    }
+    for (const call of this.open.values()) this.open.abandon(call, 'the session ended');
     await Promise.all([this.client.close(reason), ...this.backends.map((backend) => backend.close())]);
     this.resolveClosed();
   }

@@ -1,0 +1,79 @@
+// The requests of one client that have no answer yet: who is told of their progress, when none is left, and what is said of
+// them when the session ends under them.
+
+import { errorMessage, isRepeatable, type Message, outcomeUnknown } from '@mcp-overlay/relay';
+import type { BackendSession } from '../backend/backend-session.ts';
+import type { Trail } from '../call/call.ts';
+import { Cancel } from '../call/cancel.ts';
+
+export interface OpenCall {
+  readonly method: string;
+  readonly cancel: Cancel;
+  readonly trail: Trail;
+  readonly progressToken: unknown;
+  /** The client wants no answer any more. */
+  abandoned: boolean;
+}
+
+export class OpenCalls {
+  private readonly open = new Map<string, OpenCall>();
+  private readonly byToken = new Map<unknown, OpenCall>();
+  private readonly whenIdle: (() => void)[] = [];
+
+  get size(): number {
+    return this.open.size;
+  }
+
+  has(id: string): boolean {
+    return this.open.has(id);
+  }
+
+  get(id: string): OpenCall | undefined {
+    return this.open.get(id);
+  }
+
+  values(): IterableIterator<OpenCall> {
+    return this.open.values();
+  }
+
+  add(id: string, method: string, progressToken: unknown): OpenCall {
+    const call: OpenCall = { method, cancel: new Cancel(), trail: {}, progressToken, abandoned: false };
+    this.open.set(id, call);
+    if (progressToken !== undefined) this.byToken.set(progressToken, call);
+    return call;
+  }
+
+  delete(id: string, call: OpenCall): void {
+    this.open.delete(id);
+    if (this.byToken.get(call.progressToken) === call) this.byToken.delete(call.progressToken);
+    if (this.open.size === 0) for (const resolve of this.whenIdle.splice(0)) resolve();
+  }
+
+  async idle(): Promise<void> {
+    while (this.open.size > 0) await new Promise<void>((resolve) => this.whenIdle.push(resolve));
+  }
+
+  /** Whether this token belongs to an open call of this backend; then the call lives. */
+  progressed(backend: BackendSession, token: unknown): boolean {
+    const call = this.byToken.get(token);
+    if (call?.trail.backend !== backend.id) return false;
+    call.trail.onProgress?.();
+    return true;
+  }
+
+  abandon(call: OpenCall | undefined, reason: string): void {
+    if (!call) return;
+    call.abandoned = true;
+    call.cancel.fire(reason);
+  }
+
+  /** We go and the servers with us: nobody will ever know more. What has no effects is asked again by whoever comes back. */
+  unknown(why: string): Message[] {
+    return [...this.open]
+      .filter(([, { method, abandoned }]) => !abandoned && !isRepeatable(method))
+      .map(([id, { trail }]) => {
+        const facts = trail.backend === undefined ? {} : { backend: trail.backend };
+        return errorMessage(id, 'outcome_unknown', outcomeUnknown(`${why} and this call was open`), facts);
+      });
+  }
+}
