@@ -135,7 +135,10 @@ test('an identity that others can read is not used; a file that is not there is 
   });
   await assert.rejects(settings({ trust: ['/no/ca.pem'] }), { code: 'trust_invalid', message: /no\/ca\.pem .*ENOENT/ });
   const json = await files.write('id.json', '{"ztAPI":"https://x"}');
-  await assert.rejects(settings({ identity: json }), { code: 'identity_invalid', hint: /--overlay ziti/ });
+  await assert.rejects(settings({ identity: json }), {
+    code: 'identity_invalid',
+    message: /id\.json: id\.key is missing/,
+  });
 });
 
 test('a renewed certificate and a longer revocation list count at once; a broken one changes nothing', async () => {

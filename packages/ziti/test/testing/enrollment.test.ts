@@ -15,7 +15,7 @@ const PEM = { 'content-type': 'application/x-pem-file' };
 
 for (const kind of ['P-256', 'P-384', 'RSA-2048', 'Ed25519'] as const) {
   test(`a ${kind} key is enrolled, and its certificate logs in`, { timeout }, async () => {
-    await using net = await startTestNetwork();
+    await using net = await startTestNetwork({ version: 'v2.0.0' });
     const enrollment = net.addEnrollment('new');
     const key = keyOf(kind);
     const answer = await enroll(net, tokenOf(enrollment.token), request(key));
@@ -31,6 +31,17 @@ for (const kind of ['P-256', 'P-384', 'RSA-2048', 'Ed25519'] as const) {
     assert.ok(await logIn(net, { id: enrollment.id, name: 'new', json: '', certPem: chain, keyPem }));
   });
 }
+
+test('before 2.0 the certificate says what was asked for, and nothing that the controller knows', {
+  timeout,
+}, async () => {
+  await using net = await startTestNetwork({ version: 'v1.6.0' });
+  const { token } = net.addEnrollment('new');
+  const answer = await enroll(net, tokenOf(token), request(keyOf('P-256')));
+  const leaf = new X509Certificate(answer.body.data.cert);
+  assert.match(leaf.subject, /^CN=asked for$/m);
+  assert.equal(leaf.subjectAltName, undefined);
+});
 
 test('the token is signed by the server, and says whom it is for', { timeout }, async () => {
   await using net = await startTestNetwork();
