@@ -4,7 +4,7 @@
 import { spawnSync } from 'node:child_process';
 import { existsSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
-import { root } from './ensure.mjs';
+import { ensureInstalled, root } from './ensure.mjs';
 
 /** C SDK 0.29.3. Newer wheels were not tried. */
 const WHEEL = 'openziti==0.6.0';
@@ -29,6 +29,8 @@ if (!works()) {
     process.stderr.write('the C SDK is not installed; node scripts/c-sdk.mjs installs it\n');
     process.exit(1);
   }
+  // Later it would empty node_modules.
+  ensureInstalled();
   rmSync(folder, { recursive: true, force: true });
   step('python3', ['-m', 'venv', folder]);
   step(python, ['-m', 'pip', 'install', '--quiet', '--disable-pip-version-check', WHEEL]);

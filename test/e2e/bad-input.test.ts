@@ -96,6 +96,26 @@ describe('bad input', () => {
     assert.match(stderr, /transport\.type: .*did you mean stdio\?/);
   });
 
+  test('started where no folder is any more: that is said, by each program', async () => {
+    await using house = await House.open();
+    for (const [program, ...words] of [
+      ['tools', 'list'],
+      ['gateway', 'status'],
+      ['bridge', 'cat'],
+    ] as const) {
+      const { command, args, env } = house.program(program, ...words);
+      const gone = join(house.home, 'gone');
+      const line = 'mkdir "$0" && cd "$0" && rmdir "$0" && exec "$@"';
+      const { code, stdout, stderr } = await runToEnd({
+        command: 'sh',
+        args: ['-c', line, gone, command, ...args],
+        env,
+      });
+      const said = 'the folder in which this was started is gone (usage)\n  cd to another one\n';
+      assert.deepEqual({ code, stdout, stderr }, { code: 2, stdout: '', stderr: said }, program);
+    }
+  });
+
   test('a token that does not exist: an error to initialize and on stderr, exit 4, at once', async () => {
     await using house = await House.open();
     const { code, stdout, stderr } = await initializeOnce(house.agentProgram('no-such-share'));

@@ -2,6 +2,7 @@
 // or answered as unknown, and none runs twice. What ran is read from the servers' own ledgers.
 
 import assert from 'node:assert/strict';
+import { existsSync } from 'node:fs';
 import { mkdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, test } from 'node:test';
@@ -48,6 +49,39 @@ describe('a gateway that dies or goes', () => {
       assert.ok(!agent.lines.some(({ value }) => String(value?.method).endsWith('list_changed')));
     });
   }
+
+  test('what is asked while it ends is not run there, waits, and is answered by the successor: also across a bridge', async () => {
+    await using house = await House.open();
+    const [token, near] = [await house.createShare('steady'), await house.createShare('near')];
+    const { command, args } = scriptedServer({ name: 'near' });
+    const bridgeProgram = house.program('bridge', '--overlay', 'local', '--share-token', near, command, ...args);
+    const bridge = await house.start(bridgeProgram);
+    const gatewayProgram = house.gatewayProgram(
+      await house.config([stdioBackend('one'), shareBackend('far', near)], { share: { token } }),
+    );
+    const gateway = await house.start(gatewayProgram);
+    await using agent = LineClient.spawn(house.agentProgram(token));
+    await agent.initialize();
+    for (const [host, share, program, backend] of [
+      [gateway, token, gatewayProgram, 'one'],
+      [bridge, near, bridgeProgram, 'far'],
+    ] as const) {
+      // Keeps it from ending at once.
+      const open = agent.call(`${backend}__hang`);
+      await agent.told(`${backend}__echo`, { nonce: 'before' });
+      const ended = host.end('SIGTERM');
+      // The first thing that it does: from here on it takes nothing new.
+      while (existsSync(house.socket(share))) await wait(5);
+      const late = Array.from({ length: 20 }, (_, n) => agent.call(`${backend}__echo`, { nonce: `late-${n}` }));
+      assert.equal(await ended, 0);
+      await house.start(program);
+      for (const [n, reply] of (await Promise.all(late)).entries()) {
+        assert.equal(reply.error, undefined, reply.raw);
+        assert.equal(textOf(reply).nonce, `late-${n}`);
+      }
+      assert.equal((await open).error?.data?.error, 'outcome_unknown');
+    }
+  });
 
   test('the successor lists other tools: list_changed says so', async () => {
     await using house = await House.open();

@@ -4,6 +4,7 @@
 
 import { fstatSync, openSync, writeSync } from 'node:fs';
 import { isatty } from 'node:tty';
+import { UsageError } from './report.ts';
 
 export interface LogSink {
   write(line: string): void;
@@ -15,7 +16,7 @@ const STDERR = 2;
 
 /** `tellLost` makes the line that says how many were lost. */
 export function openSink(file: string | undefined, tellLost: (count: number) => string): LogSink {
-  const pass = file === undefined ? toStderr() : toFile(openSync(file, 'a', 0o600));
+  const pass = file === undefined ? toStderr() : toFile(openFile(file));
   let lost = 0;
   return {
     write(line) {
@@ -23,6 +24,19 @@ export function openSink(file: string | undefined, tellLost: (count: number) => 
       if (lost > 0 || !pass(line)) lost += 1;
     },
   };
+}
+
+/** A file that cannot even be opened was named wrongly; what happens to it later stops nobody. */
+function openFile(file: string): number {
+  try {
+    return openSync(file, 'a', 0o600);
+  } catch (error) {
+    const reason = error instanceof Error ? error.message : String(error);
+    throw new UsageError(
+      `the log file cannot be opened: ${reason}`,
+      'its folder must exist, and this user may write there',
+    );
+  }
 }
 
 function toStderr(): (line: string) => boolean {

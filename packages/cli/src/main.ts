@@ -1,5 +1,6 @@
 // The door to yargs: a program is a name, a sentence and commands; common flags, help, errors and exit codes are here once.
 
+import './standing-folder.ts';
 import type { Argv, Options } from 'yargs';
 import yargs from 'yargs';
 import { EXIT, type ExitCode } from './exit-codes.ts';

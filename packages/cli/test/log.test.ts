@@ -35,6 +35,17 @@ test('a log file is made for its owner alone and holds a JSON record a line', as
   assert.equal((await stat(file)).mode & 0o777, 0o600);
 });
 
+test('a log file that cannot be opened is wrong use, with its path and the reason', async () => {
+  await using folder = await tempFolder();
+  for (const [file, reason] of [
+    [join(folder.path, 'absent', 'log'), /^the log file cannot be opened: ENOENT: .*absent\/log/],
+    [folder.path, /^the log file cannot be opened: EISDIR: /],
+  ] as const) {
+    const message = reason;
+    assert.throws(() => openLog({ program: 'test', file }), { code: 'usage', message, hint: /must exist/ });
+  }
+});
+
 const onLinux = process.platform === 'linux' ? {} : { skip: '/dev/full is a file of Linux' };
 
 test('a full disk stops nobody', onLinux, async () => {

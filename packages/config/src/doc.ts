@@ -107,7 +107,7 @@ content. \`mcp-gateway check FILE --offline\` reads a file and shows what it wou
 
 - Every problem of a file is said at once, as \`file:line:col: key: what was expected\`. An unknown key is an error.
 - Variables: \`\${VAR}\`, \`\${VAR:-default}\` (also when VAR is empty), \`$$\` for a dollar, in every value that is text. One that is not set is an error.
-- Paths are relative to the file; \`~/\` is the home folder. Arguments of a server are passed on as they are.
+- Paths are relative to the file; \`~/\` is the home folder, also at the beginning of an argument of a server; otherwise arguments are passed on as they are.
 - Durations: \`500ms\`, \`30s\`, \`1m30s\`, \`2h\`. A number without a unit is an error.
 - Patterns of \`tools.list\`: \`*\` any characters, \`?\` one, \`[a-z]\` one of a set, \`[!a-z]\` one not of it, \`\\\` takes the next character as it is.
 - One file has at most 256 KiB as YAML, 1 MiB as JSON, and 64 levels; a YAML line begins before column 128.

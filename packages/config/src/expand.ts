@@ -30,13 +30,14 @@ export function expander(env: Environment, report: Report): Expand {
 
 /** The folder that `${workspaceFolder}` means. */
 export interface ForeignPlaces {
+  /** Empty where nobody knows it. */
   readonly home: string;
   readonly workspace: string;
 }
 
 export function foreignExpander(env: Environment, places: ForeignPlaces, report: Report): Expand {
   const words: Readonly<Record<string, string>> = {
-    userHome: places.home,
+    ...(places.home === '' ? {} : { userHome: places.home }),
     workspaceFolder: places.workspace,
     workspaceFolderBasename: places.workspace.split('/').at(-1) ?? '',
     pathSeparator: '/',

@@ -68,7 +68,10 @@ export const serverShape = object(
     additionalHeaders: field(mapping(headerValue, headerName), 'the same'),
     disabled: field(bool(), 'the server is left out'),
     enabled: field(bool(), 'false: the server is left out'),
-    timeout: field(count(1, MAX_TIMEOUT_MS), 'for a call without an answer or progress, in milliseconds'),
+    timeout: field(
+      count(1, MAX_TIMEOUT_MS),
+      'for a call without an answer or progress, in milliseconds; below 1000 in seconds',
+    ),
     includeTools: field(list(text()), 'only these tools are shown', { aliases: ['tools', 'enabledTools'] }),
     excludeTools: field(list(text()), 'these tools are not shown', { aliases: ['disabledTools'] }),
     protocolEra: field(choice(['auto', 'legacy', 'modern']), 'protocol era the server speaks'),
@@ -150,17 +153,21 @@ function serversOf(servers: Node, key: string, reading: Reading): BackendConfig[
 }
 
 function buildServer(raw: RawServer, id: string, name: string, disabled: boolean, reading: Reading): BackendConfig {
-  const { timeout } = raw;
-  if (timeout !== undefined && timeout < 1000) {
-    reading.report.note(raw.spotOf('timeout'), 'literal', `is taken as ${timeout} milliseconds`);
-  }
   return {
     id,
     name,
     transport: transportOf(raw, reading),
     disabled,
-    ...compact({ tools: toolsOf(raw, reading), callTimeoutMs: timeout }),
+    ...compact({ tools: toolsOf(raw, reading), callTimeoutMs: timeoutMsOf(raw, reading) }),
   };
+}
+
+/** Gemini and most others mean milliseconds, Cline and Roo seconds. Nobody gives a call less than a second. */
+function timeoutMsOf(raw: RawServer, { report }: Reading): number | undefined {
+  const { timeout } = raw;
+  if (timeout === undefined || timeout >= 1000) return timeout;
+  report.note(raw.spotOf('timeout'), 'literal', `is taken as ${timeout} s: below 1000 it can hardly mean milliseconds`);
+  return timeout * 1000;
 }
 
 function transportOf(raw: RawServer, reading: Reading): TransportConfig {

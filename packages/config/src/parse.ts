@@ -1,7 +1,7 @@
 // Text to a GatewayConfig: which of the formats it is, then the one schema. Pure: variables, folders and the file's name
 // are arguments, nothing is read or started. Throws ConfigError and nothing else.
 
-import { homedir } from 'node:os';
+import { userInfo } from 'node:os';
 import { basename, dirname, isAbsolute, resolve } from 'node:path';
 import { buildGateway } from './build.ts';
 import type { GatewayConfig } from './config.ts';
@@ -46,7 +46,7 @@ const CLIENT_FOLDERS = new Set(['.vscode', '.cursor', '.gemini', '.claude', '.ro
 
 function build(root: Node, { file, env, cwd }: ParseOptions, report: Report): GatewayConfig | undefined {
   const path = resolve(cwd, file);
-  const home = env.HOME || homedir();
+  const home = homeOf(env);
   const found = findServers(root);
   const folder = dirname(path);
   if (found && root.kind === 'map') {
@@ -59,6 +59,16 @@ function build(root: Node, { file, env, cwd }: ParseOptions, report: Report): Ga
   if (root.kind !== 'map') return wrong(root, rootSpot(root.at), 'a mapping with backends, or mcpServers', reading);
   const raw = gatewayShape.read(root, rootSpot(root.at), reading);
   return raw && buildGateway(raw, path, reading);
+}
+
+/** Empty: HOME says nothing and the user database does not know us (a container that runs us under any number). */
+function homeOf({ HOME }: Environment): string {
+  if (HOME !== undefined && isAbsolute(HOME)) return HOME;
+  try {
+    return userInfo().homedir;
+  } catch {
+    return '';
+  }
 }
 
 function isOriginal(root: MapNode): boolean {
@@ -74,7 +84,11 @@ function readingOf(
   report: Report,
 ): Reading {
   const path = (text: string, spot: Spot): string | undefined => {
-    if (text === '~' || text.startsWith('~/')) return resolve(home, text.slice(2));
+    if (text === '~' || text.startsWith('~/')) {
+      if (home !== '') return resolve(home, text.slice(2));
+      report.problem(spot, 'expected a full path: this user has no home folder', 'or set HOME');
+      return undefined;
+    }
     if (text.startsWith('~')) {
       report.problem(spot, 'expected ~/ or a full path: other people’s home folders are not looked up');
       return undefined;

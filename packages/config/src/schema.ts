@@ -104,11 +104,15 @@ export const transportShape = object({
     'the program to run: a name looked up in PATH, or a path (~/ works, relative to this file)',
     { only: STDIO, example: 'npx' },
   ),
-  args: field(list(argument), 'its arguments, as they are: no shell is involved, ~ stays ~', {
-    only: STDIO,
-    default: 'none',
-    example: '["-y", "@modelcontextprotocol/server-filesystem", "/data"]',
-  }),
+  args: field(
+    list(argument),
+    'its arguments: no shell is involved, only ~/ at the beginning of one is the home folder',
+    {
+      only: STDIO,
+      default: 'none',
+      example: '["-y", "@modelcontextprotocol/server-filesystem", "/data"]',
+    },
+  ),
   env: field(
     mapping(variableValue, variableName),
     'variables the server gets, besides a short safe set (PATH, HOME, LANG …)',

@@ -54,24 +54,32 @@ export function buildStdio(
   spotOf: (key: 'command' | 'args') => Spot,
   reading: Reading,
 ): StdioConfig {
-  const { command = '', args = [] } = parts;
-  const tilde = args.find((arg) => arg === '~' || arg.startsWith('~/'));
-  if (tilde !== undefined) {
-    reading.report.note(
-      spotOf('args'),
-      'literal',
-      'an argument begins with ~: no shell is involved, the server gets it as it is',
-    );
-  }
+  const { command = '' } = parts;
   return {
     type: 'stdio',
     // A bare name is looked up in PATH; everything else is a path.
     command: /[/~]/.test(command) ? (reading.path(command, spotOf('command')) ?? '') : command,
-    args,
+    args: withHome(parts.args ?? [], spotOf('args'), reading),
     env: Object.fromEntries(parts.env ?? []),
     envPass: parts.envPass ?? [],
     ...compact({ cwd: parts.cwd }),
   };
+}
+
+/** `~/` is the home folder, as the Go original's guide writes it. Clients pass it on, so in their files it stays. */
+function withHome(args: readonly string[], spot: Spot, reading: Reading): readonly string[] {
+  const begins = (arg: string): boolean => arg === '~' || arg.startsWith('~/');
+  if (!args.some(begins)) return args;
+  const { report, format } = reading;
+  if (format === 'mcp-servers') {
+    report.note(spot, 'literal', 'an argument begins with ~: no shell is involved, the server gets it as it is');
+    return args;
+  }
+  if (format === 'original') {
+    report.note(spot, 'differs', '~/ is the home folder here (the Go original passes it on as it is)');
+  }
+  const home = reading.path('~', spot) ?? '';
+  return args.map((arg) => (begins(arg) ? `${home}${arg.slice(1)}` : arg));
 }
 
 function buildHttp(raw: RawTransport, type: 'http' | 'https', reading: Reading): TransportConfig {

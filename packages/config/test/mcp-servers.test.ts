@@ -165,6 +165,31 @@ test('bad entries are refused with their places', () => {
   ]);
 });
 
+test('a timeout is milliseconds as Gemini means it, or seconds as Cline and Roo mean it: those are said', () => {
+  for (const [written, ms, notes] of [
+    [60_000, 60_000, []],
+    [1000, 1000, []],
+    [
+      60,
+      60_000,
+      ['mcp.json:1:37: mcpServers.srv.timeout: is taken as 60 s: below 1000 it can hardly mean milliseconds'],
+    ],
+  ] as const) {
+    const text = one({ command: 'x', timeout: written });
+    assert.equal(configOf(text, file).backends[0]?.callTimeoutMs, ms);
+    assert.deepEqual(notesOf(text, file), notes);
+  }
+});
+
+test('an argument that begins with a tilde is passed on as clients do, and that is said', () => {
+  const text = one({ command: 'x', args: ['~/x'] });
+  const transport = onlyTransport(text, file);
+  assert.deepEqual(transport.type === 'stdio' && transport.args, ['~/x']);
+  assert.deepEqual(notesOf(text, file), [
+    'mcp.json:1:37: mcpServers.srv.args: an argument begins with ~: no shell is involved, the server gets it as it is',
+  ]);
+});
+
 test('names that are no ids become ids, and that is said', () => {
   const text = JSON.stringify({ mcpServers: { 'My Server': { command: 'x' }, ok: { command: 'y' } } });
   const { config, notes } = parseGatewayConfig(text, { file, env: ENV, cwd: '/' });

@@ -1,5 +1,7 @@
 import assert from 'node:assert/strict';
-import test from 'node:test';
+import { syncBuiltinESMExports } from 'node:module';
+import os from 'node:os';
+import test, { mock } from 'node:test';
 import { configOf, notesOf, onlyTransport, parse, problemsOf, withBackend } from './read.ts';
 
 test('a minimal file gets every default', () => {
@@ -235,11 +237,44 @@ test('values that only look important are not warned of', () => {
   }
 });
 
-test('an argument that begins with a tilde is passed on as it is, and that is said', () => {
-  const text = withBackend('', 'type: stdio, command: srv, args: ["~/x"]');
-  assert.deepEqual(notesOf(text), [
-    'g.yml:3:45: backends[0].transport.args: an argument begins with ~: no shell is involved, the server gets it as it is',
-  ]);
+test('an argument that begins with ~/ begins in the home folder; in the middle of one ~ is a character', () => {
+  const text = withBackend('', 'type: stdio, command: srv, args: ["~/x y/", "~", "--at=~/x", "~bob/x", "a~", "~x"]');
+  const transport = onlyTransport(text);
+  assert.ok(transport.type === 'stdio');
+  assert.deepEqual(transport.args, ['/home/ann/x y/', '/home/ann', '--at=~/x', '~bob/x', 'a~', '~x']);
+  assert.deepEqual(notesOf(text), []);
+});
+
+test('the guide of the original writes ~/ in arguments, which it passes on: here it is the home folder, and that is said', () => {
+  const text = `share_token: my-share\n${withBackend('', 'type: stdio, command: srv, args: ["~/Documents"]')}`;
+  const transport = onlyTransport(text);
+  assert.deepEqual(transport.type === 'stdio' && transport.args, ['/home/ann/Documents']);
+  assert.ok(
+    notesOf(text).includes(
+      'g.yml:4:45: backends[0].transport.args: ~/ is the home folder here (the Go original passes it on as it is)',
+    ),
+    notesOf(text).join('\n'),
+  );
+});
+
+test('a path in the home folder of somebody who has none is refused; others do not need one', () => {
+  const user = mock.method(os, 'userInfo', () => {
+    throw new Error('uv_os_get_passwd returned ENOENT');
+  });
+  syncBuiltinESMExports();
+  try {
+    for (const env of [{}, { HOME: '' }, { HOME: 'relative' }]) {
+      const read = (rest: string, transport: string) => parse(withBackend(rest, transport), 'g.yml', env);
+      assert.equal(read('', 'type: stdio, command: ./srv').config.backends.length, 1);
+      assert.throws(() => read('', 'type: stdio, command: srv, args: ["~/x"]'), {
+        message: 'g.yml:3:45: backends[0].transport.args: expected a full path: this user has no home folder',
+        hint: 'or set HOME',
+      });
+    }
+  } finally {
+    user.mock.restore();
+    syncBuiltinESMExports();
+  }
 });
 
 test('anchors and aliases work', () => {

@@ -4,9 +4,9 @@
 
 import type { Stats } from 'node:fs';
 import { lstat, mkdir } from 'node:fs/promises';
-import { homedir } from 'node:os';
 import { isAbsolute, join, resolve } from 'node:path';
 import { OverlayError } from './errors.ts';
+import { systemUser } from './user.ts';
 
 export interface StateFolder {
   readonly path: string;
@@ -55,9 +55,14 @@ function statePath(env: NodeJS.ProcessEnv, homeDir: string | undefined): string 
   return join(userHome({ HOME: home }, homeDir), '.mcp-overlay');
 }
 
-/** The user's home. An agent may start us with an empty environment: then the user database knows. */
+/**
+ * The user's home. An agent may start us with an empty environment: then the user database knows. Not os.homedir(): it
+ * believes any HOME, and a relative one would mean another folder for each place we are started in.
+ */
 export function userHome({ HOME: home }: NodeJS.ProcessEnv, homeDir?: string): string {
-  return homeDir ?? (home && isAbsolute(home) ? home : homedir());
+  const found = homeDir ?? (home && isAbsolute(home) ? home : systemUser().home);
+  if (found !== undefined) return found;
+  throw unsafe('this user has no home folder', 'set HOME, or name a folder in MCP_OVERLAY_HOME');
 }
 
 async function makeOwn(path: string): Promise<void> {

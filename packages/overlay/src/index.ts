@@ -37,3 +37,4 @@ export { isPrincipalId, OWNER, type Principal, UNPROVEN } from './proof/principa
 export type { ProofSettings } from './proof/settings.ts';
 export { type TrustBundle, trustFromPem } from './proof/trust.ts';
 export { checkShareToken, isShareToken, randomShareToken } from './share-token.ts';
+export { systemUser, type User } from './user.ts';

@@ -53,7 +53,7 @@ export async function dialShare(options: DialShareOptions): Promise<Transport> {
       if (phase === 'down') events.suspended(`${name} cannot be reached: ${reason}`);
       if (phase === 'up') events.resumed();
     },
-    onRenewed: () => events.renewed(),
+    onRenewed: () => events.renewed(link.notRun),
   });
   const onAbort = (): void => void link.close();
   signal.addEventListener('abort', onAbort, { once: true });

@@ -22,7 +22,14 @@ export const RPC_ERRORS = {
   share_unreachable: -32054,
   /** The host does not let this caller in; `data.code` says why. */
   refused: -32055,
+  /** The host is leaving and did not run this request; its successor will. Between our programs: agents do not see it. */
+  ending: -32056,
 } as const;
+
+/** The text of `outcome_unknown`: always the same words around what happened, so that a person and a model know them. */
+export function outcomeUnknown(what: string): string {
+  return `outcome unknown: ${what}; it may or may not have run, and is not run again`;
+}
 
 export type RpcErrorName = keyof typeof RPC_ERRORS;
 

@@ -2,7 +2,14 @@
 
 export { type AcceptedSession, Acceptor, type AcceptorOptions } from './acceptor.ts';
 export { type DialShareOptions, dialShare } from './dial-share.ts';
-export { RELAY_ERROR_CODES, RelayError, type RelayErrorCode, RPC_ERRORS, type RpcErrorName } from './errors.ts';
+export {
+  outcomeUnknown,
+  RELAY_ERROR_CODES,
+  RelayError,
+  type RelayErrorCode,
+  RPC_ERRORS,
+  type RpcErrorName,
+} from './errors.ts';
 export { describeFault, faultReply } from './faults.ts';
 export {
   ExactNumber,
@@ -49,6 +56,7 @@ export {
 } from './methods.ts';
 export { type RelayHooks, relay } from './relay.ts';
 export { SharedServer, type SharedServerOptions } from './shared/server.ts';
+export { leaving } from './steady/refusals.ts';
 export { type SourceEvents, type SteadyOptions, SteadySession, type SteadyState } from './steady/steady.ts';
 export { type CloseReason, DONE, type Transport, type TransportHandlers } from './transport.ts';
 export { type Backoff, type BackoffOptions, type BackoffState, createBackoff } from './transports/child/backoff.ts';

@@ -1,8 +1,8 @@
 // The entry a person pastes into an agent's configuration. It works from any folder and in an empty environment: absolute
 // paths, the overlay named, the state folder named where nobody would look for it.
 
-import { userInfo } from 'node:os';
 import { join, resolve } from 'node:path';
+import { systemUser } from '@mcp-overlay/overlay';
 
 export interface AgentEntryOptions {
   readonly token: string;
@@ -24,7 +24,8 @@ export function agentEntry({
   program = process.argv[1] ?? '',
 }: AgentEntryOptions): string {
   // Where our programs look when an agent starts them with nothing, not even HOME.
-  const found = join(userInfo().homedir, '.mcp-overlay');
+  const { home } = systemUser();
+  const found = home === undefined ? undefined : join(home, '.mcp-overlay');
   const proofs = [
     ...(identity === undefined ? [] : ['--identity', resolve(identity)]),
     ...trust.flatMap((file) => ['--trust', resolve(file)]),

@@ -34,7 +34,8 @@ export function doorGuard({ bind, secret, allowOrigins }: DoorGuardOptions): (re
     if (request.method === 'OPTIONS' && origin !== undefined) return { pass: true };
     const path = (request.url ?? '/').split('?', 1)[0] ?? '/';
     const known = ['/mcp', '/sse', '/message'];
-    if (secret === undefined) return known.includes(path) ? { pass: true } : NOT_FOUND;
+    // Without a secret also the bare address, as the Go original's guide has it pasted.
+    if (secret === undefined) return path === '/' || known.includes(path) ? { pass: true } : NOT_FOUND;
     const prefix = path.slice(0, path.lastIndexOf('/'));
     const door = path.slice(prefix.length);
     if (!known.includes(door)) return NOT_FOUND;

@@ -114,6 +114,7 @@ export function openShareSession(options: ShareSessionOptions): ShareSession {
     facts: { share: token },
     failGraceMs: FAIL_GRACE_MS,
     numberCalls: true,
+    outlivesHosts: true,
     isFatal: (error) => !reached && (isFinal(error) || Date.now() >= giveUpAt),
     onState: (state) => {
       log.debug({ phase: state.phase, reason: state.reason }, 'share');

@@ -31,6 +31,16 @@ test('the right host with the secret in the path, or as bearer, gets in', () => 
   assert.equal(knock('/mcp', good, { secret: undefined }), 200);
 });
 
+test('the bare address gets in only where there is no secret', () => {
+  assert.equal(knock('/', good, { secret: undefined }), 200);
+  assert.equal(knock('/?x=1', good, { secret: undefined }), 200);
+  assert.equal(knock('/', { host: 'evil.example' }, { secret: undefined }), 403);
+  assert.equal(knock('/', { ...good, origin: 'http://evil.example' }, { secret: undefined }), 403);
+  for (const path of ['//', '/other', '/mcp/']) assert.equal(knock(path, good, { secret: undefined }), 404, path);
+  assert.equal(knock('/', good), 404);
+  assert.equal(knock('/', { ...good, authorization: `Bearer ${SECRET}` }), 404);
+});
+
 test('every other host is refused, whatever else is right', () => {
   const hosts = [
     'localhost',

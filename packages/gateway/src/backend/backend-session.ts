@@ -84,6 +84,7 @@ export class BackendSession {
       startMs: options.connectTimeoutMs,
       unavailable: 'backend_unavailable',
       facts: { backend: this.id },
+      outlivesHosts: options.backend.config.transport.type === 'share',
       onState: (state) => this.onState(state),
       onStray: (fault) => {
         options.health.count('strayLines');

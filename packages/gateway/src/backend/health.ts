@@ -10,6 +10,8 @@ export interface BackendHealth {
   readonly restarts: number;
   readonly calls: number;
   readonly strayLines: number;
+  /** Why a list of it is not shown, by list (`tools`), since it is in this state. */
+  readonly incomplete: Readonly<Record<string, string>>;
 }
 
 export class HealthRecord {
@@ -18,7 +20,7 @@ export class HealthRecord {
 
   constructor(now: () => number = Date.now) {
     this.now = now;
-    const counts = { restarts: 0, calls: 0, strayLines: 0 };
+    const counts = { restarts: 0, calls: 0, strayLines: 0, incomplete: {} };
     this.health = { state: 'unknown', since: now(), reason: undefined, circuit: 'closed', ...counts };
   }
 
@@ -30,8 +32,15 @@ export class HealthRecord {
   saw(state: BackendHealth['state'], reason?: string, givenUp = false): boolean {
     const news = state !== this.health.state;
     const circuit = givenUp ? 'open' : 'closed';
-    this.health = { ...this.health, state, reason, circuit, since: news ? this.now() : this.health.since };
+    const { since, incomplete } = news ? { since: this.now(), incomplete: {} } : this.health;
+    this.health = { ...this.health, state, reason, circuit, since, incomplete };
     return news;
+  }
+
+  /** `why` undefined: the list came whole. */
+  listed(list: string, why: string | undefined): void {
+    const { [list]: _before, ...others } = this.health.incomplete;
+    this.health = { ...this.health, incomplete: why === undefined ? others : { ...others, [list]: why } };
   }
 
   count(what: 'restarts' | 'calls' | 'strayLines'): void {

@@ -108,6 +108,8 @@ async function openHttp(id: string, transport: TransportOf<'http'>, around: Back
   const { url, protocol, headers, allowInsecure, tls } = transport;
   const ca = tls.caCertFile === undefined ? undefined : await readCa(id, tls.caCertFile);
   return httpTransport({
+    name: `backend ${id}`,
+    facts: { backend: id },
     url,
     protocol,
     headers,

@@ -35,7 +35,7 @@ function show(status: GatewayStatus): void {
       new Date(b.since).toISOString(),
       String(b.calls),
       String(b.restarts),
-      b.reason ?? '',
+      b.reason ?? Object.values(b.incomplete).join('; '),
     ]),
   );
   process.stdout.write('\n');

@@ -19,15 +19,16 @@ export interface Entry {
   readonly item: JsonObject;
 }
 
-/** Facts about a backend whose list is not shown, for logs and `check`. */
-export type CatalogNote = (backend: string, kind: ListKind, why: string) => void;
+/** What came of a backend's list, or of one item of it; `why` undefined: the list came whole. */
+export type CatalogNote = (backend: string, kind: ListKind, why: string | undefined) => void;
 
 export interface CatalogOptions {
   readonly backends: readonly BackendSession[];
   readonly naming: Naming;
   readonly uris: UriNaming;
   readonly filters: ReadonlyMap<string, ToolFilter>;
-  readonly note: CatalogNote;
+  readonly listed: CatalogNote;
+  readonly hid: CatalogNote;
   readonly limits: ListLimits;
   /** How long one list waits for slow backends. */
   readonly patienceMs: number;
@@ -134,17 +135,15 @@ export class Catalog {
     if (known) return known;
     if (!backend.up) this.miss(backend, kind);
     if (!backend.up || !backend.has(kind.capability)) return Promise.resolve();
-    const { limits, pageMs, note } = this.options;
+    const { limits, pageMs, listed } = this.options;
     const keepBeside = (beside: JsonObject): void => void this.besides.set(key, beside);
     const walk: Promise<void> = walkPages(backend, kind, limits, pageMs, keepBeside).then((found) => {
       // Forgotten meanwhile, and begun anew: what the newer one finds counts.
       const newest = this.walks.get(key);
       if (newest && newest !== walk) return newest;
       this.walks.delete(key);
-      if (typeof found === 'string') {
-        note(backend.id, kind, found);
-        return undefined;
-      }
+      listed(backend.id, kind, typeof found === 'string' ? found : undefined);
+      if (typeof found === 'string') return undefined;
       this.seen.set(key, found);
       this.tables.delete(kind);
       return undefined;
@@ -164,7 +163,7 @@ export class Catalog {
     if (known) return known;
     const table = nameAll(this.entries(kind), this.options.naming);
     this.tables.set(kind, table);
-    for (const { item, name, why } of table.hidden) this.options.note(item.backend, kind, `${name} is hidden: ${why}`);
+    for (const { item, name, why } of table.hidden) this.options.hid(item.backend, kind, `${name} is hidden: ${why}`);
     return table;
   }
 

@@ -8,7 +8,9 @@ import {
   faultReply,
   isRepeatable,
   type Limits,
+  leaving,
   type Message,
+  outcomeUnknown,
   resultMessage,
   stringifyExact,
   type Transport,
@@ -65,7 +67,6 @@ export interface SessionOriginInfo {
 }
 
 /** A successor is there by then, if there is one. */
-const RETRY_AFTER_MS = 1000;
 
 interface OpenCall {
   readonly method: string;
@@ -130,7 +131,11 @@ export class ClientSession {
       naming,
       uris,
       filters,
-      note: (backend, kind, why) => settings.log.warn({ backend, list: kind.member, why }, 'list incomplete'),
+      listed: (id, { member }, why) => {
+        if (why !== undefined) settings.log.warn({ backend: id, list: member, why }, 'list incomplete');
+        backends.find(({ backend }) => backend.id === id)?.health.listed(member, why);
+      },
+      hid: (backend, { member }, why) => settings.log.warn({ backend, list: member, why }, 'list incomplete'),
       limits: settings.limits,
       patienceMs: settings.listWaitMs,
       pageMs: settings.callTimeoutMs,
@@ -194,8 +199,7 @@ export class ClientSession {
       return;
     }
     if (this.draining) {
-      const text = 'the gateway is ending and takes no new requests; this one was not run';
-      this.send(errorMessage(id, 'busy', text, { retryAfterMs: RETRY_AFTER_MS }));
+      this.send(leaving(id, 'the gateway'));
       return;
     }
     const params = paramsOf(message);
@@ -359,7 +363,7 @@ export class ClientSession {
   private answerUnknown(why: string): void {
     for (const [id, { method, abandoned, trail }] of this.open) {
       if (abandoned || isRepeatable(method)) continue;
-      const text = `outcome unknown: ${why} and this call was open; it may or may not have run, and is not run again`;
+      const text = outcomeUnknown(`${why} and this call was open`);
       this.send(
         errorMessage(id, 'outcome_unknown', text, trail.backend === undefined ? {} : { backend: trail.backend }),
       );

@@ -114,3 +114,22 @@ test('what a single backend says beside its list is passed on; of several nothin
   await beside.shakeHands();
   assert.deepEqual(Object.keys(resultIn(await beside.ask('tools/list'))), ['tools']);
 });
+
+test('a list over the cap is left out whole, and the status says whose and why until it fits', {
+  timeout: 60_000,
+}, async () => {
+  let count = 3;
+  const many = playedBackend('many', (method) =>
+    method === 'tools/list' ? { tools: Array.from({ length: count }, (_, at) => ({ name: `t${at}` })) } : undefined,
+  );
+  const limits = { ...LIMITS, toolsPerBackend: 2 };
+  await using house = openSession([many, playedBackend('good')], { limits });
+  await house.shakeHands();
+  const health = () => house.settings.backends[0]?.health.get();
+  assert.equal((resultIn(await house.ask('tools/list')).tools as unknown[]).length, 1);
+  assert.deepEqual(health()?.incomplete, { tools: 'tools/list: more than 2 items' });
+  assert.equal(health()?.state, 'up');
+  count = 2;
+  assert.equal((resultIn(await house.ask('tools/list')).tools as unknown[]).length, 3);
+  assert.deepEqual(health()?.incomplete, {});
+});

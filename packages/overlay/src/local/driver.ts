@@ -117,7 +117,7 @@ export function createLocalOverlay(options: LocalOverlayOptions = {}): Overlay {
       if (!(await sweptEntry(folder, token))) throw unknown(token);
       // Whoever has the socket has the share: while we hold it nobody can begin to host it.
       const bound = await bindSocket(socketOf(folder, token), (socket) => socket.destroy()).catch((error: unknown) => {
-        throw error instanceof OverlayError ? inUse(token, error) : error;
+        throw error instanceof OverlayError && error.code === 'share_in_use' ? inUse(token, error) : error;
       });
       try {
         if (!(await readEntry(folder, token))) throw unknown(token);

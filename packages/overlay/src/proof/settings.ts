@@ -83,7 +83,8 @@ async function readIdentity(file: string): Promise<IdentityFile> {
     return { credential: credentialOf(certificates, key, file), trust: networkTrust(caPem) };
   } catch (error) {
     if (error instanceof OverlayError) throw error;
-    throw new OverlayError('identity_invalid', (error as Error).message, { cause: error });
+    const { message, hint } = error as Error & { hint?: string };
+    throw new OverlayError('identity_invalid', message, { cause: error, ...(hint === undefined ? {} : { hint }) });
   }
 }
 

@@ -4,7 +4,19 @@
 import type { KeyObject } from 'node:crypto';
 import { OverlayError } from '../errors.ts';
 import { PROOF_LIMITS } from '../limits.ts';
-import { bitString, booleanOf, context, type Der, DerReader, malformed, oidText, readOne, TAG, timeOf } from './der.ts';
+import {
+  bitString,
+  booleanOf,
+  context,
+  type Der,
+  DerReader,
+  malformed,
+  octetsOf,
+  oidText,
+  readOne,
+  TAG,
+  timeOf,
+} from './der.ts';
 import { type DistinguishedName, distinguishedName } from './distinguished-name.ts';
 import { publicKeyOf, type Signed } from './signed.ts';
 
@@ -51,7 +63,7 @@ export function readCertificate(bytes: Buffer, who: string): Certificate {
   const outer = new DerReader(readOne(bytes, TAG.sequence, who).body, who);
   const content = outer.next(TAG.sequence);
   const algorithm = outer.next(TAG.sequence);
-  const signature = bitString(outer.next(TAG.bitString), who);
+  const signature = octetsOf(outer.next(TAG.bitString), who);
   outer.end();
 
   const tbs = new DerReader(content.body, who);

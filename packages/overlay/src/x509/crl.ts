@@ -3,7 +3,7 @@
 
 import { OverlayError } from '../errors.ts';
 import type { Certificate } from './certificate.ts';
-import { bitString, booleanOf, context, DerReader, malformed, oidText, readOne, TAG, timeOf } from './der.ts';
+import { booleanOf, context, DerReader, malformed, octetsOf, oidText, readOne, TAG, timeOf } from './der.ts';
 import { isSignedBy, type Signed } from './signed.ts';
 
 export interface RevocationList extends Signed {
@@ -21,7 +21,7 @@ export function readRevocationList(bytes: Buffer): RevocationList {
   const outer = new DerReader(readOne(bytes, TAG.sequence, WHAT).body, WHAT);
   const content = outer.next(TAG.sequence);
   const algorithm = outer.next(TAG.sequence);
-  const signature = bitString(outer.next(TAG.bitString), WHAT);
+  const signature = octetsOf(outer.next(TAG.bitString), WHAT);
   outer.end();
 
   const tbs = new DerReader(content.body, WHAT);

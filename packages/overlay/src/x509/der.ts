@@ -134,11 +134,18 @@ export function booleanOf({ body }: Der, what: string): boolean {
   return body[0] === 0xff;
 }
 
-/** Whole bytes only: signatures and key usages. */
+/** Its bits, in whole bytes; what is unused of the last one is zero, as DER wants it. */
 export function bitString({ body }: Der, what: string): Buffer {
   const unused = body[0];
   if (unused === undefined || unused > 7 || (body.length === 1 && unused > 0)) throw malformed(what);
+  if (((body.at(-1) ?? 0) & ((1 << unused) - 1)) !== 0 && body.length > 1) throw malformed(what);
   return body.subarray(1);
+}
+
+/** A bit string that holds bytes, as signatures do: nothing of it is unused, or bits that nobody signed could change. */
+export function octetsOf(der: Der, what: string): Buffer {
+  if (der.body[0] !== 0) throw malformed(what);
+  return bitString(der, what);
 }
 
 /** Milliseconds since the epoch (RFC 5280 4.1.2.5: in UTC, with seconds). */

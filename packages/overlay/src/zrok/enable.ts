@@ -1,9 +1,10 @@
 // Joining and leaving a zrok network without a zrok program: an environment is made at the controller and kept in the files
 // that zrok's own programs read.
 
-import { hostname, platform, release, userInfo } from 'node:os';
+import { hostname, platform, release } from 'node:os';
 import { OverlayError } from '../errors.ts';
 import { stateFolder } from '../home.ts';
+import { systemUser } from '../user.ts';
 import { ZrokApi } from './api.ts';
 import { readZrokRoot, requireEnabled } from './environment.ts';
 import { Records } from './records.ts';
@@ -71,19 +72,10 @@ export async function disableZrok(
 }
 
 function ownDescription(): string {
-  return `${userName()}@${hostname()}`;
+  return `${systemUser().name}@${hostname()}`;
 }
 
 /** What the account's owner is shown to tell environments apart. zrok's own programs say more. */
 function ownHost(): string {
-  return [userName(), hostname(), platform(), release()].join('; ');
-}
-
-function userName(): string {
-  try {
-    return userInfo().username;
-  } catch {
-    // A user id without an entry, as in containers.
-    return `uid ${process.getuid?.() ?? 'unknown'}`;
-  }
+  return [systemUser().name, hostname(), platform(), release()].join('; ');
 }

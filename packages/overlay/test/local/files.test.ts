@@ -74,6 +74,23 @@ test('an ephemeral share of a dead host cannot be hosted by its name', { timeout
   await assert.rejects(net.overlay.listen(host.share, echo), coded('share_unknown'));
 });
 
+test('a share that cannot be removed because no socket can be made is not said to be hosted', { timeout }, async () => {
+  await using temp = await tempFolder();
+  const overlay = createLocalOverlay({ env: { MCP_OVERLAY_HOME: join(temp.path, 'h'.repeat(100)) } });
+  await overlay.createShare('stays');
+  const { TMPDIR } = process.env;
+  // Where the socket of a long path goes.
+  process.env.TMPDIR = join(temp.path, 'absent');
+  try {
+    await assert.rejects(overlay.deleteShare('stays'), coded('state_folder_unsafe'));
+  } finally {
+    if (TMPDIR === undefined) delete process.env.TMPDIR;
+    else process.env.TMPDIR = TMPDIR;
+  }
+  await overlay.deleteShare('stays');
+  await overlay.close();
+});
+
 test('a path too long for a socket moves the socket to a 0700 folder, and it goes with the share', {
   timeout,
 }, async () => {

@@ -138,6 +138,7 @@ test('an identity that others can read is not used; a file that is not there is 
   await assert.rejects(settings({ identity: json }), {
     code: 'identity_invalid',
     message: /id\.json: id\.key is missing/,
+    hint: /id\.key, id\.cert, id\.ca/,
   });
 });
 

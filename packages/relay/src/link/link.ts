@@ -38,6 +38,8 @@ export interface Link extends Transport {
   readonly by: string;
   /** What the peer's preamble offered as proof; carried, not judged. */
   readonly peer: PeerProof | null;
+  /** Ids of requests that the peer before this one had not taken when it said goodbye: they have not run. */
+  readonly notRun: readonly string[];
   stats(): LinkStats;
 }
 
@@ -61,6 +63,7 @@ export class LinkEnd implements Link {
   readonly session: string;
   by = 'unknown';
   peer: PeerProof | null = null;
+  notRun: readonly string[] = [];
   readonly #options: LinkEndOptions;
   readonly #outbox = new ResendBuffer();
   readonly #ack: Ack;
@@ -73,6 +76,8 @@ export class LinkEnd implements Link {
   #inboxBytes = 0;
   #paused = false;
   #delivering = false;
+  /** The peer ended the connection in order: it acknowledged all that it took. */
+  #goodbye = false;
   /** Set once the end is certain; nothing is accepted or begun after. */
   #ending: CloseReason | undefined;
   #closing: Promise<void> | undefined;
@@ -202,6 +207,7 @@ export class LinkEnd implements Link {
       wrote: () => this.#releaseWaiters(),
     });
     this.#wire = wire;
+    this.#goodbye = false;
     this.#enter('up');
     wire.open(rest);
     this.#releaseWaiters();
@@ -213,6 +219,7 @@ export class LinkEnd implements Link {
     this.#dropInbox();
     this.#ack.reset();
     const lost = this.#forgetSent();
+    this.notRun = this.#goodbye ? lost.flatMap(({ kind, id }) => (kind === 'request' && id ? [id] : [])) : [];
     this.#releaseWaiters();
     return lost;
   }
@@ -273,6 +280,7 @@ export class LinkEnd implements Link {
     // While we are closing too, both have said so and the connection is about to end.
     if (this.#ending) return;
     if (this.#options.survives(reason)) {
+      this.#goodbye = true;
       this.#onBroke({ kind: 'closed', reason: reason.reason || 'the peer goes away' });
       return;
     }

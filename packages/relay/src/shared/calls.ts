@@ -3,6 +3,7 @@
 // are no client capabilities, and what it asks all the same is refused.
 // Invariant: nothing reaches a caller but the answers to its own requests and the progress of them.
 
+import { outcomeUnknown } from '../errors.ts';
 import { errorMessage, notificationMessage, parseMessage, requestMessage, resultMessage, withId } from '../json-rpc.ts';
 import type { Fault, Message } from '../message.ts';
 import { isRepeatable, LATEST_LEGACY_VERSION, LEGACY_VERSIONS } from '../methods.ts';
@@ -180,8 +181,10 @@ export function withoutChanges(capabilities: JsonObject): JsonObject {
 }
 
 export function lost(id: string, method: string, reason: string): Message {
-  const name = isRepeatable(method) ? 'backend_unavailable' : 'outcome_unknown';
-  return errorMessage(id, name, `${reason} while this request was open`);
+  const what = `${reason} while this request was open`;
+  return isRepeatable(method)
+    ? errorMessage(id, 'backend_unavailable', what)
+    : errorMessage(id, 'outcome_unknown', outcomeUnknown(what));
 }
 
 function tokenOf(message: Message): unknown {

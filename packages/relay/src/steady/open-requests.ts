@@ -57,6 +57,12 @@ export class OpenRequests {
     if (request) request.timer ??= setTimeout(expired, waitMs);
   }
 
+  /** It was sent and will not be run: it waits for the next server. */
+  waitAgain(id: string, waitMs: number, expired: (message: Message) => void): void {
+    const { message } = this.open.get(id) ?? {};
+    if (message && !this.waits(id)) this.wait(message, waitMs, () => expired(message));
+  }
+
   /** Requests that wait. */
   waiting(): Message[] {
     return this.queue.filter(({ kind }) => kind === 'request');

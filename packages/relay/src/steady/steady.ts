@@ -3,7 +3,7 @@
 // log level, subscriptions) -> flush (what waited). The client's side sees one Transport that never breaks by itself.
 // Invariant: every request taken from the client is answered exactly once, by the server or by us.
 
-import type { RpcErrorName } from '../errors.ts';
+import { outcomeUnknown, type RpcErrorName } from '../errors.ts';
 import { describeFault } from '../faults.ts';
 import { stringifyExact } from '../json-exact.ts';
 import { errorMessage, notificationMessage, parseMessage } from '../json-rpc.ts';
@@ -16,6 +16,7 @@ import { within } from '../wait.ts';
 import { OpenRequests } from './open-requests.ts';
 import { OwnRequests } from './own-requests.ts';
 import { changedLists, rebuild } from './rebuild.ts';
+import { isLeaving, RETRY_AFTER_MS, refusalOf } from './refusals.ts';
 import { ServerRequests } from './server-requests.ts';
 import { SessionMemory } from './session-memory.ts';
 
@@ -25,8 +26,8 @@ export interface SourceEvents {
   suspended(reason: string): void;
   /** Mended, nothing lost. */
   resumed(): void;
-  /** The other end has forgotten us: same transport, new session. */
-  renewed(): void;
+  /** The other end has forgotten us: same transport, new session. `notRun`: requests that it surely did not take. */
+  renewed(notRun?: readonly string[]): void;
 }
 
 export interface SteadyOptions {
@@ -46,6 +47,8 @@ export interface SteadyOptions {
   readonly isFatal?: (error: unknown) => boolean;
   /** How long a session that failed for good waits for a first request, so that its client reads why. Default 0. */
   readonly failGraceMs?: number;
+  /** The server is a host of ours: what it did not run because it is leaving waits for its successor. */
+  readonly outlivesHosts?: boolean;
   /** The agent's end gives every call that must run once its number; hosts behind it only hand numbers on. */
   readonly numberCalls?: boolean;
   readonly onState?: (state: SteadyState) => void;
@@ -65,8 +68,6 @@ export interface SteadyState {
   readonly givenUp: boolean;
 }
 
-/** A client that sends more than is answered is told to come back later. */
-const RETRY_AFTER_MS = 1000;
 /** How long a close waits for an opening that was told to stop: a child's whole stop ladder. */
 const OPENING_MS = 8000;
 
@@ -136,7 +137,7 @@ export class SteadySession implements Transport {
   private sendRequest(message: Message): boolean {
     const refused = this.draining ? 'ending' : this.open.refuses(message);
     if (refused !== undefined) {
-      this.deliverSoon(this.refusal(message.id ?? 'null', refused));
+      this.deliverSoon(refusalOf(message.id ?? 'null', refused, this.options));
       return true;
     }
     this.memory.fromClient(message);
@@ -218,9 +219,9 @@ export class SteadySession implements Transport {
       resumed: () => {
         if (current() && this.phase === 'suspended') this.flush();
       },
-      renewed: () => {
+      renewed: (notRun) => {
         if (!current() || !this.transport) return;
-        this.lose(`${this.options.name} no longer knows this session`);
+        this.lose(`${this.options.name} no longer knows this session`, notRun);
         void this.establish(this.transport);
       },
     };
@@ -295,6 +296,10 @@ export class SteadySession implements Transport {
     const id = message.id ?? 'null';
     // An answer nobody asked for, or a second one: dropped, a client would choke on it.
     if (!this.open.has(id) || this.rebuilding) return;
+    if (this.options.outlivesHosts === true && isLeaving(message)) {
+      this.open.waitAgain(id, this.options.waitMs, (request) => this.expire(request));
+      return;
+    }
     const handshake = !this.memory.established;
     this.memory.answered(message);
     this.settle(id);
@@ -346,15 +351,6 @@ export class SteadySession implements Transport {
     if (request.call !== undefined || isRepeatable(request.method ?? '')) return request;
     this.calls += 1;
     return { ...request, call: this.calls };
-  }
-
-  private refusal(id: string, why: 'in use' | 'full' | 'ending'): Message {
-    if (why === 'in use') return errorMessage(id, 'invalid_request', `request id ${id} is already in use`);
-    const text =
-      why === 'ending'
-        ? `${this.options.name} is ending and takes no new requests; this one was not run`
-        : `too many requests to ${this.options.name} have no answer yet; try again`;
-    return errorMessage(id, 'busy', text, { ...this.options.facts, retryAfterMs: RETRY_AFTER_MS });
   }
 
   private get givenUp(): boolean {
@@ -422,7 +418,7 @@ export class SteadySession implements Transport {
     if (isRepeatable(method)) {
       return errorMessage(id, unavailable, `${name} failed twice while it answered ${method}: ${reason}`, facts);
     }
-    const text = `outcome unknown: ${name} was lost while this call was open (${reason}); it may or may not have run, and is not run again`;
+    const text = outcomeUnknown(`${name} was lost while this call was open (${reason})`);
     return errorMessage(id, 'outcome_unknown', text, facts);
   }
 

@@ -357,6 +357,41 @@ test('a host that has forgotten the link: what was not acknowledged is handed ba
   );
 });
 
+test('a host that says goodbye acknowledged what it took: the rest has not run; one that only goes may have run it all', async () => {
+  for (const goodbye of [true, false]) {
+    const { dialer, accept, hello, clock } = byHand();
+    const raw = await accept();
+    await hello(raw);
+    raw.write(welcome(A));
+    await dialer.ready;
+    for (const id of [1, 2, 3]) dialer.send(call(id, `call ${id}`));
+    dialer.send(note('no request'));
+    for (let n = 0; n < 4; n += 1) await raw.line();
+    raw.write('!ack 1');
+    if (goodbye) raw.write('!close {"code":"away","reason":"restarting"}');
+    await settle();
+    raw.end.destroy();
+    await settle();
+    await clock.pass(125);
+    const next = await accept();
+    await hello(next);
+    next.write(welcome(B));
+    await settle();
+    assert.deepEqual(dialer.notRun, goodbye ? ['2', '3'] : []);
+    // The next loss is another matter.
+    dialer.send(call(4, 'call 4'));
+    await next.line();
+    next.end.destroy();
+    await settle();
+    await clock.pass(250);
+    const third = await accept();
+    await hello(third);
+    third.write(welcome(A));
+    await settle();
+    assert.deepEqual(dialer.notRun, []);
+  }
+});
+
 test('onRenewed comes before the state is up, and what it sends goes first', async () => {
   const scene = stage();
   const events: string[] = [];

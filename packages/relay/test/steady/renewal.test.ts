@@ -36,6 +36,24 @@ test('a host that forgets the session again while it is rebuilt does not end the
   assert.equal(house.session.state.rebuilt, 1);
 });
 
+test('what the old host surely did not take is asked of the new one, what it took is unknown', {
+  timeout: 4000,
+}, async () => {
+  await using house = await shakenHands();
+  for (const id of ['5', '6']) house.session.send(requestMessage(id, 'tools/call', {}));
+  for (;;) if ((await house.first.got.next()).id === '6') break;
+  house.first.events.renewed(['6']);
+  await answerInitialize(house.first);
+  for (;;) {
+    const message = await house.first.got.next();
+    assert.notEqual(message.id, '5');
+    if (message.id === '6') break;
+  }
+  const unknown = await house.client.next();
+  assert.equal(unknown.id, '5');
+  assert.match(unknown.bytes.toString(), /outcome unknown/);
+});
+
 test('a server that dies before `initialized` reaches it: its successor gets it', { timeout: 4000 }, async () => {
   await using house = openSteady();
   house.session.send(requestMessage('0', 'initialize', INIT));

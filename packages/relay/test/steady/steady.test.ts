@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import {
   LIMITS,
+  leaving,
   type Message,
   notificationMessage,
   parseMessage,
@@ -350,12 +351,57 @@ test('a session that drains finishes what is open and refuses what is new, sayin
   const drained = house.session.drain();
   house.session.send(requestMessage('4', 'tools/call', {}));
   const refused = errorOf(await house.fromSession());
-  assert.equal(refused?.code, -32000);
+  assert.equal(refused?.code, -32056);
+  assert.equal(refused?.data?.error, 'ending');
   assert.match(refused?.message ?? '', /backend fs is ending .* not run/);
   assert.equal((await house.first.next()).id, '3');
   house.first.transport.send(resultMessage('3', {}));
   await drained;
   assert.equal((await house.fromSession()).id, '3');
+});
+
+test('what a leaving host did not run waits for its successor, in order, and is sent there once', async () => {
+  await using house = await established({ outlivesHosts: true });
+  for (const id of ['3', '4', '5']) house.session.send(requestMessage(id, 'tools/call', {}));
+  for (const id of ['3', '4', '5']) assert.equal((await house.first.next()).id, id);
+  for (const id of ['3', '5']) house.first.transport.send(leaving(id, 'the gateway'));
+  house.first.transport.send(resultMessage('4', { ran: 'here' }));
+  assert.equal((await house.fromSession()).id, '4');
+  house.first.transport.break({ code: 'away', reason: 'the gateway is ending' });
+  const second = await house.server();
+  await answerRebuild(second);
+  assert.equal((await house.fromSession()).method, 'notifications/message', 'what it held in memory is gone');
+  for (const id of ['3', '5']) {
+    assert.equal((await second.next()).id, id);
+    second.transport.send(resultMessage(id, {}));
+    const answer = await house.fromSession();
+    assert.equal(answer.id, id);
+    assert.equal(errorOf(answer), undefined);
+  }
+  assert.deepEqual(second.got, []);
+});
+
+test('what a leaving host did not run can be taken back, and does not wait for ever', async () => {
+  await using house = await established({ outlivesHosts: true, waitMs: 20 });
+  for (const id of ['3', '4']) house.session.send(requestMessage(id, 'tools/call', {}));
+  await house.first.next();
+  await house.first.next();
+  for (const id of ['3', '4']) house.first.transport.send(leaving(id, 'the gateway'));
+  house.first.transport.send(notificationMessage('notifications/message', {}));
+  assert.equal((await house.fromSession()).method, 'notifications/message');
+  house.session.send(notificationMessage('notifications/cancelled', { requestId: 3 }));
+  const answer = await house.fromSession();
+  assert.equal(answer.id, '4');
+  assert.equal(errorOf(answer)?.data.error, 'backend_unavailable');
+  assert.deepEqual(house.first.got, []);
+});
+
+test('only a host of ours can leave: such an error of a server is an answer like any other', async () => {
+  await using house = await established();
+  house.session.send(requestMessage('3', 'tools/call', {}));
+  await house.first.next();
+  house.first.transport.send(leaving('3', 'the server'));
+  assert.equal(errorOf(await house.fromSession())?.data.error, 'ending');
 });
 
 test('a server that asks without end is told so, and the client is asked no more than it can hold', async () => {

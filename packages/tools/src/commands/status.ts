@@ -1,8 +1,7 @@
 // `mcp-tools status`: which network this user's programs take, who they are there, and which hosts their shares are held to.
 
-import { userInfo } from 'node:os';
 import { type Command, EXIT, type Flags, printJson, printTable } from '@mcp-overlay/cli';
-import { knownShares, type Overlay, openOverlay, ownIdentity, stateFolder } from '@mcp-overlay/overlay';
+import { knownShares, type Overlay, openOverlay, ownIdentity, stateFolder, systemUser } from '@mcp-overlay/overlay';
 
 /** Where a key of the JSON is no word. */
 const LABELS: Readonly<Record<string, string>> = { stateFolder: 'state folder' };
@@ -52,6 +51,6 @@ export const statusCommand: Command = {
 async function whoWeAre(overlay: Overlay): Promise<string> {
   const self = await ownIdentity(overlay);
   if (self && 'id' in self) return self.id;
-  if (overlay.kind === 'local' && !self) return `owner (user ${userInfo().username})`;
+  if (overlay.kind === 'local' && !self) return `owner (user ${systemUser().name})`;
   return `unproven: ${self?.unproven ?? 'this network gave us no certificate to prove who we are'}`;
 }

@@ -17,7 +17,8 @@ export interface RouterVersion {
 export interface CloseReason {
   /** us: `close()` was called. router: it ended the connection. fault: a broken frame, silence, a socket error, a cap. */
   readonly by: 'us' | 'router' | 'fault';
-  /** What requests were rejected with: `channel_closed`, `channel_lost`, `channel_silent`, `channel_overflow`, `frame_…`. */
+  /** What requests were rejected with: `channel_closed`, `channel_lost`, `channel_silent`, `channel_overflow`, `frame_…`,
+   * `ws_message_too_large`. */
   readonly error: ZitiError;
   /** Since the Hello was answered. A router that refuses a token answers the Hello first and closes up to 5 s later, */
   readonly ageMs: number;

@@ -1,5 +1,4 @@
 import assert from 'node:assert/strict';
-import { once } from 'node:events';
 import { test } from 'node:test';
 import { Headers } from '../../src/channel/headers.ts';
 import { encodeMessage } from '../../src/channel/message.ts';
@@ -150,7 +149,7 @@ test('garbage closes the channel with its code, after what came before', async (
     assert.equal(await settled(request), code);
     assert.deepEqual(it.messages.map(text), ['before']);
     assert.throws(() => it.channel.send(DATA, new Headers()), { code });
-    if (!it.end.socket.destroyed) await once(it.end.socket, 'close');
+    if (!it.end.socket.closed) await new Promise((resolve) => it.end.socket.once('close', resolve));
   }
 });
 

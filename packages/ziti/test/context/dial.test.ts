@@ -252,26 +252,30 @@ test("a router that takes the host's key away, or says that it does another flow
   await on.net.until(() => on.net.circuits.length === 1);
 });
 
-test('a refusal that does not name the request counts', { timeout }, async () => {
+test('a refusal that does not name the request counts, whether or not the one that does follows', {
+  timeout,
+}, async () => {
   await using on = await onNetwork();
   on.net.addService('echo');
   const { client, dialled } = await joined(on);
   const [router] = on.net.routers;
-  // As a router does after a right was taken away: first without ReplyFor, then with it.
-  router?.faults.drop((frame) => {
-    if (frame.direction !== 'to-client' || frame.type !== EDGE_TYPES.stateConnected) return false;
-    const connId = frame.headers.get(EDGE_HEADERS.connId) ?? Buffer.alloc(4);
-    const replyFor = frame.headers.get(1) ?? Buffer.alloc(4);
-    router.faults.clear();
-    setImmediate(() => {
-      frame.channel.send(EDGE_TYPES.stateClosed, { [EDGE_HEADERS.connId]: connId }, 'session closed');
-      frame.channel.send(EDGE_TYPES.stateClosed, { 1: replyFor, [EDGE_HEADERS.connId]: connId }, 'invalid session');
+  for (const follows of [true, false]) {
+    // As a router does after a right was taken away: first without ReplyFor, then with it.
+    router?.faults.drop((frame) => {
+      if (frame.direction !== 'to-client' || frame.type !== EDGE_TYPES.stateConnected) return false;
+      const connId = { [EDGE_HEADERS.connId]: frame.headers.get(EDGE_HEADERS.connId) ?? Buffer.alloc(4) };
+      const replyFor = { 1: frame.headers.get(1) ?? Buffer.alloc(4) };
+      router.faults.clear();
+      setImmediate(() => {
+        frame.channel.send(EDGE_TYPES.stateClosed, connId, 'session closed');
+        if (follows) frame.channel.send(EDGE_TYPES.stateClosed, { ...replyFor, ...connId }, 'invalid session');
+      });
+      return true;
     });
-    return true;
-  });
-  const second = await client.dial('echo');
-  second.destroy();
-  assert.equal(dialled.destroyed, false);
+    const second = await client.dial('echo');
+    second.destroy();
+    assert.equal(dialled.destroyed, false);
+  }
 });
 
 test('what overtakes the answer is kept for the connection, up to a cap', { timeout }, async () => {

@@ -8,6 +8,7 @@ import type { ZitiConnection } from '../../src/edge/connection.ts';
 import { EDGE_HEADERS, EDGE_TYPES } from '../../src/edge/ids.ts';
 import type { ListenerPhase } from '../../src/edge/listener.ts';
 import type { ZitiError } from '../../src/errors.ts';
+import type { TestNetwork } from '../../src/testing/index.ts';
 import { coded, over } from '../streams.ts';
 import { echo, echoed, joined, onNetwork, QUICK } from './network.ts';
 
@@ -34,6 +35,18 @@ function watched(): {
     wake();
   };
   return { onPhase, until };
+}
+
+/** Each listener id with its key that a bind was made with. */
+function namesOfBinds(net: TestNetwork): Set<string> {
+  const names = new Set<string>();
+  for (const router of net.routers) {
+    router.onFrame(({ type, headers }) => {
+      if (type !== EDGE_TYPES.bind) return;
+      names.add(`${headers.get(EDGE_HEADERS.listenerId)} ${headers.get(EDGE_HEADERS.publicKey)?.toString('hex')}`);
+    });
+  }
+  return names;
 }
 
 test('the network says no at once: no such service, no right, no router', async () => {
@@ -112,12 +125,8 @@ test('a router that dies and comes back: lost, then bound with the same name and
   const { onPhase, until } = watched();
   const { client, accepted, dialled, listener } = await joined(on, { host: { timing: QUICK }, listen: { onPhase } });
   await until('bound');
-  const binds: string[] = [];
   const [router] = on.net.routers;
-  router?.onFrame(({ type, headers }) => {
-    if (type !== EDGE_TYPES.bind) return;
-    binds.push(`${headers.get(EDGE_HEADERS.listenerId)} ${headers.get(EDGE_HEADERS.publicKey)?.toString('hex')}`);
-  });
+  const names = namesOfBinds(on.net);
   const ends = [over(dialled.resume()), over(accepted.resume())];
   await router?.kill();
   await Promise.all(ends);
@@ -126,7 +135,7 @@ test('a router that dies and comes back: lost, then bound with the same name and
   await assert.rejects(client.dial('echo'), coded('router_unreachable', 'no_edge_routers'));
   await router?.start();
   await until('bound');
-  assert.equal(new Set(binds).size, 1);
+  assert.equal(names.size, 1);
   assert.equal(on.net.terminators.length, 1);
   (await client.dial('echo')).destroy();
 });
@@ -135,6 +144,7 @@ test('a host whose bind is ended by the network binds again, and says so between
   await using on = await onNetwork();
   on.net.addService('echo');
   const { onPhase, until } = watched();
+  const names = namesOfBinds(on.net);
   const { client } = await joined(on, { host: { timing: QUICK }, listen: { onPhase } });
   await until('bound');
   on.net.deleteServiceSessions({ type: 'Bind' });
@@ -146,6 +156,13 @@ test('a host whose bind is ended by the network binds again, and says so between
   await until('bound');
   (await client.dial('echo')).destroy();
   assert.equal(on.net.terminators.length, 1);
+  assert.equal(names.size, 1, 'the old key goes on with the old name');
+  on.net.removeService('echo');
+  await until('lost');
+  on.net.addService('echo');
+  await until('bound');
+  assert.equal(names.size, 2, 'another service has another name');
+  (await client.dial('echo')).destroy();
 });
 
 test('a right that is taken away and given back', { timeout }, async () => {

@@ -10,7 +10,7 @@ import { enroll } from '../../src/enroll/enroll.ts';
 import { parseIdentity } from '../../src/identity.ts';
 import { startTestNetwork, type TestNetwork, type TestNetworkOptions } from '../../src/testing/index.ts';
 import { coded } from '../streams.ts';
-import { cDial, cHost, withoutCSdk } from '../testing/c-sdk/peer.ts';
+import { cDial, cHost, keepAwake, withoutCSdk } from '../testing/c-sdk/peer.ts';
 import { comesBack, echoMessages } from './messages.ts';
 
 const options = { timeout: 120_000, skip: withoutCSdk };
@@ -152,6 +152,7 @@ interface Rig extends AsyncDisposable {
 async function network(how: TestNetworkOptions = {}, encryption = true): Promise<Rig> {
   const net = await startTestNetwork(how);
   net.addService('echo', { encryption });
+  const awake = keepAwake(net);
   const c = await net.identityFile(net.addIdentity('c'));
   const ours = parseIdentity(net.addIdentity('us').json);
   const contexts: ZitiContext[] = [];
@@ -164,6 +165,7 @@ async function network(how: TestNetworkOptions = {}, encryption = true): Promise
       return context;
     },
     async [Symbol.asyncDispose]() {
+      awake[Symbol.dispose]();
       await Promise.all(contexts.map((context) => context.close()));
       await net.close();
     },

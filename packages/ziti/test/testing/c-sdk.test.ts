@@ -3,7 +3,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { startTestNetwork, type TestNetwork, type TestNetworkOptions } from '../../src/testing/index.ts';
-import { cDial, cHost, withoutCSdk } from './c-sdk/peer.ts';
+import { cDial, cHost, keepAwake, withoutCSdk } from './c-sdk/peer.ts';
 
 const options = { timeout: 120_000, skip: withoutCSdk };
 
@@ -22,6 +22,7 @@ for (const encryption of [true, false]) {
 
 test('twenty C connections at once carry 100 kB each, and get their own bytes back', options, async () => {
   await using net = await network();
+  using _awake = keepAwake(net);
   await using _host = await cHost(net.host, 'echo');
   await using dialer = cDial(net.dialer, 'echo', { connections: 20, bytes: 100_000 });
   assert.equal(await dialer.exited, 0, dialer.output);
@@ -29,6 +30,7 @@ test('twenty C connections at once carry 100 kB each, and get their own bytes ba
 
 test('a C client reaches a C host on another router', options, async () => {
   await using net = await network({ routers: 2 });
+  using _awake = keepAwake(net);
   const [near, far] = net.routers;
   // Each is allowed to see one router only, so that the circuit has to go over both.
   far?.setListedOnline(false);

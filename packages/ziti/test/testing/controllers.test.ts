@@ -90,13 +90,13 @@ test('requests can be answered otherwise, cut, held, and let go again', { timeou
 });
 
 test('logins end by time, and live on while they are used', { timeout }, async () => {
-  await using net = await startTestNetwork({ timing: { apiSessionMs: 300 } });
+  await using net = await startTestNetwork({ timing: { apiSessionMs: 1_000 } });
   const me = net.addIdentity('me');
   const session = await logIn(net, me);
   const first = await ask(net, 'GET', '/current-api-session', { session });
   const second = await ask(net, 'GET', '/current-api-session', { session });
   assert.ok(Date.parse(second.body.data.expiresAt) >= Date.parse(first.body.data.expiresAt));
-  await new Promise((resolve) => setTimeout(resolve, 350));
+  await new Promise((resolve) => setTimeout(resolve, 1_050));
   assert.equal((await ask(net, 'GET', '/current-api-session', { session })).status, 401);
 });
 

@@ -15,7 +15,7 @@ const PEM = { 'content-type': 'application/x-pem-file' };
 
 for (const kind of ['P-256', 'P-384', 'RSA-2048', 'Ed25519'] as const) {
   test(`a ${kind} key is enrolled, and its certificate logs in`, { timeout }, async () => {
-    await using net = await startTestNetwork({ version: 'v2.0.0' });
+    await using net = await startTestNetwork();
     const enrollment = net.addEnrollment('new');
     const key = keyOf(kind);
     const answer = await enroll(net, tokenOf(enrollment.token), request(key));
@@ -26,21 +26,22 @@ for (const kind of ['P-256', 'P-384', 'RSA-2048', 'Ed25519'] as const) {
     assert.ok(leaf.checkPrivateKey(key.privateKey));
     assert.ok(leaf.verify(issuer.publicKey));
     assert.match(leaf.subject, /^CN=asked for$/m);
-    assert.match(leaf.subjectAltName ?? '', new RegExp(`^URI:spiffe://[^/]+/identity/${enrollment.id}$`));
+    // A controller before 2.0 vouches for no name: the subject is the asker's word.
+    assert.equal(leaf.subjectAltName, undefined);
     const keyPem = key.privateKey.export({ type: 'pkcs8', format: 'pem' }).toString();
     assert.ok(await logIn(net, { id: enrollment.id, name: 'new', json: '', certPem: chain, keyPem }));
   });
 }
 
-test('before 2.0 the certificate says what was asked for, and nothing that the controller knows', {
+test('from 2.0 on the certificate names the identity as the controller knows it, whatever was asked for', {
   timeout,
 }, async () => {
-  await using net = await startTestNetwork({ version: 'v1.6.0' });
-  const { token } = net.addEnrollment('new');
+  await using net = await startTestNetwork({ version: 'v2.0.0' });
+  const { token, id } = net.addEnrollment('new');
   const answer = await enroll(net, tokenOf(token), request(keyOf('P-256')));
   const leaf = new X509Certificate(answer.body.data.cert);
   assert.match(leaf.subject, /^CN=asked for$/m);
-  assert.equal(leaf.subjectAltName, undefined);
+  assert.match(leaf.subjectAltName ?? '', new RegExp(`^URI:spiffe://[^/]+/identity/${id}$`));
 });
 
 test('the token is signed by the server, and says whom it is for', { timeout }, async () => {

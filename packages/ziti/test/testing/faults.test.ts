@@ -146,7 +146,7 @@ test('a slow channel is as slow as was asked, with the same back-pressure', { ti
 test('dials to a host whose channel is full fail after their time, like those to a silent one', {
   timeout,
 }, async () => {
-  await using rig = await network({ timing: { dialMs: 100 } });
+  await using rig = await network({ timing: { dialMs: 500 } });
   const {
     dialer,
     host,

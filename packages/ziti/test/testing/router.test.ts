@@ -166,7 +166,7 @@ test('routers from 2.0 on say who dials, and number their refusals', { timeout }
 test('an OIDC token that has expired stops new dials, and a new one on the channel lets them through', {
   timeout,
 }, async () => {
-  await using rig = await network({ login: 'oidc', timing: { accessTokenMs: 1_000 } });
+  await using rig = await network({ login: 'oidc', timing: { accessTokenMs: 2_000 } });
   const tokens = await oidcLogin(rig.net, rig.dialer);
   await using dialer = await join(rig.net, rig.dialer, { token: tokens.access_token });
   const session = await dialer.serviceSession(rig.service, 'Dial');
@@ -232,7 +232,7 @@ test('what ends a session ends what lives by it', { timeout }, async () => {
 });
 
 test('bytes that are no frames, and silence, end a channel', { timeout }, async () => {
-  await using rig = await network({ timing: { helloMs: 50, badTokenMs: 50 } });
+  await using rig = await network({ timing: { helloMs: 500 } });
   await using silent = await join(rig.net, rig.host, { silent: true });
   await silent.ended();
   await using wrong = await join(rig.net, rig.host);

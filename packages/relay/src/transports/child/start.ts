@@ -15,7 +15,7 @@ export interface StartOptions {
   readonly cwd?: string | undefined;
 }
 
-/** `failed` resolves when the system could not start it; a started child leaves it pending. */
+/** `spawned` rejects when the system could not start it. */
 export interface Started {
   readonly process: ChildProcessWithoutNullStreams | undefined;
   readonly spawned: Promise<void>;
@@ -43,8 +43,9 @@ export function startProcess(options: StartOptions): Started {
       // After the start, 'error' only tells of signals that could not be sent.
       child.on('error', (error) => failed(startError(options, error)));
     });
-    // Node resumes the streams of a dead child, paused or not (flushStdio), and its last words would find no taker.
-    child.stdio.splice(0);
+    // Node resumes the streams of a dead child, paused or not (flushStdio), and its last words would find no taker. Out of
+    // files (EMFILE) it makes no streams at all, against its types; the 'error' follows.
+    (child.stdio as unknown[] | undefined)?.splice(0);
     return { process: child.pid === undefined ? undefined : child, spawned };
   } catch (error) {
     return { process: undefined, spawned: Promise.reject(startError(options, error)) };

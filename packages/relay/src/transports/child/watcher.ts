@@ -129,6 +129,8 @@ export class Watcher {
       stdio: ['pipe', 'ignore', 'ignore'],
     });
     this.#shell = shell;
+    // Out of files, nothing helps now: the next child tries again.
+    if (shell.pid === undefined) this.#starts -= 1;
     const lost = (reason: string) => {
       if (this.#shell !== shell) return;
       this.#shell = undefined;
@@ -136,14 +138,16 @@ export class Watcher {
         { reason, children: this.#groups.size },
         'the watcher of child processes ended, starting another',
       );
-      if (this.#groups.size > 0) this.#start();
+      if (this.#groups.size > 0 && shell.pid !== undefined) this.#start();
     };
     shell.on('error', (error) => lost(error.message));
     shell.on('exit', (code, signal) => lost(signal ?? `exit code ${code}`));
-    shell.stdin?.on('error', () => {});
+    // Out of files it has none, against its types.
+    const stdin = shell.stdin as (typeof shell.stdin & { unref?(): void }) | undefined;
+    stdin?.on('error', () => {});
     // It never keeps us alive.
     shell.unref();
-    if (shell.stdin !== null && 'unref' in shell.stdin && typeof shell.stdin.unref === 'function') shell.stdin.unref();
+    stdin?.unref?.();
   }
 
   /** A pipe write of this size happens inside the call (libuv tries before it queues): no turn passes before the

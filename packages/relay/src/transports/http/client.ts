@@ -5,7 +5,7 @@
 
 import { setMaxListeners } from 'node:events';
 import type { Duplex } from 'node:stream';
-import { RelayError } from '../../errors.ts';
+import { outcomeUnknown, RelayError } from '../../errors.ts';
 import { errorMessage } from '../../json-rpc.ts';
 import { LIMITS, type Limits } from '../../limits.ts';
 import type { Message } from '../../message.ts';
@@ -31,6 +31,10 @@ const RESERVED = new Set([
 ]);
 
 export interface HttpTransportOptions {
+  /** Who failed, in errors: `backend fs`. Default: the host alone. */
+  readonly name?: string;
+  /** Put into every error of ours. */
+  readonly facts?: Readonly<Record<string, unknown>>;
   readonly url: string;
   /** 'auto': Streamable HTTP, and the older SSE transport where that is refused with 400, 404 or 405. */
   readonly protocol: 'auto' | 'sse' | 'streamable';
@@ -59,6 +63,7 @@ class HttpSession implements Transport, WireHost {
   readonly #abort = new AbortController();
   readonly signal = this.#abort.signal;
   readonly #protocol: HttpTransportOptions['protocol'];
+  readonly #who: Pick<HttpTransportOptions, 'name' | 'facts'>;
   #wire: Wire;
   #queue: Message[] = [];
   #queuedBytes = 0;
@@ -74,6 +79,7 @@ class HttpSession implements Transport, WireHost {
     this.limits = options.limits ?? LIMITS;
     this.log = options.log ?? SILENT;
     this.#protocol = options.protocol;
+    this.#who = options;
     const url = checkedUrl(options);
     this.dialer = new Dialer({
       url,
@@ -126,8 +132,11 @@ class HttpSession implements Transport, WireHost {
       return;
     }
     const unknown = failure.mayHaveRun && !isRepeatable(message.method ?? '');
-    const text = `${failure.text}${unknown ? '; whether the call ran is not known, and it is not run again' : ''}`;
-    const data = { host: this.dialer.url.host, ...(failure.hint === undefined ? {} : { hint: failure.hint }) };
+    const { name, facts } = this.#who;
+    const what = name === undefined ? failure.text : `${name}: ${failure.text}`;
+    const text = unknown ? outcomeUnknown(what) : what;
+    const { host } = this.dialer.url;
+    const data = { ...facts, host, ...(failure.hint === undefined ? {} : { hint: failure.hint }) };
     this.inbox.pushSoon(errorMessage(message.id, unknown ? 'outcome_unknown' : 'backend_unavailable', text, data));
   }
 

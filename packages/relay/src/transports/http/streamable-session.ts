@@ -4,6 +4,7 @@
 
 import { randomBytes } from 'node:crypto';
 import type { ServerResponse } from 'node:http';
+import { outcomeUnknown } from '../../errors.ts';
 import { stringifyExact } from '../../json-exact.ts';
 import { errorMessage, parseMessage } from '../../json-rpc.ts';
 import type { Limits } from '../../limits.ts';
@@ -262,8 +263,12 @@ export class StreamableSession extends HttpSession {
   protected override finish(reason: CloseReason): void {
     this.#options.onClosed(this);
     for (const [id, { stream, method }] of this.#calls) {
-      const name = isRepeatable(method) ? 'backend_unavailable' : 'outcome_unknown';
-      stream.finish(errorMessage(id, name, `the session ended while this request was open: ${reason.reason}`));
+      const what = `the session ended while this request was open: ${reason.reason}`;
+      stream.finish(
+        isRepeatable(method)
+          ? errorMessage(id, 'backend_unavailable', what)
+          : errorMessage(id, 'outcome_unknown', outcomeUnknown(what)),
+      );
     }
     this.#calls.clear();
     for (const stream of this.#streams.values()) stream.end();

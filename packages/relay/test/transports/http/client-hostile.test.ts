@@ -95,7 +95,7 @@ const ACTS: Record<string, { act: Act; call: RegExp; list?: RegExp }> = {
   },
   'a stream that ends without an answer': {
     act: (_q, r) => r.writeHead(200, events).end(': bye\n\n'),
-    call: /-32051.*ended without an answer/,
+    call: /-32051.*outcome unknown: .*ended without an answer; it may or may not have run, and is not run again/,
   },
   'a cut body': {
     act: (_q, r) => {
@@ -136,6 +136,21 @@ for (const [name, { act, call, list = /-3205|-3,/ }] of Object.entries(ACTS)) {
     await client.transport.close();
   });
 }
+
+test('an error names whose server failed, where that has a name', async () => {
+  await using server = await hostile((request) => request.socket.destroy());
+  const facts = { backend: 'fs' };
+  const client = await connect(server.url, { name: 'backend fs', facts });
+  const error = async (id: number) =>
+    ((await client.answer(id)) as unknown as { error: { message: string; data: unknown } }).error;
+  client.send(CALL);
+  const unknown = await error(1);
+  assert.match(unknown.message, /^outcome unknown: backend fs: 127\.0\.0\.1:\d+.* cut; it may or may not have run/);
+  assert.deepEqual(unknown.data, { error: 'outcome_unknown', backend: 'fs', host: server.url.host });
+  client.send(LIST);
+  assert.match((await error(2)).message, /^backend fs: 127\.0\.0\.1:\d+/);
+  await client.transport.close();
+});
 
 const FLOODS: Record<string, Act> = {
   'an endless JSON body': (_q, r) => flood(r.writeHead(200, json)),

@@ -21,6 +21,11 @@ export interface Credentials {
   readonly ca: string;
 }
 
+export interface Waits {
+  readonly silentMs: number;
+  readonly badTokenMs: number;
+}
+
 export interface Stage {
   readonly state: NetworkState;
   readonly router: Router;
@@ -31,13 +36,13 @@ export interface Stage {
   token(recorded: string): string;
 }
 
-/** `shortMs`: how long the router waits where a real one waits for seconds. */
-export async function setStage(recording: Recording, shortMs: number): Promise<Stage> {
+/** `silentMs`: how long the router waits for a host. */
+export async function setStage(recording: Recording, { silentMs, badTokenMs }: Waits): Promise<Stage> {
   const pki = createTestPki();
   const timing = {
     helloMs: 5000,
-    badTokenMs: shortMs,
-    dialMs: shortMs,
+    badTokenMs,
+    dialMs: silentMs,
     apiSessionMs: 1e9,
     accessTokenMs: 1e9,
     refreshTokenMs: 1e9,
