@@ -96,6 +96,42 @@ export async function runSuite(suite: Suite, url: string, revision: string): Pro
   }
 }
 
+export interface ClientVerdict {
+  readonly failures: readonly Failure[];
+  readonly warnings: readonly Failure[];
+  /** Ids of the checks that passed, sorted, each once. */
+  readonly passed: readonly string[];
+  /** What the client said, when it did not come through. */
+  readonly output: string;
+}
+
+/** `command` gets the URL of the suite's server appended. */
+export async function runClientScenario(
+  suite: Suite,
+  command: string,
+  scenario: string,
+  revision: string,
+): Promise<ClientVerdict> {
+  const out = await mkdtemp(join(tmpdir(), 'conformance-'));
+  try {
+    const flags = ['--scenario', scenario, '--spec-version', revision, '--timeout', '60000', '-o', out];
+    const args = [suite.entry, 'client', '--command', command, ...flags];
+    const { code, output } = await runProgram(suite.node, args, 90_000);
+    if (code === null) throw new Error(`the conformance suite did not end in time: ${lastLines(output)}`);
+    const [folder] = await readdir(out);
+    if (folder === undefined) throw new Error(`the conformance suite wrote nothing: ${lastLines(output)}`);
+    const written = JSON.parse(await readFile(join(out, folder, 'checks.json'), 'utf8')) as Check[];
+    const of = (status: string): Failure[] =>
+      written
+        .filter((check) => check.status === status)
+        .map((check) => ({ scenario, check: check.id, message: check.errorMessage ?? check.description }));
+    const passed = [...new Set(of('SUCCESS').map(({ check }) => check))].toSorted();
+    return { failures: of('FAILURE'), warnings: of('WARNING'), passed, output };
+  } finally {
+    await rm(out, { recursive: true, force: true });
+  }
+}
+
 async function judge(out: string, required: readonly string[]): Promise<Verdict> {
   const failures: Failure[] = [];
   const warnings: Failure[] = [];

@@ -121,7 +121,7 @@ describe('bad input', () => {
     const { code, stdout, stderr } = await initializeOnce(house.agentProgram('no-such-share'));
     assert.equal(code, 4);
     const { error } = JSON.parse(stdout) as Reply;
-    assert.equal(error?.code, -32054);
+    assert.equal(error?.code, -31054);
     assert.match(
       error?.message ?? '',
       /^share no-such-share has not been reachable since .*: share no-such-share does not exist$/,

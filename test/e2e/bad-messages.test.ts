@@ -26,12 +26,12 @@ describe('bad messages', () => {
     await using agent = LineClient.spawn(house.agentProgram(token));
     await agent.initialize();
     const up = await agent.call('near__echo', { pad: 'x'.repeat(TOO_LARGE) });
-    assert.equal(up.error?.code, -32053);
+    assert.equal(up.error?.code, -31053);
     assert.match(up.error?.message ?? '', /^the message was not passed on: it is too large \(\d{8} bytes\)$/);
     assert.equal(up.error?.data?.fault, 'message_too_large');
     for (const backend of ['far', 'near']) {
       const down = await agent.call(`${backend}__act`, { acts: [huge(true)] });
-      assert.equal(down.error?.code, -32053, JSON.stringify(down));
+      assert.equal(down.error?.code, -31053, JSON.stringify(down));
       assert.match(down.error?.message ?? '', /^the answer of .* was not passed on: it is too large \(\d{8} bytes\)$/);
       assert.equal((await agent.told(`${backend}__echo`, { nonce: 'after' })).nonce, 'after');
     }
@@ -212,7 +212,7 @@ describe('bad messages', () => {
     }
     assert.equal((await agent.told('pid')).pid, pid, '1,800 lines in two windows are borne');
     const { error } = await flood(0);
-    assert.equal(error?.code, -32051);
+    assert.equal(error?.code, -31051);
     assert.match(
       error?.message ?? '',
       /^outcome unknown: .*near wrote more than 1000 lines or 1048576 bytes to stdout within 10 s that are no MCP messages, and was ended; its logs belong on stderr/,

@@ -141,13 +141,12 @@ describe('programs of other people in front of ours', { skip, concurrency: 2 }, 
     });
   }
 
-  test('inspector that insists on the newest revision is told that it is not offered', async () => {
+  test('inspector that insists on the newest revision gets it, in front of a server that has only older ones', async () => {
     for (const target of [stdioTarget(share), ['--server-url', door]]) {
-      const { code, stderr } = await runToEnd(
-        inspector(['--protocol-era', 'modern', '--method', 'tools/list'], target),
-      );
-      assert.equal(code, 1);
-      assert.match(stderr, /did not offer pinned protocol version/);
+      const ask = (...words: string[]): Promise<Json> =>
+        inspect(['--protocol-era', 'modern', '--method', ...words], target);
+      assert.equal(lengthOf(await ask('tools/list'), 'tools'), TOOLS + 1);
+      assert.equal(textOf(await ask('tools/call', '--tool-name', 'echo', '--tool-arg', 'message=hi')), 'Echo: hi');
     }
   });
 

@@ -1,19 +1,25 @@
-// One stdio server as a dark service: each session that comes in gets a child of its own, and both are joined without a
-// look at what they say. A child that dies is started again inside its session (relay/steady).
+// One stdio server as a dark service: each legacy session that comes in gets a child of its own, modern requests share one,
+// and both ends are joined without a look at what they say. Where client and server speak different eras the session is
+// translated (relay/eras). A child that dies is started again inside its session (relay/steady).
 
 import { quoteWord } from '@mcp-overlay/config';
 import { type Grants, type Listener, type Overlay, openGate, type Principal } from '@mcp-overlay/overlay';
 import {
-  type AcceptedSession,
   Acceptor,
   createBackoff,
   describeFault,
+  type Era,
+  type EraSetting,
+  type EraWay,
   type Fault,
   LIMITS,
   relay,
+  ServerEras,
   SharedServer,
+  type SteadyOptions,
   SteadySession,
   spawnChild,
+  splitEras,
   type Transport,
   within,
 } from '@mcp-overlay/relay';
@@ -36,6 +42,8 @@ export interface BridgeOptions {
   readonly grants: Grants;
   /** One server for all sessions. */
   readonly shared: boolean;
+  /** What the server speaks; `auto`: found out. */
+  readonly era: EraSetting;
   readonly by: string;
   readonly log: BridgeLog;
   onLost(error: Error): void;
@@ -56,6 +64,7 @@ export async function startBridge(options: BridgeOptions): Promise<Bridge> {
   const { overlay, log, by, grants } = options;
   const sessions = new Map<SteadySession, Promise<unknown>>();
   const shared = options.shared ? sharedServer(options) : undefined;
+  const eras = serverEras(options);
   let count = 0;
   let name: (token: string) => void = () => {};
   const gate = openGate({
@@ -75,13 +84,21 @@ export async function startBridge(options: BridgeOptions): Promise<Bridge> {
     onSession: (accepted) => {
       count += 1;
       const number = count;
-      const server = openServer(options, shared);
+      const way = wayOf(options, shared, accepted.principal.id);
       log.info({ session: number, by: accepted.by, principal: accepted.principal.id }, 'session opened');
-      const over = join(accepted, server, log, number).then((reason) => {
-        sessions.delete(server);
-        log.info({ session: number, code: reason.code }, 'session closed');
-      });
-      sessions.set(server, over);
+      const lane = (era: Era, client: Transport): void => {
+        const server = steady(options, (events, signal) => eras.open(era, way, events, signal));
+        const over = join(client, server, log, number).then((reason) => {
+          sessions.delete(server);
+          log.info({ session: number, era, code: reason.code }, 'session closed');
+        });
+        sessions.set(server, over);
+      };
+      splitEras(
+        accepted.transport,
+        { legacy: (client) => lane('legacy', client), modern: (client) => lane('modern', client) },
+        { onClosed: ({ code }) => log.info({ session: number, code }, 'session closed') },
+      );
     },
   });
   const listenOptions = { onConnection: acceptor.accept, onLost: options.onLost, grants: grants.accounts };
@@ -101,21 +118,44 @@ export async function startBridge(options: BridgeOptions): Promise<Bridge> {
       const ended = [...sessions.keys()].map((server) => server.close(reason));
       await acceptor.close(reason);
       await Promise.all([...ended, ...over]);
-      await shared?.close(reason);
+      await Promise.all([shared?.close(reason), eras.close(reason)]);
     },
   };
 }
 
-function openServer(options: BridgeOptions, shared: SharedServer | undefined): SteadySession {
+function steady(options: BridgeOptions, open: SteadyOptions['open']): SteadySession {
   return new SteadySession({
     name: `server ${options.command}`,
-    open: () => shared?.attach() ?? spawnServer(options),
+    open,
     backoff: createBackoff({ clock: () => performance.now(), random: Math.random }),
     waitMs: START_MS,
     startMs: START_MS,
     unavailable: 'backend_unavailable',
     onStray: strayLogger(options.log),
   });
+}
+
+function serverEras({ era, by, log }: BridgeOptions): ServerEras {
+  return new ServerEras({
+    era,
+    by,
+    limits: LIMITS,
+    oneForAll: true,
+    legacyNative: false,
+    timeoutMs: START_MS,
+    onFound: (found) => log.info({ era: found }, 'the server speaks this era'),
+    onStray: strayLogger(log),
+  });
+}
+
+function wayOf(options: BridgeOptions, shared: SharedServer | undefined, principal: string): EraWay {
+  const fresh = (): Promise<Transport> => spawnServer(options);
+  return {
+    open: shared === undefined ? fresh : () => shared.attach(),
+    fresh: shared === undefined ? undefined : fresh,
+    steady: (open) => steady(options, open),
+    principal,
+  };
 }
 
 function sharedServer(options: BridgeOptions): SharedServer {
@@ -146,8 +186,8 @@ function strayLogger(log: BridgeLog): (fault: Fault) => void {
   };
 }
 
-function join(accepted: AcceptedSession, server: SteadySession, log: BridgeLog, session: number) {
-  return relay(accepted.transport, server, {
+function join(client: Transport, server: SteadySession, log: BridgeLog, session: number) {
+  return relay(client, server, {
     onFault: (side, fault) => log.warn({ session, side, fault: describeFault(fault) }, 'message skipped'),
   });
 }

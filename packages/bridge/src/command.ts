@@ -13,7 +13,7 @@ import {
 } from '@mcp-overlay/cli';
 import { parseBridgeEnv } from '@mcp-overlay/config';
 import { type Grants, grantKind, grantsOf, identityNotes, openOverlay } from '@mcp-overlay/overlay';
-import { safeEnvironment } from '@mcp-overlay/relay';
+import { type EraSetting, safeEnvironment } from '@mcp-overlay/relay';
 import { startBridge } from './bridge.ts';
 import { refuseMissing } from './find-command.ts';
 
@@ -37,6 +37,12 @@ export const bridgeCommand: Command = {
     shared: {
       type: 'boolean',
       describe: 'one server for all clients (they get none of its log lines)',
+    },
+    era: {
+      type: 'string',
+      choices: ['auto', 'legacy', 'modern'],
+      default: 'auto',
+      describe: 'protocol era of the server: up to 2025-11-25, or 2026-07-28',
     },
     'working-dir': { type: 'string', describe: 'where the server runs (default: here)' },
   },
@@ -72,6 +78,7 @@ export const bridgeCommand: Command = {
       cwd,
       grants,
       shared: flags.shared === true,
+      era: flags.era as EraSetting,
       by: `mcp-bridge/${toolkitVersion()}`,
       log,
       onLost: (error) => end.lost(error),

@@ -90,6 +90,7 @@ function buildBackend(raw: RawBackend, reading: Reading): BackendConfig {
       connectTimeoutMs: raw.connect_timeout,
       callTimeoutMs: raw.call_timeout,
       shared: raw.shared,
+      era: raw.era,
     }),
   };
 }

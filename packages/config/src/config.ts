@@ -51,6 +51,8 @@ export interface BackendConfig {
   readonly callTimeoutMs?: number;
   /** One process for all clients; of stdio servers only. */
   readonly shared?: boolean;
+  /** What the server speaks; `auto`, or left out: found out. */
+  readonly era?: 'auto' | 'legacy' | 'modern';
   readonly disabled: boolean;
 }
 

@@ -158,7 +158,7 @@ function buildServer(raw: RawServer, id: string, name: string, disabled: boolean
     name,
     transport: transportOf(raw, reading),
     disabled,
-    ...compact({ tools: toolsOf(raw, reading), callTimeoutMs: timeoutMsOf(raw, reading) }),
+    ...compact({ tools: toolsOf(raw, reading), callTimeoutMs: timeoutMsOf(raw, reading), era: raw.protocolEra }),
   };
 }
 

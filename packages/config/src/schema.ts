@@ -183,13 +183,17 @@ const backendFields = {
     'one process for all clients (stdio): log lines, tasks and questions of the server cannot be told apart, so no client gets them',
     { default: 'false: one process a client' },
   ),
+  era: field(
+    choice(['auto', 'legacy', 'modern']),
+    'what the server speaks: legacy (revisions up to 2025-11-25) or modern (2026-07-28); auto finds out. Clients of either are served, translated where it differs',
+    { default: 'auto' },
+  ),
   disabled: field(bool(), 'the backend is left out', { default: 'false' }),
 };
 
 const backendObject = object(backendFields, {
   elsewhere: Object.fromEntries(Object.keys(transportShape.fields ?? {}).map((key) => [key, 'transport'])),
   later: {
-    era: 'protocol eras are found out',
     pins: 'pinned tool definitions',
     scrub: 'masking of secrets in values',
     limits: 'limits per backend',

@@ -8,13 +8,14 @@ import { grantsOf, type Overlay, openOverlay, openPeerBook, ownIdentity } from '
 import { DONE, LIMITS, type Limits } from '@mcp-overlay/relay';
 import { HealthRecord } from './backend/health.ts';
 import { backendOf } from './backend/kinds.ts';
+import { watching } from './backend/watch.ts';
 import type { GatewayLog } from './call/log.ts';
 import { type Peers, peersOf } from './peers.ts';
 import { toolFilter } from './policy/filter.ts';
 import { callGauge } from './policy/limit.ts';
 import { naming } from './routing/names.ts';
 import { openProbes } from './session/probe.ts';
-import type { SessionSettings } from './session/session.ts';
+import type { SessionSettings } from './session/settings.ts';
 import { openShare } from './share.ts';
 import { type GatewayStatus, statusOf } from './status.ts';
 
@@ -60,17 +61,20 @@ export function sessionSettings(options: Omit<GatewayOptions, 'onLost'>): Sessio
       'put some behind another gateway or a bridge, and take them in as shares',
     );
   }
-  const backends = enabled.map((backend) => ({
-    backend: backendOf(backend, {
+  const backends = enabled.map((config) => {
+    const health = new HealthRecord();
+    const backend = backendOf(config, {
       overlayOf: ({ overlay }) => overlayOf(overlay),
       env: options.env,
       by,
       log,
       limits,
       children,
-    }),
-    health: new HealthRecord(),
-  }));
+      connectTimeoutMs: options.config.aggregator.connectTimeoutMs,
+      ...watching(config.id, health, log),
+    });
+    return { backend, health };
+  });
   return {
     instance: randomBytes(8).toString('hex'),
     backends,

@@ -13,18 +13,23 @@ import { deadline } from './call/deadline.ts';
 import type { Next } from './call/stage.ts';
 import { authorize } from './policy/authorize.ts';
 import type { ToolFilter } from './policy/filter.ts';
-import { type CallGauge, limit } from './policy/limit.ts';
+import { type CallGauge, limit, type SessionGauge } from './policy/limit.ts';
 import { type DispatchOptions, dispatch } from './routing/dispatch.ts';
 import { type FanOutOptions, fanOut } from './routing/fan-out.ts';
 import { type RouterOptions, route } from './routing/router.ts';
 
 export interface PipelineOptions extends RouterOptions, FanOutOptions, DispatchOptions {
   readonly gauge: CallGauge;
+  readonly sessionGauge?: SessionGauge;
   readonly limits: Limits;
   readonly callTimeoutMs: number;
   readonly filters: ReadonlyMap<string, ToolFilter>;
 }
 
 export function pipeline(o: PipelineOptions): Next<Call> {
-  return limit(o.gauge, o.limits)(deadline(o.callTimeoutMs)(fanOut(o)(route(o)(authorize(o.filters)(dispatch(o))))));
+  return limit(
+    o.gauge,
+    o.limits,
+    o.sessionGauge,
+  )(deadline(o.callTimeoutMs)(fanOut(o)(route(o)(authorize(o.filters)(dispatch(o))))));
 }

@@ -12,7 +12,8 @@ import {
   UNPROVEN,
 } from '@mcp-overlay/overlay';
 import { type AcceptedSession, Acceptor, within } from '@mcp-overlay/relay';
-import { ClientSession, type SessionSettings } from './session/session.ts';
+import { ClientSession } from './session/session.ts';
+import type { SessionSettings } from './session/settings.ts';
 
 /** How long open calls may still take when the gateway is told to end. */
 const DRAIN_MS = 1500;

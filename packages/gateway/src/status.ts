@@ -3,7 +3,7 @@
 import type { Self } from '@mcp-overlay/overlay';
 import type { LinkStats } from '@mcp-overlay/relay';
 import type { BackendHealth } from './backend/health.ts';
-import type { SessionSettings } from './session/session.ts';
+import type { SessionSettings } from './session/settings.ts';
 import type { Share } from './share.ts';
 
 export interface GatewayStatus {

@@ -9,7 +9,7 @@ import { LIMITS, type Limits } from './limits.ts';
 import { SYSTEM_CLOCK } from './link/clock.ts';
 import { farewell, recognise } from './link/first-bytes.ts';
 import { LinkHost } from './link/host.ts';
-import type { Judgement, Peer } from './link/judgement.ts';
+import { type Judgement, NOBODY_IN_PARTICULAR, type Peer } from './link/judgement.ts';
 import type { Link } from './link/link.ts';
 import type { PeerProof, Refusal } from './link/preamble.ts';
 import type { Message } from './message.ts';
@@ -164,6 +164,7 @@ export class Acceptor<P extends Peer = Peer> {
       log,
       limits: this.limits,
       maxSessions: this.limits.sessions,
+      sharedBy: (connection) => this.sharedBy(connection),
       onSession: (transport, { connection, by: claimed }) => {
         const judged = this.overHttp.get(connection);
         // Requests of who was refused never get this far.
@@ -189,6 +190,14 @@ export class Acceptor<P extends Peer = Peer> {
         connections.close();
       },
     };
+  }
+
+  /** Modern requests have no session: those of one principal share one. Of somebody unproven it is only known that one
+   *  connection is one caller. */
+  private sharedBy(connection: Duplex): string | undefined {
+    const judged = this.overHttp.get(connection);
+    const id = judged && 'principal' in judged ? judged.principal.id : NOBODY_IN_PARTICULAR;
+    return id === NOBODY_IN_PARTICULAR ? undefined : id;
   }
 
   private unlinked(transport: Transport, protocol: 'ndjson' | 'http', principal: P): AcceptedSession<P> {

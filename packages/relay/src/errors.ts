@@ -9,21 +9,26 @@ export const RPC_ERRORS = {
   method_not_found: -32601,
   invalid_params: -32602,
   internal_error: -32603,
+  /** The headers of a modern HTTP request are not those of its body (2026-07-28). */
+  header_mismatch: -32020,
+  /** A revision that is not spoken here; `data.supported`, `data.requested` (2026-07-28). */
+  unsupported_version: -32022,
+  // Ours: outside of what JSON-RPC and MCP keep for themselves (-32768 to -32000; 2026-07-28, basic "Error Codes").
   /** Too many calls in flight or sessions open; `data.retryAfterMs`. */
-  busy: -32000,
+  busy: -31000,
   /** The owner of this name is not running; `data.backend`, `data.since`. */
-  backend_unavailable: -32050,
+  backend_unavailable: -31050,
   /** The call began and its end will never be known; `data.backend`. It is not run again. */
-  outcome_unknown: -32051,
+  outcome_unknown: -31051,
   /** No answer and no progress in time; the backend was told to cancel. */
-  call_timeout: -32052,
-  message_too_large: -32053,
+  call_timeout: -31052,
+  message_too_large: -31053,
   /** No way to the share; `data.since`, `data.share`. */
-  share_unreachable: -32054,
+  share_unreachable: -31054,
   /** The host does not let this caller in; `data.code` says why. */
-  refused: -32055,
+  refused: -31055,
   /** The host is leaving and did not run this request; its successor will. Between our programs: agents do not see it. */
-  ending: -32056,
+  ending: -31056,
 } as const;
 
 /** The text of `outcome_unknown`: always the same words around what happened, so that a person and a model know them. */

@@ -3,6 +3,23 @@
 export { type AcceptedSession, Acceptor, type AcceptorOptions } from './acceptor.ts';
 export { type DialShareOptions, dialShare } from './dial-share.ts';
 export {
+  asObject,
+  CODES,
+  canonical,
+  claimsModern,
+  type Era,
+  endOfListen,
+  envelopeOf,
+  LATEST_MODERN_VERSION,
+  META,
+  MODERN_VERSIONS,
+  metaOf,
+  refuseEnvelope,
+} from './eras/envelope.ts';
+export { ACKNOWLEDGED, CACHEABLE, FILTERS, LEGACY_ONLY, LISTEN, UNCACHED } from './eras/methods.ts';
+export { type EraSetting, type EraWay, ServerEras, type ServerErasOptions } from './eras/server-eras.ts';
+export { splitEras } from './eras/split.ts';
+export {
   outcomeUnknown,
   RELAY_ERROR_CODES,
   RelayError,

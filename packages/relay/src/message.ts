@@ -14,6 +14,8 @@ export interface Message {
   readonly call?: number;
   /** A double cannot carry one of its numbers: read it with `parseMessage`, never with JSON.parse. */
   readonly inexact?: boolean;
+  /** On a transport where each request has a stream of its own: id of the request on whose stream it came. */
+  readonly relatedTo?: string;
   /** Where the id's text begins in `bytes`, -1: there is none. Lets `withId` change it without looking for it. */
   readonly idAt?: number;
 }

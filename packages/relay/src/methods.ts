@@ -11,6 +11,7 @@ export const LATEST_LEGACY_VERSION = LEGACY_VERSIONS[0];
 const REPEATABLE: ReadonlySet<string> = new Set([
   'initialize',
   'server/discover',
+  'subscriptions/listen',
   'ping',
   'tools/list',
   'resources/list',

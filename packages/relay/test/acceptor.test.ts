@@ -101,7 +101,7 @@ test('over HTTP: 403 to each request, with the reason and its code; no session i
   assert.deepEqual(JSON.parse(body), {
     jsonrpc: '2.0',
     id: null,
-    error: { code: -32055, message: 'come with an identity', data: { error: 'refused', code: 'peer_unproven' } },
+    error: { code: -31055, message: 'come with an identity', data: { error: 'refused', code: 'peer_unproven' } },
   });
   assert.equal(answer.headers.connection, 'close');
   assert.deepEqual(asked, ['function', null]);
@@ -137,7 +137,7 @@ test('bare NDJSON: one line that says why, then the end', async () => {
     jsonrpc: '2.0',
     id: null,
     error: {
-      code: -32055,
+      code: -31055,
       message: 'come with an identity',
       data: { error: 'refused', code: 'peer_unproven', retryAfterMs: 5000 },
     },

@@ -328,7 +328,7 @@ test('our own errors have the form that docs/ERRORS.md promises', () => {
     jsonrpc: '2.0',
     id: 'a',
     error: {
-      code: -32050,
+      code: -31050,
       message: 'fs is not running; see mcp-gateway status',
       data: { error: 'backend_unavailable', backend: 'fs' },
     },

@@ -9,6 +9,9 @@ const EXPOSED = 'mcp-session-id, mcp-protocol-version';
 const ALLOWED =
   'accept, authorization, content-type, last-event-id, mcp-session-id, mcp-protocol-version, mcp-method, mcp-name';
 const MAX_AGE_S = '600';
+/** Headers that mirror parameters of tools (specification 2026-07-28): their names are the servers'. */
+const PARAM = /^mcp-param-[!#$%&'*+.^_`|~0-9a-z-]{1,128}$/;
+const MAX_PARAMS = 64;
 
 /** true: it was a preflight, and is answered. */
 export function answerCors(request: IncomingMessage, response: ServerResponse): boolean {
@@ -21,10 +24,16 @@ export function answerCors(request: IncomingMessage, response: ServerResponse): 
   response
     .writeHead(204, {
       'access-control-allow-methods': 'GET, POST, DELETE',
-      'access-control-allow-headers': ALLOWED,
+      'access-control-allow-headers': [ALLOWED, ...paramsIn(request)].join(', '),
       'access-control-allow-private-network': 'true',
       'access-control-max-age': MAX_AGE_S,
     })
     .end();
   return true;
+}
+
+function paramsIn(request: IncomingMessage): string[] {
+  const asked = request.headers['access-control-request-headers'] ?? '';
+  const names = asked.split(',').map((name) => name.trim().toLowerCase());
+  return names.filter((name) => PARAM.test(name)).slice(0, MAX_PARAMS);
 }

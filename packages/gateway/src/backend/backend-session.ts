@@ -3,7 +3,6 @@
 
 import {
   createBackoff,
-  describeFault,
   errorMessage,
   type Message,
   notificationMessage,
@@ -13,15 +12,17 @@ import {
   type SteadyState,
 } from '@mcp-overlay/relay';
 import { asObject, asString, type JsonObject } from '../call/json.ts';
+import type { GatewayLog } from '../call/log.ts';
 import type { Permit } from '../call/permit.ts';
 import type { Backend, SessionOrigin } from './backend.ts';
 import type { HealthRecord } from './health.ts';
+import { watching } from './watch.ts';
 
 export interface BackendEvents {
   /** The server asks the client. */
   request(backend: BackendSession, message: Message): void;
   notification(backend: BackendSession, message: Message): void;
-  /** Its initialize was answered, for the first time in this session. */
+  /** It was greeted, for the first time in this session. */
   joined(backend: BackendSession): void;
   /** It takes less than is sent to it: whoever sends should wait for `drained`. */
   full(backend: BackendSession): void;
@@ -40,7 +41,7 @@ export interface BackendSessionOptions {
   readonly health: HealthRecord;
   readonly connectTimeoutMs: number;
   readonly events: BackendEvents;
-  readonly log: { warn(fields: object, event: string): void; info(fields: object, event: string): void };
+  readonly log: GatewayLog;
 }
 
 /** A server that refused initialize is asked again: it may wait for something itself, as a bridge for its server. */
@@ -54,7 +55,7 @@ const ASK_AGAIN = {
 export class BackendSession {
   readonly id: string;
   readonly backend: Backend;
-  /** The server's answer to initialize, once there is one. */
+  /** The server's answer to initialize, or server/discover in the modern era, once there is one. */
   welcome: JsonObject | undefined;
   /** It has not read for so long that nobody waits for it any more: calls are refused. */
   stuck = false;
@@ -66,7 +67,7 @@ export class BackendSession {
   private askAgain: NodeJS.Timeout | undefined;
   private closed = false;
   private settle: () => void = () => {};
-  /** Resolves when initialize was answered, or the first attempt failed: nothing more to wait for. */
+  /** Resolves when it was greeted, or the first attempt failed: nothing more to wait for. */
   readonly settled: Promise<void>;
 
   constructor(options: BackendSessionOptions) {
@@ -86,12 +87,7 @@ export class BackendSession {
       facts: { backend: this.id },
       outlivesHosts: options.backend.config.transport.type === 'share',
       onState: (state) => this.onState(state),
-      onStray: (fault) => {
-        options.health.count('strayLines');
-        // Lines that nobody can tell the kind of are shown by the child itself, at a bounded rate.
-        if (fault.kind === 'unknown' && fault.code !== 'message_too_large') return;
-        options.log.warn({ backend: this.id, fault: describeFault(fault) }, 'message skipped');
-      },
+      onStray: watching(this.id, options.health, options.log).onStray,
     });
     this.steady.start({
       message: (message) => this.onMessage(message),
@@ -117,9 +113,9 @@ export class BackendSession {
     return this.welcome !== undefined && asObject(this.welcome.capabilities)?.[capability] !== undefined;
   }
 
-  /** Sends initialize as the client worded it, until it is answered: whenever the server is ready. */
-  async initialize(params: JsonObject, again = createBackoff(ASK_AGAIN)): Promise<void> {
-    const { result, error } = parseMessage(await this.ask('initialize', params).answer) as {
+  /** Greets it in the client's words, `initialize` or `server/discover`, until it answers: whenever it is ready. */
+  async greet(method: string, params: JsonObject, again = createBackoff(ASK_AGAIN)): Promise<void> {
+    const { result, error } = parseMessage(await this.ask(method, params).answer) as {
       result?: unknown;
       error?: unknown;
     };
@@ -133,10 +129,10 @@ export class BackendSession {
       this.options.events.joined(this);
       return;
     }
-    this.refusal = asString(asObject(error)?.message) ?? 'it refused initialize';
+    this.refusal = asString(asObject(error)?.message) ?? `it refused ${method}`;
     this.failed(this.trouble);
     again.note('crash');
-    this.askAgain = setTimeout(() => void this.initialize(params, again), again.next());
+    this.askAgain = setTimeout(() => void this.greet(method, params, again), again.next());
   }
 
   /** A request of the gateway itself: initialize, lists, log level. */

@@ -2,13 +2,16 @@
 // http) differ only in how a transport for one client session is opened.
 
 import type { BackendConfig } from '@mcp-overlay/config';
-import type { Backoff, CloseReason, SourceEvents, Transport } from '@mcp-overlay/relay';
+import type { Backoff, CloseReason, Era, SourceEvents, Transport } from '@mcp-overlay/relay';
 
 export interface SessionOrigin {
   /** Handed on hop by hop: a hash of who the client is and its session, so that nobody takes another's. */
   readonly session: string;
   /** Gateways this session came through, nearest last: a cycle is refused. */
   readonly via: readonly string[];
+  /** What the client speaks; the server is made to speak it too. */
+  readonly era: Era;
+  readonly principal: string;
 }
 
 export interface Backend {

@@ -6,17 +6,24 @@ import type { BackendConfig } from '@mcp-overlay/config';
 import { type Overlay, shareGuard } from '@mcp-overlay/overlay';
 import {
   type Backoff,
+  type CloseReason,
   createBackoff,
   dialShare,
+  type EraWay,
+  type Fault,
   type Limits,
   RelayError,
+  ServerEras,
   SharedServer,
+  type SteadyOptions,
+  SteadySession,
+  type SteadyState,
   safeEnvironment,
   spawnChild,
   type Transport,
 } from '@mcp-overlay/relay';
 import type { GatewayLog } from '../call/log.ts';
-import type { Backend } from './backend.ts';
+import type { Backend, SessionOrigin } from './backend.ts';
 
 export interface BackendSurroundings {
   /** Opens the overlay a backend names, or the gateway's own. */
@@ -26,6 +33,12 @@ export interface BackendSurroundings {
   readonly by: string;
   readonly log: GatewayLog;
   readonly limits: Limits;
+  /** Of sessions with the server that no client sees: those that serve modern requests at a legacy one. */
+  onState(state: SteadyState): void;
+  /** A line of such a server that was no message. */
+  onStray(fault: Fault): void;
+  /** Of a backend that has none of its own. */
+  readonly connectTimeoutMs: number;
   /** Servers that run now, of all sessions. */
   readonly children: { count: number };
 }
@@ -37,27 +50,69 @@ const NETWORK_BACKOFF = { ...CHILD_BACKOFF, minMs: 250, maxMs: 10_000, crashes: 
 export function backendOf(config: BackendConfig, around: BackendSurroundings): Backend {
   const { id, transport } = config;
   const backoff = (): Backoff => createBackoff(transport.type === 'stdio' ? CHILD_BACKOFF : NETWORK_BACKOFF);
+  const connectMs = config.connectTimeoutMs ?? around.connectTimeoutMs;
+  const steady = (open: SteadyOptions['open']): SteadySession =>
+    new SteadySession({
+      name: `backend ${id}`,
+      open,
+      backoff: backoff(),
+      waitMs: connectMs,
+      startMs: connectMs,
+      unavailable: 'backend_unavailable',
+      facts: { backend: id },
+      onState: (state) => around.onState(state),
+      onStray: (fault) => around.onStray(fault),
+    });
+  const eras = new ServerEras({
+    // The older HTTP transport has only the older revisions.
+    era: transport.type === 'http' && transport.protocol === 'sse' ? 'legacy' : (config.era ?? 'auto'),
+    by: around.by,
+    limits: around.limits,
+    oneForAll: transport.type === 'stdio',
+    legacyNative: transport.type === 'share',
+    timeoutMs: connectMs,
+    onFound: (era) => around.log.info({ backend: id, era }, 'the backend speaks this era'),
+    onStray: (fault) => around.onStray(fault),
+  });
+  const open: Backend['open'] = ({ era, principal, session, via }, events, signal) => {
+    const way = wayTo(config, { session, via }, around, shared);
+    return eras.open(era, { ...way, steady, principal }, events, signal);
+  };
+  const shared = sharedServer(config, around);
+  const close = async (reason: CloseReason): Promise<void> => {
+    await Promise.all([eras.close(reason), shared?.close(reason)]);
+  };
+  return { id, config, backoff, open, close };
+}
+
+function sharedServer(config: BackendConfig, around: BackendSurroundings): SharedServer | undefined {
+  const { id, transport } = config;
+  if (transport.type !== 'stdio' || config.shared !== true) return undefined;
+  return new SharedServer({ by: around.by, limits: around.limits, open: () => openChild(id, transport, around) });
+}
+
+/** How a transport to the server is opened that has not been spoken to. */
+function wayTo(
+  { id, transport }: BackendConfig,
+  { session, via }: Pick<SessionOrigin, 'session' | 'via'>,
+  around: BackendSurroundings,
+  shared: SharedServer | undefined,
+): Pick<EraWay, 'open' | 'fresh'> {
   switch (transport.type) {
     case 'stdio': {
-      const open = (): Promise<Transport> => openChild(id, transport, around);
-      if (config.shared !== true) return { id, config, backoff, open };
-      const { by, limits } = around;
-      const shared = new SharedServer({ by, limits, open });
-      return { id, config, backoff, open: () => shared.attach(), close: (reason) => shared.close(reason) };
+      const fresh = (): Promise<Transport> => openChild(id, transport, around);
+      return shared === undefined ? { open: fresh } : { open: () => shared.attach(), fresh };
     }
     case 'share':
       return {
-        id,
-        config,
-        backoff,
-        open: async (origin, events, signal) => {
+        open: async (events, signal) => {
           const overlay = await around.overlayOf(transport);
           const { env, log } = around;
           return dialShare({
             name: `share ${transport.token}`,
             connect: (dialSignal) => overlay.dial(transport.token, { signal: dialSignal }),
-            session: origin.session,
-            via: origin.via,
+            session,
+            via,
             by: around.by,
             events,
             signal,
@@ -68,7 +123,7 @@ export function backendOf(config: BackendConfig, around: BackendSurroundings): B
         },
       };
     case 'http':
-      return { id, config, backoff, open: async () => openHttp(id, transport, around) };
+      return { open: async () => openHttp(id, transport, around) };
   }
 }
 

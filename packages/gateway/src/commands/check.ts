@@ -22,7 +22,7 @@ import { nameAll } from '../routing/names.ts';
 import { rewriterFor } from '../routing/rewrite.ts';
 import { prefixedUris, UNCHANGED } from '../routing/uris.ts';
 import { openAlone } from '../session/alone.ts';
-import type { SessionSettings } from '../session/session.ts';
+import type { SessionSettings } from '../session/settings.ts';
 import { loadConfig } from './load-config.ts';
 
 interface Row {

@@ -17,21 +17,25 @@ export interface CallGauge {
   readonly waiting: Set<() => boolean>;
 }
 
+export interface SessionGauge {
+  open: number;
+}
+
 export function callGauge(): CallGauge {
   return { open: 0, waiting: new Set() };
 }
 
-export function limit(gauge: CallGauge, limits: CallLimits): Stage<Call> {
+/** `session`: what counts as one, where several pipelines serve it. */
+export function limit(gauge: CallGauge, limits: CallLimits, session: SessionGauge = { open: 0 }): Stage<Call> {
   const { callsPerSession, callsInAll, callsQueued } = limits;
-  let openHere = 0;
   const admit = (): boolean => {
-    if (openHere >= callsPerSession || gauge.open >= callsInAll) return false;
-    openHere += 1;
+    if (session.open >= callsPerSession || gauge.open >= callsInAll) return false;
+    session.open += 1;
     gauge.open += 1;
     return true;
   };
   const release = (): void => {
-    openHere -= 1;
+    session.open -= 1;
     gauge.open -= 1;
     for (const wake of gauge.waiting) {
       if (wake()) break;

@@ -2,7 +2,7 @@
 // names. The last walk answers where a public name leads; lists themselves are walked anew each time a client asks.
 // A backend that is slow with a list holds up nobody: what is known of it is shown, and what comes later is announced.
 
-import { LISTS, type Limits, type ListKind, type Message, parseMessage, within } from '@mcp-overlay/relay';
+import { LISTS, type Limits, type ListKind, type Message, parseMessage, UNCACHED, within } from '@mcp-overlay/relay';
 import type { BackendSession } from '../backend/backend-session.ts';
 import { asArray, asObject, asString, type JsonObject } from '../call/json.ts';
 
@@ -30,6 +30,8 @@ export interface CatalogOptions {
   readonly listed: CatalogNote;
   readonly hid: CatalogNote;
   readonly limits: ListLimits;
+  /** `_meta` of our requests to modern backends: on whose behalf. */
+  readonly envelope?: JsonObject;
   /** How long one list waits for slow backends. */
   readonly patienceMs: number;
   /** How long one page may take. */
@@ -45,6 +47,8 @@ export class Catalog {
   /** By list kind and backend: what the last walk found. */
   private readonly seen = new Map<string, readonly Entry[]>();
   private readonly besides = new Map<string, JsonObject>();
+  /** By the same key: how long the last walk's pages may be kept, and by whom. */
+  private readonly kept = new Map<string, CacheHints>();
   private readonly tables = new Map<ListKind, NameTable<Entry>>();
   /** By the same key: walks under way. */
   private readonly walks = new Map<string, Promise<void>>();
@@ -69,15 +73,28 @@ export class Catalog {
     const known = this.tables.get(kind)?.shown.get(name);
     if (known) return known;
     const missing = this.options.backends.filter((backend) => backend.up && !this.seen.has(keyOf(kind, backend.id)));
-    if (missing.length === 0) return this.table(kind).shown.get(name);
-    await this.walkAll(missing, [kind]);
-    return this.table(kind).shown.get(name);
+    if (missing.length > 0) await this.walkAll(missing, [kind]);
+    return this.table(kind).shown.get(name) ?? this.bare(kind, name);
+  }
+
+  /** The pages of MCP Apps call tools by their server's own names: accepted where exactly one backend has it, never listed. */
+  private bare(kind: ListKind, name: string): Entry | undefined {
+    if (kind !== LISTS.tools) return undefined;
+    const [entry, other] = this.entries(kind).filter(({ native }) => native === name);
+    return other ? undefined : entry;
   }
 
   /** What a single backend says beside the items of its list (`_meta`); several could not be told apart. */
   beside(kind: ListKind): JsonObject {
     const [only, other] = this.options.backends;
     return only && !other ? (this.besides.get(keyOf(kind, only.id)) ?? {}) : {};
+  }
+
+  /** How long the whole list may be kept: as long as every part of it. */
+  hints(kind: ListKind): CacheHints {
+    const { backends } = this.options;
+    const declared = backends.filter((backend) => !backend.welcome || backend.has(kind.capability));
+    return mergeHints(declared.map(({ id }) => this.kept.get(keyOf(kind, id)) ?? UNCACHED));
   }
 
   hidden(kind: ListKind): NameTable<Entry>['hidden'] {
@@ -135,9 +152,13 @@ export class Catalog {
     if (known) return known;
     if (!backend.up) this.miss(backend, kind);
     if (!backend.up || !backend.has(kind.capability)) return Promise.resolve();
-    const { limits, pageMs, listed } = this.options;
-    const keepBeside = (beside: JsonObject): void => void this.besides.set(key, beside);
-    const walk: Promise<void> = walkPages(backend, kind, limits, pageMs, keepBeside).then((found) => {
+    const { limits, pageMs, listed, envelope } = this.options;
+    const walking = walkPages(backend, kind, limits, pageMs, {
+      envelope,
+      beside: (beside) => void this.besides.set(key, beside),
+      hints: (hints) => void this.kept.set(key, hints),
+    });
+    const walk: Promise<void> = walking.then((found) => {
       // Forgotten meanwhile, and begun anew: what the newer one finds counts.
       const newest = this.walks.get(key);
       if (newest && newest !== walk) return newest;
@@ -181,20 +202,45 @@ export class Catalog {
   }
 }
 
+export interface CacheHints {
+  readonly ttlMs: number;
+  readonly cacheScope: 'public' | 'private';
+}
+
+function hintsOf({ ttlMs, cacheScope }: JsonObject): CacheHints {
+  const ms = typeof ttlMs === 'number' && Number.isSafeInteger(ttlMs) && ttlMs > 0 ? ttlMs : 0;
+  return { ttlMs: ms, cacheScope: cacheScope === 'public' ? 'public' : 'private' };
+}
+
+function mergeHints(hints: readonly CacheHints[]): CacheHints {
+  if (hints.length === 0) return UNCACHED;
+  return {
+    ttlMs: Math.min(...hints.map(({ ttlMs }) => ttlMs)),
+    cacheScope: hints.every(({ cacheScope }) => cacheScope === 'public') ? 'public' : 'private',
+  };
+}
+
+export interface WalkHooks {
+  readonly envelope?: JsonObject | undefined;
+  readonly beside?: (beside: JsonObject) => void;
+  readonly hints?: (hints: CacheHints) => void;
+}
+
 /** Every page of one list, or why it cannot be had. Caps are never met by cutting silently. */
 export async function walkPages(
   backend: BackendSession,
   kind: ListKind,
   limits: ListLimits,
   pageMs: number,
-  onBeside: (beside: JsonObject) => void = () => {},
+  hooks: WalkHooks = {},
 ): Promise<readonly Entry[] | string> {
   const entries: Entry[] = [];
   const cursors = new Set<string>();
   let cursor: string | undefined;
+  const hints: CacheHints[] = [];
   let bytes = 0;
   for (let page = 0; page < MAX_PAGES; page += 1) {
-    const answer = await askPage(backend, kind, cursor, pageMs);
+    const answer = await askPage(backend, kind, cursor, pageMs, hooks.envelope);
     if (!answer) return `${kind.method}: no answer within ${pageMs / 1000} s`;
     const { result: raw, error } = parseMessage(answer) as { result?: unknown; error?: unknown };
     const result = asObject(raw);
@@ -202,8 +248,9 @@ export async function walkPages(
     bytes += answer.bytes.length;
     if (page === 0) {
       const { [kind.member]: _items, nextCursor: _next, ...beside } = result;
-      onBeside(beside);
+      hooks.beside?.(beside);
     }
+    hints.push(hintsOf(result));
     for (const raw of asArray(result[kind.member]) ?? []) {
       const item = asObject(raw);
       if (item) entries.push({ backend: backend.id, native: nativeName(item), item });
@@ -212,7 +259,10 @@ export async function walkPages(
     if (bytes > limits.definitionBytes) return `${kind.method}: more than ${limits.definitionBytes} bytes`;
     // An empty string is a cursor like any other; a missing one is the end.
     cursor = asString(result.nextCursor);
-    if (cursor === undefined) return entries;
+    if (cursor === undefined) {
+      hooks.hints?.(mergeHints(hints));
+      return entries;
+    }
     if (cursors.has(cursor)) return `${kind.method}: the backend's pages go round in a circle`;
     cursors.add(cursor);
   }
@@ -224,8 +274,10 @@ async function askPage(
   kind: ListKind,
   cursor: string | undefined,
   pageMs: number,
+  envelope: JsonObject | undefined,
 ): Promise<Message | undefined> {
-  const { id, answer } = backend.ask(kind.method, cursor === undefined ? {} : { cursor });
+  const params = { ...(cursor === undefined ? {} : { cursor }), ...(envelope ? { _meta: envelope } : {}) };
+  const { id, answer } = backend.ask(kind.method, params);
   if (await within(pageMs, answer)) return answer;
   backend.cancel(id, 'the list took too long');
   return undefined;

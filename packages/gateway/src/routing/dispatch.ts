@@ -7,6 +7,7 @@ import type { Cancel } from '../call/cancel.ts';
 import { deny } from '../call/denial.ts';
 import { asObject } from '../call/json.ts';
 import type { Next } from '../call/stage.ts';
+import { tagQuestions } from './questions.ts';
 import { rewriterFor } from './rewrite.ts';
 import type { TaskIds } from './task-ids.ts';
 import type { UriNaming } from './uris.ts';
@@ -37,7 +38,8 @@ export function dispatch({ uris, tasks, unchanged }: DispatchOptions): Next<Perm
     const result = asObject(raw);
     if (!result)
       return error === undefined ? deny('internal_error', `backend ${backend.id} sent no result`) : { error };
-    return { result: tasks.publish(backend.id, rewriterFor(uris, backend.id).result(result)) };
+    const shown = tagQuestions(backend.id, rewriterFor(uris, backend.id).result(result));
+    return { result: tasks.publish(backend.id, shown) };
   };
 }
 

@@ -1,7 +1,7 @@
 // Requests that concern every backend: lists are merged and paged anew, the log level goes to all who log, ping is ours.
 
 import { createHash } from 'node:crypto';
-import { LISTS, type ListKind, listKindOf, parseMessage, within } from '@mcp-overlay/relay';
+import { type Era, LISTS, type ListKind, listKindOf, parseMessage, within } from '@mcp-overlay/relay';
 import type { BackendSession } from '../backend/backend-session.ts';
 import type { Call, Reply } from '../call/call.ts';
 import { deny } from '../call/denial.ts';
@@ -19,6 +19,8 @@ const DIGEST_LENGTH = 16;
 const MAX_TASKS = 10_000;
 
 export interface FanOutOptions {
+  /** What the client speaks; the modern era says with each page how long it may be kept. Left out: legacy. */
+  readonly era?: Era;
   readonly backends: readonly BackendSession[];
   readonly catalog: Catalog;
   readonly tasks: TaskIds;
@@ -33,6 +35,7 @@ export function fanOut(options: FanOutOptions): Stage<Call> {
   return (next: Next<Call>) => async (call) => {
     const kind = listKindOf(call.method);
     if (kind) return list(call, kind, options, lists);
+    if (options.era === 'modern') return next(call);
     if (call.method === 'ping') return { result: {} };
     if (call.method === 'logging/setLevel') return setLevel(call, options);
     if (call.method === 'tasks/list' && options.backends.length > 1) return listTasks(options);
@@ -50,13 +53,17 @@ async function list(
   if (cursor !== undefined) {
     const known = lists.get(kind) ?? [];
     const from = placeOf(cursor, known);
-    if (from !== undefined) return page(kind, known, from);
+    if (from !== undefined) return page(kind, known, from, hintsOf(kind, options));
     return deny('invalid_params', 'this cursor is not one of ours, or its list has changed: list anew');
   }
   await options.waitForBackends();
   const items = await options.catalog.list(kind);
   lists.set(kind, items);
-  return page(kind, items, 0, options.catalog.beside(kind));
+  return page(kind, items, 0, { ...options.catalog.beside(kind), ...hintsOf(kind, options) });
+}
+
+function hintsOf(kind: ListKind, { era, catalog }: FanOutOptions): JsonObject {
+  return era === 'modern' ? { resultType: 'complete', ...catalog.hints(kind) } : {};
 }
 
 /** At least one item, then as many as fit. */

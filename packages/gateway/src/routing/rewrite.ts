@@ -26,6 +26,9 @@ export function rewriterFor(uris: UriNaming, backend: string): Rewriter {
       let changed = withMetaUris(result, uri);
       changed = list(changed, 'content', (block) => contentBlock(block, uri));
       changed = list(changed, 'contents', (content) => member(content, 'uri', uri));
+      // A task that has ended brings the result of its call.
+      const inner = asObject(changed.result);
+      if (inner) changed = replace(changed, 'result', rewriterFor(uris, backend).result(inner));
       return list(changed, 'messages', (message) => {
         const content = asObject(message.content);
         return content ? replace(message, 'content', contentBlock(content, uri)) : message;

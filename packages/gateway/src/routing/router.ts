@@ -54,6 +54,7 @@ async function locate(call: Call, options: RouterOptions): Promise<Found> {
       return byReference(call, options);
     case 'tasks/get':
     case 'tasks/result':
+    case 'tasks/update':
     case 'tasks/cancel':
       return byTask(call, options);
     default:

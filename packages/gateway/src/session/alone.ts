@@ -3,7 +3,7 @@
 
 import { LATEST_LEGACY_VERSION } from '@mcp-overlay/relay';
 import { BackendSession, refusal } from '../backend/backend-session.ts';
-import type { SessionSettings } from './session.ts';
+import type { SessionSettings } from './settings.ts';
 
 const NO_SESSION = '0'.repeat(32);
 
@@ -16,7 +16,7 @@ export function openAlone(
   const session = new BackendSession({
     backend,
     health,
-    origin: { session: NO_SESSION, via: [settings.instance] },
+    origin: { session: NO_SESSION, via: [settings.instance], era: 'legacy', principal: 'owner' },
     connectTimeoutMs: backend.config.connectTimeoutMs ?? settings.connectTimeoutMs,
     log: settings.log,
     events: {
@@ -30,7 +30,7 @@ export function openAlone(
       },
     },
   });
-  void session.initialize({
+  void session.greet('initialize', {
     protocolVersion: LATEST_LEGACY_VERSION,
     capabilities: {},
     clientInfo: { name: 'mcp-gateway', version: settings.own.version },

@@ -16,6 +16,7 @@ import {
 } from '@mcp-overlay/relay';
 import type { BackendSession } from '../backend/backend-session.ts';
 import { asObject, asString, type JsonObject } from '../call/json.ts';
+import { BACKEND_META } from '../routing/questions.ts';
 import { RELATED, type TaskIds } from '../routing/task-ids.ts';
 import type { UriNaming } from '../routing/uris.ts';
 
@@ -24,8 +25,6 @@ const LIST_CHANGED_DEBOUNCE_MS = 20;
 
 /** Tasks that servers had the client run in one session; of later ones the status is not told. */
 const MAX_CLIENT_TASKS = 10_000;
-
-export const BACKEND_META = 'mcp-overlay/backend';
 
 export interface FromBackendOptions {
   readonly single: boolean;

@@ -36,7 +36,7 @@ export function welcome(params: JsonObject, backends: readonly BackendSession[],
   };
 }
 
-function serverInfo(own: OwnIdentity): JsonObject {
+export function serverInfo(own: OwnIdentity): JsonObject {
   return { name: own.name ?? OWN_NAME, version: own.version };
 }
 
@@ -44,7 +44,7 @@ function agreeVersion(wanted: string | undefined): string {
   return LEGACY_VERSIONS.find((version) => version === wanted) ?? LATEST_LEGACY_VERSION;
 }
 
-function mergeCapabilities(backends: readonly BackendSession[]): JsonObject {
+export function mergeCapabilities(backends: readonly BackendSession[]): JsonObject {
   let merged: JsonObject = {};
   for (const backend of backends) {
     merged = union(merged, backend.welcome ? (asObject(backend.welcome.capabilities) ?? {}) : ANYTHING);
@@ -69,7 +69,7 @@ function union(a: JsonObject, b: JsonObject): JsonObject {
 }
 
 /** Each server's instructions under its id, so that an agent knows of whose tools they speak. */
-function mergeInstructions(backends: readonly BackendSession[]): string | undefined {
+export function mergeInstructions(backends: readonly BackendSession[]): string | undefined {
   const parts = backends.flatMap((backend) => {
     const text = asString(backend.welcome?.instructions);
     return text === undefined || text === '' ? [] : [`# ${backend.id}\n\n${text}`];

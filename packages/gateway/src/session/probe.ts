@@ -3,7 +3,7 @@
 
 import type { BackendSession } from '../backend/backend-session.ts';
 import { openAlone } from './alone.ts';
-import type { SessionSettings } from './session.ts';
+import type { SessionSettings } from './settings.ts';
 
 /** Servers that start at the same time: each costs a third of a second of a core. */
 const AT_ONCE = 4;

@@ -86,7 +86,7 @@ test('one that does not read at all holds up the others for a while only, and is
   house.send(48);
   assert.equal(resultIn(await house.ask('tools/call', { name: 'good__echo' })).by, 'good');
   const error = await house.errorOf({ id: 48 });
-  assert.equal(error?.code, -32000);
+  assert.equal(error?.code, -31000);
   assert.match(error?.message ?? '', /backend slow does not read/);
   // What was sent to it is still its own to answer.
   assert.equal(house.inbox.filter(({ id }) => id === '1001').length, 0);

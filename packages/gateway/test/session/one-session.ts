@@ -14,7 +14,8 @@ import { type LinkedTransport, linkedTransports } from '@mcp-overlay/relay/testi
 import { HealthRecord } from '../../src/backend/health.ts';
 import { callGauge } from '../../src/policy/limit.ts';
 import { naming } from '../../src/routing/names.ts';
-import { ClientSession, type SessionSettings } from '../../src/session/session.ts';
+import { ClientSession } from '../../src/session/session.ts';
+import type { SessionSettings } from '../../src/session/settings.ts';
 
 type Json = Record<string, unknown>;
 /** What a server answers; undefined: nothing. */

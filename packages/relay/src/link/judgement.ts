@@ -9,6 +9,9 @@ export interface Peer {
   readonly id: string;
 }
 
+/** The id of everybody of whom nothing is proven: two of them need not be the same. */
+export const NOBODY_IN_PARTICULAR = 'unproven';
+
 export type Judgement<P extends Peer> = { readonly principal: P } | { readonly refused: Refusal };
 
 /** The dialer's side: proves itself, and looks whom it reached. */

@@ -69,7 +69,7 @@ class Running {
     this.#calls = new SharedCalls({
       by: options.by,
       send: (message) => void transport.send(message),
-      onRefused: (reason) => void this.close({ code: 'child_exited', reason }),
+      onRefused: (reason) => void this.close({ code: 'session_lost', reason }),
     });
     transport.start({
       message: (message) => this.#fromServer(message),

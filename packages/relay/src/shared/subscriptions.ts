@@ -4,6 +4,10 @@
 export class Subscriptions<Client> {
   readonly #byUri = new Map<string, Set<Client>>();
 
+  has(uri: string): boolean {
+    return this.#byUri.has(uri);
+  }
+
   add(uri: string, client: Client): void {
     const clients = this.#byUri.get(uri) ?? new Set();
     clients.add(client);

@@ -1,6 +1,7 @@
 // Requests of the client that have no answer yet, and among them those that wait for a way to the server. Bounded: whoever
 // sends more than is answered is told so, request by request.
 
+import { LISTEN } from '../eras/methods.ts';
 import { LIMITS } from '../limits.ts';
 import type { Message } from '../message.ts';
 
@@ -19,6 +20,7 @@ export class OpenRequests {
   /** In order; notifications wait among the requests. */
   private queue: Message[] = [];
   private queuedBytes = 0;
+  private listens = 0;
   private readonly whenIdle: (() => void)[] = [];
 
   get size(): number {
@@ -33,8 +35,9 @@ export class OpenRequests {
     return [...this.open.keys()];
   }
 
+  /** Nothing is open but subscriptions, which end with the session. */
   async idle(): Promise<void> {
-    while (this.open.size > 0) await new Promise<void>((resolve) => this.whenIdle.push(resolve));
+    while (this.open.size > this.listens) await new Promise<void>((resolve) => this.whenIdle.push(resolve));
   }
 
   /** Why a request cannot be taken. */
@@ -46,6 +49,7 @@ export class OpenRequests {
   }
 
   add(message: Message): void {
+    if (message.method === LISTEN) this.listens += 1;
     this.open.set(message.id ?? '', { message, repeated: false, timer: undefined });
   }
 
@@ -97,7 +101,8 @@ export class OpenRequests {
     for (const request of this.open.values()) {
       if (waiting.has(request.message)) continue;
       if (!request.repeated && mayRepeat(request.message)) {
-        request.repeated = true;
+        // A subscription is open for as long as its client wants it, however often the server is lost.
+        request.repeated = request.message.method !== LISTEN;
         again.push(request.message);
       } else {
         lost.push(request.message);
@@ -120,11 +125,12 @@ export class OpenRequests {
     if (!request) return;
     clearTimeout(request.timer);
     this.open.delete(id);
+    if (request.message.method === LISTEN) this.listens -= 1;
     const at = this.queue.indexOf(request.message);
     if (at >= 0) {
       this.queue.splice(at, 1);
       this.queuedBytes -= request.message.bytes.length;
     }
-    if (this.open.size === 0) for (const resolve of this.whenIdle.splice(0)) resolve();
+    if (this.open.size <= this.listens) for (const resolve of this.whenIdle.splice(0)) resolve();
   }
 }

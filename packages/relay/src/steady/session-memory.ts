@@ -31,6 +31,8 @@ export class SessionMemory {
   }
 
   fromClient(message: Message): void {
+    // Without initialize there is no session: a modern client has none.
+    if (this.initialize === undefined && message.method !== 'initialize') return;
     switch (message.method) {
       case 'initialize':
         // A second one is refused by every server: the first made the session.

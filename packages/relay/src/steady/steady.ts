@@ -3,7 +3,8 @@
 // log level, subscriptions) -> flush (what waited). The client's side sees one Transport that never breaks by itself.
 // Invariant: every request taken from the client is answered exactly once, by the server or by us.
 
-import { outcomeUnknown, type RpcErrorName } from '../errors.ts';
+import { ACKNOWLEDGED, LISTEN } from '../eras/methods.ts';
+import type { RpcErrorName } from '../errors.ts';
 import { describeFault } from '../faults.ts';
 import { stringifyExact } from '../json-exact.ts';
 import { errorMessage, notificationMessage, parseMessage } from '../json-rpc.ts';
@@ -13,6 +14,8 @@ import { isRepeatable } from '../methods.ts';
 import { type CloseReason, DONE, type Transport, type TransportHandlers } from '../transport.ts';
 import type { Backoff } from '../transports/child/backoff.ts';
 import { within } from '../wait.ts';
+import { Listens } from './listens.ts';
+import { lostAnswer } from './lost-answer.ts';
 import { OpenRequests } from './open-requests.ts';
 import { OwnRequests } from './own-requests.ts';
 import { changedLists, rebuild } from './rebuild.ts';
@@ -78,6 +81,7 @@ export class SteadySession implements Transport {
   private readonly open = new OpenRequests();
   private readonly serverRequests = new ServerRequests();
   private readonly own = new OwnRequests();
+  private readonly listens = new Listens();
   private handlers: TransportHandlers | undefined;
   private transport: Transport | undefined;
   private phase: SteadyState['phase'] = 'opening';
@@ -279,6 +283,7 @@ export class SteadySession implements Transport {
   private fromServer(message: Message): void {
     if (message.kind === 'response') this.fromServerResponse(message);
     else if (message.kind === 'request') this.fromServerRequest(message);
+    else if (message.method === ACKNOWLEDGED) for (const said of this.listens.acknowledged(message)) this.deliver(said);
     else this.deliver(this.serverRequests.notification(message));
   }
 
@@ -303,7 +308,8 @@ export class SteadySession implements Transport {
     const handshake = !this.memory.established;
     this.memory.answered(message);
     this.settle(id);
-    if (handshake && this.memory.established) this.started();
+    // A modern server is known to work by its first answer, whatever it is.
+    if (handshake && (this.memory.established || this.memory.initialize === undefined)) this.started();
     this.deliver(message);
   }
 
@@ -413,13 +419,8 @@ export class SteadySession implements Transport {
     }
   }
 
-  private lostAnswer({ method = '' }: Message, id: string, reason: string): Message {
-    const { name, unavailable, facts } = this.options;
-    if (isRepeatable(method)) {
-      return errorMessage(id, unavailable, `${name} failed twice while it answered ${method}: ${reason}`, facts);
-    }
-    const text = outcomeUnknown(`${name} was lost while this call was open (${reason})`);
-    return errorMessage(id, 'outcome_unknown', text, facts);
+  private lostAnswer(message: Message, id: string, reason: string): Message {
+    return lostAnswer(message, id, reason, this.options);
   }
 
   private retryLater(reason: string): void {
@@ -444,7 +445,7 @@ export class SteadySession implements Transport {
     this.transport = undefined;
     if (reason.code !== 'done') this.reason = reason.reason;
     for (const message of this.open.lose(() => false).lost) {
-      if (isRepeatable(message.method ?? '')) continue;
+      if (isRepeatable(message.method ?? '') && message.method !== LISTEN) continue;
       const id = message.id ?? 'null';
       this.settle(id);
       this.deliver(this.lostAnswer(message, id, reason.reason));
@@ -470,6 +471,7 @@ export class SteadySession implements Transport {
   private settle(id: string): void {
     if (this.handshakeOpen() && id === this.memory.initialize?.id) clearTimeout(this.startTimer);
     this.open.settle(id);
+    this.listens.settle(id);
     this.memory.forget(id);
   }
 

@@ -215,7 +215,7 @@ test('a message over the cap is never sent: a response becomes an error, a reque
     id: number;
     error: { code: number; data: { error: string } };
   };
-  assert.deepEqual([error.id, error.error.code, error.error.data.error], [1, -32053, 'message_too_large']);
+  assert.deepEqual([error.id, error.error.code, error.error.data.error], [1, -31053, 'message_too_large']);
   assert.match((await raw.line()) ?? '', /after/);
   await settle();
   assert.equal(recorder.messages[0]?.id, '"r"');

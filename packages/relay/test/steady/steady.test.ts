@@ -130,7 +130,7 @@ test('a call that was open when the server died is answered as unknown, names wh
   const answer = await house.fromSession();
   assert.equal(answer.id, '7');
   const error = errorOf(answer);
-  assert.equal(error?.code, -32051);
+  assert.equal(error?.code, -31051);
   assert.match(error?.message ?? '', /outcome unknown: backend fs .*exited with code 1/);
   assert.deepEqual(error?.data, { error: 'outcome_unknown', backend: 'fs' });
   const second = await house.server();
@@ -180,7 +180,7 @@ test('a request without effects is asked once more on the new server, and only o
   second.transport.break({ code: 'child_exited', reason: 'it exited again' });
   const answer = await house.fromSession();
   assert.equal(answer.id, '5');
-  assert.equal(errorOf(answer)?.code, -32050);
+  assert.equal(errorOf(answer)?.code, -31050);
 });
 
 test('a request that comes while there is no server waits for the next one', async () => {
@@ -211,7 +211,7 @@ test('a request that waited in vain gets an error that says since when and why',
   house.session.send(requestMessage('1', 'initialize', INIT));
   t.mock.timers.tick(60_000);
   const error = errorOf(await house.fromSession());
-  assert.equal(error?.code, -32050);
+  assert.equal(error?.code, -31050);
   assert.match(
     error?.message ?? '',
     /backend fs has not been reachable since 1970-01-01T00:16:40.000Z: nobody is there/,
@@ -270,7 +270,7 @@ test('an answer that cannot be passed on becomes an error for its request', asyn
   const fault = { code: 'message_too_large', id: '3', kind: 'response', bytes: 2e7, preview: '{' } as const;
   house.first.ours.injectFault(fault);
   const error = errorOf(await house.fromSession());
-  assert.equal(error?.code, -32053);
+  assert.equal(error?.code, -31053);
   assert.match(error?.message ?? '', /the answer of backend fs was not passed on: it is too large \(20000000 bytes\)/);
 });
 
@@ -328,7 +328,7 @@ test('a fatal opening error answers the first request and ends the session', asy
   assert.equal(house.closed(), undefined);
   house.session.send(requestMessage('0', 'initialize', INIT));
   const error = errorOf(await house.fromSession());
-  assert.equal(error?.code, -32054);
+  assert.equal(error?.code, -31054);
   assert.match(error?.message ?? '', /share x does not exist/);
   await house.session.close();
   assert.equal(house.closed(), 'failed');
@@ -351,7 +351,7 @@ test('a session that drains finishes what is open and refuses what is new, sayin
   const drained = house.session.drain();
   house.session.send(requestMessage('4', 'tools/call', {}));
   const refused = errorOf(await house.fromSession());
-  assert.equal(refused?.code, -32056);
+  assert.equal(refused?.code, -31056);
   assert.equal(refused?.data?.error, 'ending');
   assert.match(refused?.message ?? '', /backend fs is ending .* not run/);
   assert.equal((await house.first.next()).id, '3');
@@ -409,7 +409,7 @@ test('a server that asks without end is told so, and the client is asked no more
   for (let id = 0; id <= 1024; id += 1) house.first.transport.send(requestMessage(String(id), 'roots/list'));
   const refused = await house.first.next();
   assert.equal(refused.id, '1024');
-  assert.equal(errorOf(refused)?.code, -32000);
+  assert.equal(errorOf(refused)?.code, -31000);
   for (let id = 0; id < 1024; id += 1) assert.equal((await house.fromSession()).id, String(id));
 });
 
@@ -423,7 +423,7 @@ test('a way that stays broken longer than any host keeps a link gives its open c
   assert.equal(house.toClient.length, 0);
   t.mock.timers.tick(1);
   const error = errorOf(await house.fromSession());
-  assert.equal(error?.code, -32051);
+  assert.equal(error?.code, -31051);
   t.mock.timers.reset();
   house.first.events.resumed();
   house.first.transport.send(resultMessage('3', { late: true }));

@@ -5,10 +5,12 @@
 
 import type { IncomingMessage, OutgoingHttpHeaders } from 'node:http';
 import { setTimeout as delay } from 'node:timers/promises';
+import { CODES, claimsModern, errorOf } from '../../eras/envelope.ts';
 import { isFault, parseMessage, toMessage } from '../../json-rpc.ts';
 import type { Fault, Message } from '../../message.ts';
 import { isRepeatable } from '../../methods.ts';
 import { discard, readBody } from './body.ts';
+import { ModernWire } from './client-modern.ts';
 import { sessionLost, told, unauthorized, type Wire, type WireHost } from './client-wire.ts';
 import { readEvents, readOne } from './incoming.ts';
 import { Listener } from './listener.ts';
@@ -53,6 +55,7 @@ export class StreamableWire implements Wire {
   readonly #calls = new Map<string, Call>();
   /** Requests whose bodies are on their way out: a notification waits for them. */
   readonly #leaving = new Set<Promise<void>>();
+  readonly #modern: ModernWire;
   #session: string | undefined;
   #version: string | undefined;
   #listener: Listener | undefined;
@@ -60,6 +63,7 @@ export class StreamableWire implements Wire {
   constructor(host: WireHost, fallback?: (initialize: Message) => void) {
     this.#host = host;
     this.#fallback = fallback;
+    this.#modern = new ModernWire(host);
   }
 
   begin(): void {}
@@ -72,16 +76,19 @@ export class StreamableWire implements Wire {
     }
     if (message.kind === 'request') {
       const left = new Promise<void>((resolve) => {
-        void this.#call(message, () => {
+        const sent = (): void => {
           onSent();
           resolve();
-        });
+        };
+        void (claimsModern(message) ? this.#modern.call(message, sent) : this.#call(message, sent));
       });
       this.#leaving.add(left);
       void left.then(() => this.#leaving.delete(left));
       return;
     }
-    if (message.method === 'notifications/cancelled') this.#cancel(message);
+    if (message.method === 'notifications/cancelled' && this.#cancel(message)) return onSent();
+    // The modern era has nothing that a client only tells (specification 2026-07-28, streamable-http).
+    if (this.#modern.used && this.#version === undefined && this.#session === undefined) return onSent();
     await within(ORDER_MS, Promise.all(this.#leaving));
     await within(ORDER_MS, this.#tell(message, onSent));
   }
@@ -146,12 +153,16 @@ export class StreamableWire implements Wire {
     void this.#listener.run();
   }
 
-  #cancel(message: Message): void {
+  /** true: the server need not be told. */
+  #cancel(message: Message): boolean {
     const { params } = parseMessage(message) as { params?: { requestId?: unknown } | null };
-    const call = this.#calls.get(JSON.stringify(params?.requestId ?? null));
-    if (call === undefined) return;
+    const id = JSON.stringify(params?.requestId ?? null);
+    if (this.#modern.cancel(id)) return true;
+    const call = this.#calls.get(id);
+    if (call === undefined) return false;
     call.cancelled = true;
     if (call.response !== undefined) void this.#aftermath(call.response);
+    return false;
   }
 
   // --- requests ---------------------------------------------------------------------------------------------------
@@ -281,7 +292,7 @@ export class StreamableWire implements Wire {
       call.answered = true;
       if (message.method === 'initialize') this.#version = versionOf(item) ?? this.#version;
     }
-    this.#host.inbox.push(item);
+    this.#host.inbox.push(message.id === undefined ? item : { ...item, relatedTo: message.id });
     if (call.answered) call.onAnswer();
   }
 
@@ -292,7 +303,10 @@ export class StreamableWire implements Wire {
     const initialize = message.method === 'initialize';
     const body = await readBody(response, { maxBytes: REFUSAL_BYTES, idleMs: AFTERMATH_MS });
     if (typeof body === 'string') response.destroy();
-    if (initialize && [400, 404, 405].includes(status) && this.#fallback !== undefined) {
+    const error = typeof body === 'string' ? undefined : this.#errorIn(body, message);
+    // An error that only modern servers know is no reason to look for an older one.
+    const modern = error !== undefined && Object.values<number>(CODES).includes(errorOf(error)?.code ?? 0);
+    if (initialize && !modern && [400, 404, 405].includes(status) && this.#fallback !== undefined) {
       call.answered = true;
       return this.#fallback(message);
     }
@@ -300,7 +314,6 @@ export class StreamableWire implements Wire {
       if (status === 403) this.#host.lost(unauthorized(this.#host.dialer.url.host, status));
       return;
     }
-    const error = typeof body === 'string' ? undefined : this.#errorIn(body, message);
     if (error !== undefined) {
       call.answered = true;
       this.#host.inbox.push(error);

@@ -9,6 +9,15 @@ import { HttpFailure } from './dial-failure.ts';
 import type { Dialer } from './dialer.ts';
 import type { HttpLog } from './wire.ts';
 
+export interface Failure {
+  readonly text: string;
+  /** The server may have acted on it. */
+  readonly mayHaveRun: boolean;
+  readonly hint?: string | undefined;
+  /** It was refused with this HTTP status, and no JSON-RPC error. */
+  readonly status?: number | undefined;
+}
+
 /** What a wire needs of the session. */
 export interface WireHost {
   readonly dialer: Dialer;
@@ -18,7 +27,7 @@ export interface WireHost {
   /** Ends with the session. */
   readonly signal: AbortSignal;
   /** The answer to a request that failed on its way. */
-  fail(message: Message, failure: { text: string; mayHaveRun: boolean; hint?: string | undefined }): void;
+  fail(message: Message, failure: Failure): void;
   /** The session cannot go on. */
   lost(reason: CloseReason): void;
 }

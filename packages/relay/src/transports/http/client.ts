@@ -14,7 +14,7 @@ import { type CloseReason, DONE, type Transport, type TransportHandlers } from '
 import { Inbox } from '../inbox.ts';
 import { SseWire } from './client-sse.ts';
 import { StreamableWire } from './client-streamable.ts';
-import type { Wire, WireHost } from './client-wire.ts';
+import type { Failure, Wire, WireHost } from './client-wire.ts';
 import { Dialer } from './dialer.ts';
 import { type HttpLog, SILENT } from './wire.ts';
 
@@ -126,7 +126,7 @@ class HttpSession implements Transport, WireHost {
     return this.#ending;
   }
 
-  fail(message: Message, failure: { text: string; mayHaveRun: boolean; hint?: string | undefined }): void {
+  fail(message: Message, failure: Failure): void {
     if (message.kind !== 'request' || message.id === undefined) {
       this.log.warn({ method: message.method, reason: failure.text }, 'message to http server lost');
       return;
@@ -136,7 +136,12 @@ class HttpSession implements Transport, WireHost {
     const what = name === undefined ? failure.text : `${name}: ${failure.text}`;
     const text = unknown ? outcomeUnknown(what) : what;
     const { host } = this.dialer.url;
-    const data = { ...facts, host, ...(failure.hint === undefined ? {} : { hint: failure.hint }) };
+    const data = {
+      ...facts,
+      host,
+      ...(failure.hint === undefined ? {} : { hint: failure.hint }),
+      ...(failure.status === undefined ? {} : { status: failure.status }),
+    };
     this.inbox.pushSoon(errorMessage(message.id, unknown ? 'outcome_unknown' : 'backend_unavailable', text, data));
   }
 

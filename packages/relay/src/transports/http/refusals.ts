@@ -2,6 +2,8 @@
 // They name what to change; they never repeat what the peer sent.
 
 import type { IncomingMessage } from 'node:http';
+import type { RpcErrorValue } from '../../eras/envelope.ts';
+import { RPC_ERRORS } from '../../errors.ts';
 import type { Fault, Message } from '../../message.ts';
 import { LEGACY_VERSIONS } from '../../methods.ts';
 import type { BodyFailure } from './body.ts';
@@ -56,6 +58,19 @@ export function again(message: Message): Refusal {
 export function inUse(message: Message): Refusal {
   const text = 'a request with this id is open in this session';
   return { status: 400, name: 'invalid_request', text, ...idOf(message) };
+}
+
+export function brokenEnvelope({ code, message, data }: RpcErrorValue): Refusal {
+  const name = code === RPC_ERRORS.unsupported_version ? 'unsupported_version' : 'invalid_params';
+  return { status: 400, name, text: message, ...(data === undefined ? {} : { data: data as Record<string, unknown> }) };
+}
+
+export function headerMismatch(text: string): Refusal {
+  return { status: 400, name: 'header_mismatch', text };
+}
+
+export function wrongKind(): Refusal {
+  return { status: 400, name: 'invalid_request', text: 'a client of this revision sends requests and no answers' };
 }
 
 export function busy(text: string): Refusal {

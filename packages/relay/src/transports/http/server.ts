@@ -3,28 +3,38 @@
 // read and judged, and handed to its session (./streamable-session, ./sse-session, ./stateless).
 // Who may come in (Host, Origin, secrets) is decided before this file; it trusts its caller on that.
 //
+// A request that carries a modern envelope, or names a modern revision, has no session: ./modern-session.
+//
 // 405 method · 404 path, session ended or unknown · 400 session id missing, version · 406 Accept · 415 Content-Type
 // 413 body · 400 JSON (-32700), batch or no JSON-RPC (-32600) · 503 too many · 202 notification or response
+// modern: 400 envelope (-32602), headers (-32020), version (-32022)
 
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Duplex } from 'node:stream';
+import { claimsModern, MODERN_VERSIONS, paramsOf, refuseEnvelope } from '../../eras/envelope.ts';
+import { RPC_ERRORS } from '../../errors.ts';
 import { isFault, readMessage } from '../../json-rpc.ts';
 import { LIMITS, type Limits } from '../../limits.ts';
 import type { Message } from '../../message.ts';
 import { DONE, type Transport } from '../../transport.ts';
 import { BodyBudget, readBody } from './body.ts';
 import { compactJson } from './compact.ts';
+import { mismatch } from './modern-headers.ts';
+import { ModernSession } from './modern-session.ts';
 import {
   again,
   bodyRefusal,
+  brokenEnvelope,
   busy,
   faultRefusal,
   header,
+  headerMismatch,
   idOf,
   inUse,
   missing,
   notAcceptable,
   unknownSession,
+  wrongKind,
   wrongPost,
   wrongType,
   wrongVersion,
@@ -52,7 +62,7 @@ const YIELD_AFTER_MS = 60_000;
 export interface HttpSessionInfo {
   /** What the client says it is (User-Agent): a claim. */
   readonly by?: string;
-  readonly kind: 'streamable' | 'sse' | 'stateless';
+  readonly kind: 'streamable' | 'sse' | 'stateless' | 'modern';
   /** The connection of its first request: for whoever knows who is at the other end of it. */
   readonly connection: Duplex;
 }
@@ -72,6 +82,9 @@ export interface HttpSessionsOptions {
   readonly idleMs?: number;
   readonly maxSessions?: number;
   readonly keepAliveMs?: number;
+  /** Modern requests with the same name here share a session: the era has none that could tell them apart. undefined: only
+   *  those of one connection do. Default: all. */
+  readonly sharedBy?: (connection: Duplex) => string | undefined;
   /** Program and version, for the session that `stateless` opens by itself. */
   readonly by?: string;
 }
@@ -101,6 +114,8 @@ class HttpDoor {
   readonly #budget: BodyBudget;
   readonly #streamable = new Map<string, StreamableSession>();
   readonly #sse = new Map<string, SseSession>();
+  /** By whom they are shared. */
+  readonly #modern = new Map<string | Duplex, ModernSession>();
   readonly #ending = new Set<Promise<void>>();
   #stateless: StatelessSession | undefined;
   #tick: NodeJS.Timeout;
@@ -127,13 +142,14 @@ class HttpDoor {
   }
 
   count(): number {
-    return this.#streamable.size + this.#sse.size + (this.#stateless === undefined ? 0 : 1);
+    return this.#streamable.size + this.#sse.size + this.#modern.size + (this.#stateless === undefined ? 0 : 1);
   }
 
   async close(): Promise<void> {
     this.#closed = true;
     clearInterval(this.#tick);
-    for (const session of [...this.#streamable.values(), ...this.#sse.values()]) this.#end(session.end(DONE));
+    const sessions = [...this.#streamable.values(), ...this.#sse.values(), ...this.#modern.values()];
+    for (const session of sessions) this.#end(session.end(DONE));
     if (this.#stateless !== undefined) this.#end(this.#stateless.end(DONE));
     await Promise.all(this.#ending);
   }
@@ -151,6 +167,7 @@ class HttpDoor {
     if (request.method === 'POST') {
       if (sse !== null && kind !== 'streamable') return this.#postSse(request, response, sse);
       if (kind === 'sse') return no(missing('sessionid'));
+      if (MODERN_VERSIONS.includes(header(request, VERSION_HEADER) ?? '')) return this.#postModern(request, response);
       if (this.#options.stateless === true) return this.#postStateless(request, response);
       return this.#postStreamable(request, response, session);
     }
@@ -191,6 +208,7 @@ class HttpDoor {
     const message = await this.#read(request);
     if ('status' in message) return no(message);
     if (response.destroyed) return;
+    if (message.kind === 'request' && claimsModern(message)) return this.#takeModern(message, request, response);
     if (message.method === 'initialize' && message.kind === 'request') {
       if (session !== undefined) return no(again(message));
       return this.#initialize(message, request, response);
@@ -247,6 +265,7 @@ class HttpDoor {
     await this.#stateless?.ready();
     const message = await this.#read(request);
     if ('status' in message) return no(message);
+    if (message.kind === 'request' && claimsModern(message)) return this.#takeModern(message, request, response);
     if (message.method !== 'initialize') {
       const version = wrongVersion(request);
       if (version !== undefined) return no({ ...version, ...idOf(message) });
@@ -269,6 +288,64 @@ class HttpDoor {
     });
     this.#stateless = session;
     this.#announce(session, 'stateless', request);
+    return session;
+  }
+
+  // --- the modern era ---------------------------------------------------------------------------------------------
+
+  async #postModern(request: IncomingMessage, response: ServerResponse): Promise<void> {
+    const no = (refusal: Refusal): Promise<void> => refuse(request, response, refusal);
+    const wrong = wrongPost(request);
+    if (wrong !== undefined) return no(wrong);
+    await this.#modern.get(this.#sharedBy(request))?.ready();
+    const message = await this.#read(request);
+    if ('status' in message) return no(message);
+    if (!response.destroyed) await this.#takeModern(message, request, response);
+  }
+
+  async #takeModern(message: Message, request: IncomingMessage, response: ServerResponse): Promise<void> {
+    const no = (refusal: Refusal): Promise<void> => refuse(request, response, { ...refusal, ...idOf(message) });
+    if (message.kind === 'response') return no(wrongKind());
+    const { method = '' } = message;
+    // What takes a request back is the end of its stream; nothing else of a client is known that is no request.
+    if (message.kind === 'notification') return empty(response, 202);
+    const params = paramsOf(message);
+    const envelope = refuseEnvelope(params);
+    if (envelope !== undefined && envelope.code === RPC_ERRORS.invalid_params) return no(brokenEnvelope(envelope));
+    const standard = mismatch(request.headers, method, params, []);
+    if (standard !== undefined) return no(headerMismatch(standard));
+    if (envelope !== undefined) return no(brokenEnvelope(envelope));
+    const session = this.#modernSession(request);
+    if (session === undefined) return no(busy('too many sessions are open here'));
+    const wrong = await session.mismatch(request.headers, method, params);
+    if (wrong !== undefined) return no(headerMismatch(wrong));
+    if (response.destroyed) return;
+    if (session.full) return no(busy('too many requests are open here'));
+    session.request(message, response);
+  }
+
+  #sharedBy(request: IncomingMessage): string | Duplex {
+    const { sharedBy } = this.#options;
+    return sharedBy === undefined ? '' : (sharedBy(request.socket) ?? request.socket);
+  }
+
+  #modernSession(request: IncomingMessage): ModernSession | undefined {
+    const by = this.#sharedBy(request);
+    const known = this.#modern.get(by);
+    if (known !== undefined) return known;
+    if (!this.#hasRoom()) return undefined;
+    const session = new ModernSession({
+      limits: this.#limits,
+      log: this.#log,
+      onClosed: (closed) => {
+        if (this.#modern.get(by) === closed) this.#modern.delete(by);
+      },
+    });
+    this.#modern.set(by, session);
+    if (typeof by !== 'string') {
+      by.once('close', () => this.#end(session.end({ code: 'done', reason: 'the connection ended' })));
+    }
+    this.#announce(session, 'modern', request);
     return session;
   }
 
@@ -333,7 +410,7 @@ class HttpDoor {
 
   #keepAlive(): void {
     const tooOld = performance.now() - this.#idleMs;
-    for (const session of this.#streamable.values()) {
+    for (const session of [...this.#streamable.values(), ...this.#modern.values()]) {
       if ((session.idleSince ?? Number.POSITIVE_INFINITY) < tooOld) {
         this.#end(session.end({ code: 'done', reason: 'no request and no stream for too long' }));
       } else {

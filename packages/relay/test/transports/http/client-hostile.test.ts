@@ -76,35 +76,35 @@ function flood(response: http.ServerResponse, chunk: Buffer = FLOOD): void {
 }
 
 const ACTS: Record<string, { act: Act; call: RegExp; list?: RegExp }> = {
-  'HTTP 500': { act: (_q, r) => r.writeHead(500).end('oops'), call: /-32051.*HTTP 500/ },
-  'HTTP 400 without a reason': { act: (_q, r) => r.writeHead(400).end('no'), call: /-32050.*HTTP 400/ },
-  'HTTP 403 for one call': { act: (_q, r) => r.writeHead(403).end(), call: /-32050.*has the right/ },
+  'HTTP 500': { act: (_q, r) => r.writeHead(500).end('oops'), call: /-31051.*HTTP 500/ },
+  'HTTP 400 without a reason': { act: (_q, r) => r.writeHead(400).end('no'), call: /-31050.*HTTP 400/ },
+  'HTTP 403 for one call': { act: (_q, r) => r.writeHead(403).end(), call: /-31050.*has the right/ },
   'a JSON-RPC error in a 400 with no id': {
     act: (_q, r) => r.writeHead(400, json).end('{"jsonrpc":"2.0","id":null,"error":{"code":-3,"message":"m","x":1}}'),
     call: /"error":\{"code":-3,"message":"m","x":1\}/,
   },
   'a wrong content type': {
     act: (_q, r) => r.writeHead(200, { 'content-type': 'text/html' }).end('<html>'),
-    call: /-32051.*text\/html/,
+    call: /-31051.*text\/html/,
   },
-  'no content type': { act: (_q, r) => r.writeHead(200).end('{}'), call: /-32051.*no content type/ },
-  '202 to a request': { act: (_q, r) => r.writeHead(202).end(), call: /-32051.*without an answer/ },
+  'no content type': { act: (_q, r) => r.writeHead(200).end('{}'), call: /-31051.*no content type/ },
+  '202 to a request': { act: (_q, r) => r.writeHead(202).end(), call: /-31051.*without an answer/ },
   'the answer to another request': {
     act: (_q, r) => r.writeHead(200, json).end('{"jsonrpc":"2.0","id":77,"result":{}}'),
-    call: /-32051.*no answer/,
+    call: /-31051.*no answer/,
   },
   'a stream that ends without an answer': {
     act: (_q, r) => r.writeHead(200, events).end(': bye\n\n'),
-    call: /-32051.*outcome unknown: .*ended without an answer; it may or may not have run, and is not run again/,
+    call: /-31051.*outcome unknown: .*ended without an answer; it may or may not have run, and is not run again/,
   },
   'a cut body': {
     act: (_q, r) => {
       r.writeHead(200, { ...json, 'content-length': 100 });
       r.write('{', () => r.destroy());
     },
-    call: /-32051/,
+    call: /-31051/,
   },
-  'a cut connection': { act: (q) => q.socket.destroy(), call: /-32051.*cut/, list: /-32050.*cut/ },
+  'a cut connection': { act: (q) => q.socket.destroy(), call: /-31051.*cut/, list: /-31050.*cut/ },
   'endless headers': {
     act: (q) => {
       q.socket.write('HTTP/1.1 200 OK\r\n');
@@ -116,15 +116,15 @@ const ACTS: Record<string, { act: Act; call: RegExp; list?: RegExp }> = {
       q.socket.on('drain', more).on('error', () => {});
       more();
     },
-    call: /-32051.*headers are too large/,
+    call: /-31051.*headers are too large/,
   },
   'something that is not HTTP': {
     act: (q) => q.socket.end('SSH-2.0-OpenSSH\r\n\r\n'),
-    call: /-32051.*does not speak HTTP/,
+    call: /-31051.*does not speak HTTP/,
   },
 };
 
-for (const [name, { act, call, list = /-3205|-3,/ }] of Object.entries(ACTS)) {
+for (const [name, { act, call, list = /-3105|-3,/ }] of Object.entries(ACTS)) {
   test(`${name}: the request is answered with an error, the session lives`, async () => {
     await using server = await hostile(act);
     const client = await connect(server.url);

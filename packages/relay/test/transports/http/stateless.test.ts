@@ -113,7 +113,7 @@ test('a session upstream that ends answers what is open, and the next request ge
   const owner = await open.owner();
   await owner.until(() => owner.held.length === 1);
   await owner.transport.close({ code: 'child_exited', reason: 'the server exited' });
-  assert.match((await hold).body, /-32051.*the server exited/);
+  assert.match((await hold).body, /-31051.*the server exited/);
   const [answer] = messagesOf((await exchange(open.url, { body: callOf(2, 'echo', { text: 'a' }) })).body);
   assert.equal(answer.result.content[0].text, 'a');
   assert.equal(open.owners.length, 2);

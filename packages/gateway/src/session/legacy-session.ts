@@ -1,0 +1,356 @@
+// One legacy client's MCP session through the gateway: its messages become calls, its backends are its own, nothing of it
+// reaches another session. Client requests go down the pipeline; what servers start comes in at ./from-backend.ts.
+
+import {
+  type CloseReason,
+  errorMessage,
+  faultReply,
+  isRepeatable,
+  leaving,
+  type Message,
+  outcomeUnknown,
+  resultMessage,
+  stringifyExact,
+  type Transport,
+  toMessage,
+  withId,
+  within,
+} from '@mcp-overlay/relay';
+import type { Backend } from '../backend/backend.ts';
+import { BackendSession } from '../backend/backend-session.ts';
+import type { HealthRecord } from '../backend/health.ts';
+import type { Call, Reply, Trail } from '../call/call.ts';
+import { Cancel } from '../call/cancel.ts';
+import { asObject, asString, type JsonObject } from '../call/json.ts';
+import type { Next } from '../call/stage.ts';
+
+import { pipeline } from '../pipeline.ts';
+import { Catalog } from '../routing/catalog.ts';
+import { listsOf } from '../routing/fan-out.ts';
+import { prefixedTaskIds, singleTaskIds } from '../routing/task-ids.ts';
+import { prefixedUris, UNCHANGED } from '../routing/uris.ts';
+import { FromBackend, paramsOf } from './from-backend.ts';
+import { welcome } from './handshake.ts';
+import type { SessionOriginInfo, SessionSettings } from './settings.ts';
+
+/** How long a backend that does not read holds up its client's other messages: a busy one comes back by then. */
+const FULL_MS = 5000;
+
+/** A successor is there by then, if there is one. */
+
+interface OpenCall {
+  readonly method: string;
+  readonly cancel: Cancel;
+  /** The client wants no answer any more. */
+  abandoned: boolean;
+  readonly trail: Trail;
+  readonly progressToken: unknown;
+}
+
+export class LegacySession {
+  readonly info: SessionOriginInfo;
+  readonly openedAt = Date.now();
+  calls = 0;
+  private readonly client: Transport;
+  private readonly settings: SessionSettings;
+  private readonly backends: readonly BackendSession[];
+  private readonly fromBackend: FromBackend;
+  private readonly catalog: Catalog;
+  private readonly handle: Next<Call>;
+  private readonly open = new Map<string, OpenCall>();
+  /** Backends whose queue is above its mark: the client is not read. */
+  private readonly full = new Set<BackendSession>();
+  private readonly byToken = new Map<unknown, OpenCall>();
+  private initialize: JsonObject | undefined;
+  private initialized = false;
+  private level: JsonObject | undefined;
+  /** Backends that were away when it was set. */
+  private readonly levelMissed = new Set<BackendSession>();
+  private waitUntil = 0;
+  private draining = false;
+  private numbers = 0;
+  private closing: Promise<void> | undefined;
+  private resolveClosed: () => void = () => {};
+  private readonly whenIdle: (() => void)[] = [];
+  readonly closed: Promise<void>;
+
+  constructor(client: Transport, info: SessionOriginInfo, settings: SessionSettings) {
+    this.client = client;
+    this.info = info;
+    this.settings = settings;
+    this.closed = new Promise((resolve) => {
+      this.resolveClosed = resolve;
+    });
+    const { backends, naming, filters } = settings;
+    const [only] = backends;
+    const single = backends.length === 1 && only !== undefined;
+    const uris = single ? UNCHANGED : prefixedUris(backends.map(({ backend }) => backend.id));
+    const tasks = single ? singleTaskIds(only.backend.id) : prefixedTaskIds();
+    this.fromBackend = new FromBackend({
+      single,
+      uris,
+      tasks,
+      clientCapabilities: () => asObject(this.initialize?.capabilities) ?? {},
+      send: (message) => this.send(message),
+      listChanged: (backend, kind) => this.catalog.forget(backend.id, kind),
+      progressed: (backend, token) => this.progressed(backend, token),
+    });
+    this.backends = backends.map(({ backend, health }) => this.openBackend(backend, health));
+    this.catalog = new Catalog({
+      backends: this.backends,
+      naming,
+      uris,
+      filters,
+      listed: (id, { member }, why) => {
+        if (why !== undefined) settings.log.warn({ backend: id, list: member, why }, 'list incomplete');
+        backends.find(({ backend }) => backend.id === id)?.health.listed(member, why);
+      },
+      hid: (backend, { member }, why) => settings.log.warn({ backend, list: member, why }, 'list incomplete'),
+      limits: settings.limits,
+      patienceMs: settings.listWaitMs,
+      pageMs: settings.callTimeoutMs,
+      late: (kind) => this.fromBackend.announce(kind),
+    });
+    this.handle = pipeline({
+      backends: this.backends,
+      catalog: this.catalog,
+      naming,
+      uris,
+      tasks,
+      filters,
+      unchanged: single,
+      gauge: settings.gauge,
+      limits: settings.limits,
+      callTimeoutMs: settings.callTimeoutMs,
+      patienceMs: settings.listWaitMs,
+      waitForBackends: () => this.waitForBackends(),
+    });
+    client.start({
+      message: (message) => this.fromClient(message),
+      fault: (fault) => {
+        const reply = faultReply(fault);
+        if (reply) this.send(reply);
+      },
+      closed: (reason) => void this.close(reason),
+    });
+  }
+
+  get openCalls(): number {
+    return this.open.size;
+  }
+
+  backendStates(): { id: string; phase: string; reason: string | undefined }[] {
+    return this.backends.map(({ id, state }) => ({ id, phase: state.phase, reason: state.reason }));
+  }
+
+  /** Takes no new requests; resolves when no call is open. */
+  async drain(): Promise<void> {
+    this.draining = true;
+    while (this.open.size > 0) await new Promise<void>((resolve) => this.whenIdle.push(resolve));
+  }
+
+  close(reason?: CloseReason): Promise<void> {
+    this.closing ??= this.closeNow(reason);
+    return this.closing;
+  }
+
+  // --- from the client ----------------------------------------------------------------------------------------------
+
+  private fromClient(message: Message): void {
+    if (message.kind === 'response') this.fromBackend.answer(message);
+    else if (message.kind === 'notification') this.clientNotification(message);
+    else void this.clientRequest(message);
+  }
+
+  private async clientRequest(message: Message): Promise<void> {
+    const id = message.id ?? 'null';
+    if (this.open.has(id)) {
+      this.send(errorMessage(id, 'invalid_request', `request id ${id} is already in use`));
+      return;
+    }
+    if (this.draining) {
+      this.send(leaving(id, 'the gateway'));
+      return;
+    }
+    const params = paramsOf(message);
+    const call: OpenCall = {
+      method: message.method ?? '',
+      cancel: new Cancel(),
+      abandoned: false,
+      trail: {},
+      progressToken: asObject(params._meta)?.progressToken,
+    };
+    this.open.set(id, call);
+    if (call.progressToken !== undefined) this.byToken.set(call.progressToken, call);
+    try {
+      const reply = await this.reply(this.numbered(message), params, call);
+      if (!call.abandoned) this.send(replyMessage(id, reply));
+    } catch (error) {
+      this.settings.log.warn({ method: message.method, error: String(error) }, 'internal error');
+      this.send(errorMessage(id, 'internal_error', 'the gateway failed while it handled this request'));
+    } finally {
+      this.open.delete(id);
+      if (this.byToken.get(call.progressToken) === call) this.byToken.delete(call.progressToken);
+      if (this.open.size === 0) for (const resolve of this.whenIdle.splice(0)) resolve();
+    }
+  }
+
+  /** Calls that must run once are numbered at the agent's end; for clients that know no numbers that is here. */
+  private numbered(request: Message): Message {
+    if (request.call !== undefined || isRepeatable(request.method ?? '')) return request;
+    this.numbers += 1;
+    return { ...request, call: this.numbers };
+  }
+
+  private async reply(message: Message, params: JsonObject, open: OpenCall): Promise<Reply> {
+    const method = message.method ?? '';
+    if (method === 'initialize') return this.handshake(params);
+    if (method === 'ping') return { result: {} };
+    if (!this.initialize) {
+      const known = method !== 'server/discover';
+      const text = known ? 'the session begins with initialize' : `Method not found: ${method}`;
+      return { error: { code: known ? -32600 : -32601, message: text } };
+    }
+    this.calls += 1;
+    if (method === 'logging/setLevel') this.setLevel(params);
+    return this.handle({ method, params, message, cancel: open.cancel, trail: open.trail });
+  }
+
+  private setLevel(level: JsonObject): void {
+    this.level = level;
+    for (const backend of this.backends) if (!backend.up && backend.has('logging')) this.levelMissed.add(backend);
+  }
+
+  private async handshake(params: JsonObject): Promise<Reply> {
+    // A proxy that puts several clients on one stdio server greets it for each of them: servers answer again, so do we.
+    // What the first one declared stays in force.
+    if (!this.initialize) {
+      this.initialize = params;
+      this.waitUntil = Date.now() + this.settings.listWaitMs;
+      for (const backend of this.backends) void backend.greet('initialize', params);
+    }
+    await this.waitForBackends();
+    return { result: welcome(params, this.backends, this.settings.own) };
+  }
+
+  private clientNotification(message: Message): void {
+    const params = paramsOf(message);
+    switch (message.method) {
+      case 'notifications/initialized':
+        this.initialized = true;
+        for (const backend of this.backends) if (backend.welcome) backend.notify('notifications/initialized', params);
+        return;
+      case 'notifications/cancelled':
+        this.cancelled(this.open.get(stringifyExact(params.requestId ?? null)), asString(params.reason));
+        return;
+      case 'notifications/progress':
+        if (this.fromBackend.clientProgress(params)) return;
+        break;
+      case 'notifications/tasks/status':
+        if (this.fromBackend.clientTaskStatus(params)) return;
+    }
+    for (const backend of this.backends) if (backend.welcome) backend.notify(message.method ?? '', params);
+  }
+
+  private cancelled(call: OpenCall | undefined, reason: string | undefined): void {
+    // MCP: initialize cannot be cancelled.
+    if (call?.method !== 'initialize') this.abandon(call, reason);
+  }
+
+  private abandon(call: OpenCall | undefined, reason: string | undefined): void {
+    if (!call) return;
+    call.abandoned = true;
+    call.cancel.fire(reason ?? 'the client cancelled');
+  }
+
+  // --- backends -----------------------------------------------------------------------------------------------------
+
+  private openBackend(backend: Backend, health: HealthRecord): BackendSession {
+    const { settings, info } = this;
+    return new BackendSession({
+      backend,
+      health,
+      origin: { session: info.handOn, via: info.via, era: 'legacy', principal: info.principal.id },
+      connectTimeoutMs: backend.config.connectTimeoutMs ?? settings.connectTimeoutMs,
+      log: settings.log,
+      events: {
+        request: (from, message) => this.fromBackend.request(from, message),
+        notification: (from, message) => this.fromBackend.notification(from, message),
+        joined: (from) => this.joined(from),
+        full: (from) => void this.waitFor(from),
+        back: (from) => {
+          if (this.level && this.levelMissed.delete(from)) void from.ask('logging/setLevel', this.level);
+          for (const kind of this.catalog.takeMissed(from.id)) this.fromBackend.listChanged(from, kind);
+        },
+      },
+    });
+  }
+
+  private joined(backend: BackendSession): void {
+    if (this.initialized) backend.notify('notifications/initialized');
+    if (this.level && backend.has('logging')) void backend.ask('logging/setLevel', this.level);
+    if (Date.now() < this.waitUntil && !this.initialized) return;
+    for (const kind of listsOf(backend)) this.fromBackend.listChanged(backend, kind);
+  }
+
+  private async waitForBackends(): Promise<void> {
+    const leftMs = this.waitUntil - Date.now();
+    if (leftMs <= 0) return;
+    await within(leftMs, Promise.all(this.backends.map((backend) => backend.settled)));
+  }
+
+  /** The client is not read faster than its backends take; but one that takes nothing does not hold up the others. */
+  private async waitFor(backend: BackendSession): Promise<void> {
+    if (this.full.has(backend) || backend.stuck) return;
+    this.full.add(backend);
+    this.client.pause();
+    const drained = backend.drained();
+    backend.stuck = !(await within(FULL_MS, drained));
+    this.full.delete(backend);
+    if (this.full.size === 0) this.client.resume();
+    if (!backend.stuck) return;
+    this.settings.log.warn({ session: this.info.number, backend: backend.id }, 'backend does not read');
+    await drained;
+    backend.stuck = false;
+  }
+
+  private progressed(backend: BackendSession, token: unknown): boolean {
+    const call = this.byToken.get(token);
+    if (call?.trail.backend !== backend.id) return false;
+    call.trail.onProgress?.();
+    return true;
+  }
+
+  private send(message: Message): void {
+    if (this.client.send(message)) return;
+    for (const backend of this.backends) backend.pause();
+    void this.client.drained().then(() => {
+      for (const backend of this.backends) backend.resume();
+    });
+  }
+
+  /** We go and the servers with us: nobody will ever know more. What has no effects is asked again by whoever comes back. */
+  private answerUnknown(why: string): void {
+    for (const [id, { method, abandoned, trail }] of this.open) {
+      if (abandoned || isRepeatable(method)) continue;
+      const text = outcomeUnknown(`${why} and this call was open`);
+      this.send(
+        errorMessage(id, 'outcome_unknown', text, trail.backend === undefined ? {} : { backend: trail.backend }),
+      );
+    }
+  }
+
+  private async closeNow(reason: CloseReason | undefined): Promise<void> {
+    this.fromBackend.close();
+    if (reason?.code === 'away') this.answerUnknown(reason.reason);
+    for (const call of this.open.values()) this.abandon(call, 'the session ended');
+    await Promise.all([this.client.close(reason), ...this.backends.map((backend) => backend.close())]);
+    this.resolveClosed();
+  }
+}
+
+function replyMessage(id: string, reply: Reply): Message {
+  if ('answer' in reply) return withId(reply.answer, id);
+  if ('result' in reply) return resultMessage(id, reply.result);
+  return withId(toMessage({ jsonrpc: '2.0', id: 0, error: reply.error }), id);
+}

@@ -1,0 +1,403 @@
+// The modern requests of one client through the gateway: each stands alone, tells who asks and what it can do, and becomes a
+// call. Backends are greeted with what the first request tells; lists and names are kept for each set of capabilities,
+// because servers of the legacy era list by them. Subscriptions: ./modern-listens.ts.
+
+import {
+  type CloseReason,
+  canonical,
+  envelopeOf,
+  errorMessage,
+  faultReply,
+  isRepeatable,
+  LEGACY_ONLY,
+  LISTEN,
+  type ListKind,
+  leaving,
+  META,
+  type Message,
+  asObject as objectIn,
+  outcomeUnknown,
+  refuseEnvelope,
+  resultMessage,
+  stringifyExact,
+  type Transport,
+  toMessage,
+  withId,
+  within,
+} from '@mcp-overlay/relay';
+import type { Backend } from '../backend/backend.ts';
+import { BackendSession, refusal } from '../backend/backend-session.ts';
+import type { HealthRecord } from '../backend/health.ts';
+import type { Call, Reply, RpcError, Trail } from '../call/call.ts';
+import { Cancel } from '../call/cancel.ts';
+import { asObject, asString, type JsonObject } from '../call/json.ts';
+import type { Next } from '../call/stage.ts';
+import { pipeline } from '../pipeline.ts';
+import { Catalog } from '../routing/catalog.ts';
+import { listsOf } from '../routing/fan-out.ts';
+import { prefixedTaskIds, singleTaskIds, type TaskIds } from '../routing/task-ids.ts';
+import { prefixedUris, UNCHANGED, type UriNaming } from '../routing/uris.ts';
+import { discovered } from './discover.ts';
+import { paramsOf } from './from-backend.ts';
+import { ModernListens } from './modern-listens.ts';
+import type { EraSession } from './session.ts';
+import type { SessionOriginInfo, SessionSettings } from './settings.ts';
+
+/** How long a backend that does not read holds up its client's other messages. */
+const FULL_MS = 5000;
+/** Sets of capabilities that one client asks with; the oldest is forgotten and made anew when it comes back. */
+const MAX_VIEWS = 16;
+/** Up to 2025-11-25; a modern server must not send it. */
+const LEGACY_NOT_FOUND = -32002;
+
+interface OpenCall {
+  readonly cancel: Cancel;
+  readonly method: string;
+  readonly trail: Trail;
+  readonly token: unknown;
+  readonly logs: boolean;
+  abandoned: boolean;
+}
+
+/** What clients with the same capabilities see. */
+interface View {
+  readonly catalog: Catalog;
+  readonly handle: Next<Call>;
+}
+
+export class ModernSession implements EraSession {
+  calls = 0;
+  readonly closed: Promise<void>;
+  private readonly client: Transport;
+  private readonly info: SessionOriginInfo;
+  private readonly settings: SessionSettings;
+  private readonly backends: readonly BackendSession[];
+  private readonly uris: UriNaming;
+  private readonly tasks: TaskIds;
+  private readonly single: boolean;
+  private readonly listens: ModernListens;
+  private readonly views = new Map<string, View>();
+  private readonly open = new Map<string, OpenCall>();
+  private readonly byToken = new Map<unknown, OpenCall>();
+  /** Of all views together. */
+  private readonly gauge = { open: 0 };
+  private readonly full = new Set<BackendSession>();
+  private readonly whenIdle: (() => void)[] = [];
+  private waitUntil: number | undefined;
+  private numbers = 0;
+  private draining = false;
+  private closing: Promise<void> | undefined;
+  private resolveClosed: () => void = () => {};
+
+  constructor(client: Transport, info: SessionOriginInfo, settings: SessionSettings) {
+    this.client = client;
+    this.info = info;
+    this.settings = settings;
+    this.closed = new Promise((resolve) => {
+      this.resolveClosed = resolve;
+    });
+    const { backends } = settings;
+    const [only] = backends;
+    this.single = backends.length === 1 && only !== undefined;
+    this.uris = this.single ? UNCHANGED : prefixedUris(backends.map(({ backend }) => backend.id));
+    this.tasks = this.single && only ? singleTaskIds(only.backend.id) : prefixedTaskIds();
+    this.backends = backends.map(({ backend, health }) => this.openBackend(backend, health));
+    this.listens = new ModernListens({
+      backends: this.backends,
+      single: this.single,
+      uris: this.uris,
+      tasks: this.tasks,
+      patienceMs: settings.listWaitMs,
+      send: (message) => this.send(message),
+      listChanged: (backend, kind) => this.forget(backend.id, kind),
+    });
+    client.start({
+      message: (message) => this.fromClient(message),
+      fault: (fault) => {
+        const reply = faultReply(fault);
+        if (reply) this.send(reply);
+      },
+      closed: (reason) => void this.close(reason),
+    });
+  }
+
+  get openCalls(): number {
+    return this.open.size;
+  }
+
+  backendStates() {
+    return this.backends.map(({ id, state }) => ({ id, phase: state.phase, reason: state.reason }));
+  }
+
+  async drain(): Promise<void> {
+    this.draining = true;
+    while (this.open.size > 0) await new Promise<void>((resolve) => this.whenIdle.push(resolve));
+  }
+
+  close(reason?: CloseReason): Promise<void> {
+    this.closing ??= this.closeNow(reason);
+    return this.closing;
+  }
+
+  // --- from the client ----------------------------------------------------------------------------------------------
+
+  private fromClient(message: Message): void {
+    if (message.kind === 'request') void this.request(message);
+    else if (message.method === 'notifications/cancelled') this.cancelled(paramsOf(message));
+  }
+
+  private async request(message: Message): Promise<void> {
+    const { id = 'null', method = '' } = message;
+    const params = paramsOf(message);
+    const wrong = this.refuses(id, method, params);
+    if (wrong) {
+      this.send(wrong);
+      return;
+    }
+    this.greet(params);
+    if (method === LISTEN) {
+      const view = this.viewFor(params);
+      void this.listens.open(id, params, (uri) => view.catalog.owners(uri));
+      return;
+    }
+    const meta = asObject(params._meta);
+    const call: OpenCall = {
+      method,
+      cancel: new Cancel(),
+      trail: {},
+      token: meta?.progressToken,
+      logs: meta?.[META.logLevel] !== undefined,
+      abandoned: false,
+    };
+    this.open.set(id, call);
+    if (call.token !== undefined) this.byToken.set(call.token, call);
+    try {
+      const reply = await this.reply(this.numbered(message), params, call);
+      if (!call.abandoned) this.send(replyMessage(id, reply));
+    } catch (error) {
+      this.settings.log.warn({ method, error: String(error) }, 'internal error');
+      this.send(errorMessage(id, 'internal_error', 'the gateway failed while it handled this request'));
+    } finally {
+      this.open.delete(id);
+      if (this.byToken.get(call.token) === call) this.byToken.delete(call.token);
+      if (this.open.size === 0) for (const resolve of this.whenIdle.splice(0)) resolve();
+    }
+  }
+
+  private refuses(id: string, method: string, params: JsonObject): Message | undefined {
+    const error = (value: RpcError): Message => replyMessage(id, { error: value });
+    if (this.open.has(id) || this.listens.has(id)) {
+      return errorMessage(id, 'invalid_request', `request id ${id} is already in use`);
+    }
+    const envelope = refuseEnvelope(params);
+    if (envelope) return error(envelope);
+    if (LEGACY_ONLY.has(method)) return error({ code: -32601, message: `Method not found: ${method}` });
+    if (!this.draining) return undefined;
+    return leaving(id, 'the gateway');
+  }
+
+  private async reply(message: Message, params: JsonObject, open: OpenCall): Promise<Reply> {
+    const { method = '' } = message;
+    if (method === 'server/discover') {
+      await this.waitForBackends();
+      const [only] = this.backends;
+      // A single backend that is not there yet has nothing to tell, and nobody else has.
+      if (this.single && only && !only.welcome) await only.settled;
+      return { result: discovered(this.backends, this.settings.own) };
+    }
+    this.calls += 1;
+    return this.viewFor(params).handle({ method, params, message, cancel: open.cancel, trail: open.trail });
+  }
+
+  private numbered(request: Message): Message {
+    if (request.call !== undefined || isRepeatable(request.method ?? '')) return request;
+    this.numbers += 1;
+    return { ...request, call: this.numbers };
+  }
+
+  private cancelled(params: JsonObject): void {
+    const id = stringifyExact(params.requestId ?? null);
+    if (this.listens.cancel(id)) return;
+    const call = this.open.get(id);
+    if (!call) return;
+    call.abandoned = true;
+    call.cancel.fire(asString(params.reason) ?? 'the client cancelled');
+  }
+
+  // --- what is seen -------------------------------------------------------------------------------------------------
+
+  private viewFor(params: JsonObject): View {
+    const key = canonical(envelopeOf(params).capabilities);
+    const known = this.views.get(key);
+    if (known) return known;
+    const view = this.makeView(envelopeMeta(params));
+    this.views.set(key, view);
+    const [oldest] = this.views.keys();
+    if (this.views.size > MAX_VIEWS && oldest !== undefined) this.views.delete(oldest);
+    return view;
+  }
+
+  private makeView(envelope: JsonObject): View {
+    const { settings, backends, uris, tasks } = this;
+    const { naming, filters, limits } = settings;
+    const catalog = new Catalog({
+      backends,
+      naming,
+      uris,
+      filters,
+      limits,
+      envelope,
+      listed: (id, { member }, why) => {
+        if (why !== undefined) settings.log.warn({ backend: id, list: member, why }, 'list incomplete');
+        settings.backends.find(({ backend }) => backend.id === id)?.health.listed(member, why);
+      },
+      hid: (backend, { member }, why) => settings.log.warn({ backend, list: member, why }, 'list incomplete'),
+      patienceMs: settings.listWaitMs,
+      pageMs: settings.callTimeoutMs,
+      late: (kind) => this.listens.announce(kind),
+    });
+    const handle = pipeline({
+      era: 'modern',
+      backends,
+      catalog,
+      naming,
+      uris,
+      tasks,
+      filters,
+      unchanged: this.single,
+      gauge: settings.gauge,
+      sessionGauge: this.gauge,
+      limits,
+      callTimeoutMs: settings.callTimeoutMs,
+      patienceMs: settings.listWaitMs,
+      waitForBackends: () => this.waitForBackends(),
+    });
+    return { catalog, handle };
+  }
+
+  private forget(backend: string, kind: ListKind): void {
+    for (const { catalog } of this.views.values()) catalog.forget(backend, kind);
+  }
+
+  // --- backends -----------------------------------------------------------------------------------------------------
+
+  private openBackend(backend: Backend, health: HealthRecord): BackendSession {
+    const { settings, info } = this;
+    return new BackendSession({
+      backend,
+      health,
+      origin: { session: info.handOn, via: info.via, era: 'modern', principal: info.principal.id },
+      connectTimeoutMs: backend.config.connectTimeoutMs ?? settings.connectTimeoutMs,
+      log: settings.log,
+      events: {
+        request: (from, message) => from.respond(refusal(message.id ?? 'null', 'servers of this revision do not ask')),
+        notification: (from, message) => this.fromBackend(from, message),
+        joined: (from) => this.joined(from),
+        full: (from) => void this.waitFor(from),
+        back: (from) => {
+          for (const { catalog } of this.views.values()) {
+            for (const kind of catalog.takeMissed(from.id)) this.changed(from, kind);
+          }
+        },
+      },
+    });
+  }
+
+  private greet(params: JsonObject): void {
+    if (this.waitUntil !== undefined) return;
+    this.waitUntil = Date.now() + this.settings.listWaitMs;
+    for (const backend of this.backends) void backend.greet('server/discover', { _meta: envelopeMeta(params) });
+  }
+
+  private joined(backend: BackendSession): void {
+    this.listens.joined(backend);
+    if (Date.now() < (this.waitUntil ?? 0)) return;
+    for (const kind of listsOf(backend)) this.changed(backend, kind);
+  }
+
+  private changed(backend: BackendSession, kind: ListKind): void {
+    this.forget(backend.id, kind);
+    this.listens.announce(kind);
+  }
+
+  private async waitForBackends(): Promise<void> {
+    const leftMs = (this.waitUntil ?? 0) - Date.now();
+    if (leftMs > 0) await within(leftMs, Promise.all(this.backends.map((backend) => backend.settled)));
+  }
+
+  private fromBackend(backend: BackendSession, message: Message): void {
+    if (this.listens.notification(backend, message)) return;
+    if (message.method === 'notifications/progress') {
+      const call = this.byToken.get(paramsOf(message).progressToken);
+      if (call?.trail.backend !== backend.id) return;
+      call.trail.onProgress?.();
+      this.send(message);
+    } else if (message.method === 'notifications/message') {
+      const asked = [...this.open.values()].some(({ logs, trail }) => logs && trail.backend === backend.id);
+      if (asked) this.send(message);
+    } else if (this.single && message.method !== 'notifications/cancelled') {
+      this.send(message);
+    }
+  }
+
+  /** The client is not read faster than its backends take; but one that takes nothing does not hold up the others. */
+  private async waitFor(backend: BackendSession): Promise<void> {
+    if (this.full.has(backend) || backend.stuck) return;
+    this.full.add(backend);
+    this.client.pause();
+    const drained = backend.drained();
+    backend.stuck = !(await within(FULL_MS, drained));
+    this.full.delete(backend);
+    if (this.full.size === 0) this.client.resume();
+    if (!backend.stuck) return;
+    this.settings.log.warn({ session: this.info.number, backend: backend.id }, 'backend does not read');
+    await drained;
+    backend.stuck = false;
+  }
+
+  private send(message: Message): void {
+    if (this.client.send(message)) return;
+    for (const backend of this.backends) backend.pause();
+    void this.client.drained().then(() => {
+      for (const backend of this.backends) backend.resume();
+    });
+  }
+
+  private answerUnknown(why: string): void {
+    for (const [id, { method, abandoned, trail }] of this.open) {
+      if (abandoned || isRepeatable(method)) continue;
+      const text = outcomeUnknown(`${why} and this call was open`);
+      const facts = trail.backend === undefined ? {} : { backend: trail.backend };
+      this.send(errorMessage(id, 'outcome_unknown', text, facts));
+    }
+  }
+
+  private async closeNow(reason: CloseReason | undefined): Promise<void> {
+    if (reason?.code === 'away') this.answerUnknown(reason.reason);
+    this.listens.close();
+    for (const call of this.open.values()) {
+      call.abandoned = true;
+      call.cancel.fire('the session ended');
+    }
+    await Promise.all([this.client.close(reason), ...this.backends.map((backend) => backend.close())]);
+    this.resolveClosed();
+  }
+}
+
+/** Who asks and what it can do, for requests of ours on its behalf. */
+function envelopeMeta(params: JsonObject): JsonObject {
+  const meta = objectIn(params._meta) ?? {};
+  return Object.fromEntries(
+    [META.version, META.clientInfo, META.clientCapabilities].flatMap((key) =>
+      meta[key] === undefined ? [] : [[key, meta[key]]],
+    ),
+  );
+}
+
+function replyMessage(id: string, reply: Reply): Message {
+  if ('answer' in reply) return withId(reply.answer, id);
+  if ('result' in reply) return resultMessage(id, { resultType: 'complete', ...reply.result });
+  const { error } = reply;
+  const said = error.code === LEGACY_NOT_FOUND ? { ...error, code: -32602 } : error;
+  return withId(toMessage({ jsonrpc: '2.0', id: 0, error: said }), id);
+}

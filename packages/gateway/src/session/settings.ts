@@ -1,0 +1,36 @@
+// What sessions of a gateway are made of, and what is known of one before it says anything.
+
+import type { Principal } from '@mcp-overlay/overlay';
+import type { Limits } from '@mcp-overlay/relay';
+import type { Backend } from '../backend/backend.ts';
+import type { HealthRecord } from '../backend/health.ts';
+import type { GatewayLog } from '../call/log.ts';
+import type { ToolFilter } from '../policy/filter.ts';
+import type { CallGauge } from '../policy/limit.ts';
+import type { Naming } from '../routing/names.ts';
+import type { OwnIdentity } from './handshake.ts';
+
+/** What all sessions of a gateway have in common. */
+export interface SessionSettings {
+  /** This gateway in the `via` list of sessions: one that comes back is a cycle. */
+  readonly instance: string;
+  readonly backends: readonly { readonly backend: Backend; readonly health: HealthRecord }[];
+  readonly filters: ReadonlyMap<string, ToolFilter>;
+  readonly naming: Naming;
+  readonly own: OwnIdentity;
+  readonly callTimeoutMs: number;
+  readonly connectTimeoutMs: number;
+  readonly listWaitMs: number;
+  readonly limits: Limits;
+  readonly gauge: CallGauge;
+  readonly log: GatewayLog;
+}
+
+export interface SessionOriginInfo {
+  /** For status and logs; the session's secret parts never go there. */
+  readonly number: number;
+  readonly handOn: string;
+  readonly via: readonly string[];
+  readonly principal: Principal;
+  readonly by: string | undefined;
+}
