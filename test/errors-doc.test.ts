@@ -9,6 +9,7 @@ import { CLI_ERROR_CODES, EXIT, exitCodeOf } from '../packages/cli/src/index.ts'
 import { CONFIG_ERROR_CODES } from '../packages/config/src/index.ts';
 import { IDENTITY_ERROR_CODES, OVERLAY_ERROR_CODES } from '../packages/overlay/src/index.ts';
 import { FAULT_CODES, RELAY_ERROR_CODES, RPC_ERRORS } from '../packages/relay/src/index.ts';
+import { ZITI_ERROR_CODES } from '../packages/ziti/src/index.ts';
 
 const root = join(import.meta.dirname, '..');
 const doc = readFileSync(join(root, 'docs/ERRORS.md'), 'utf8');
@@ -19,6 +20,7 @@ const SECTIONS: Readonly<Record<string, readonly string[]>> = {
   'What an agent sees (JSON-RPC)': Object.keys(RPC_ERRORS),
   'Skipped lines (faults)': FAULT_CODES,
   'Shares and the overlay': OVERLAY_ERROR_CODES,
+  'The OpenZiti client': ZITI_ERROR_CODES,
   'Who somebody is': IDENTITY_ERROR_CODES,
   'Links and transports': RELAY_ERROR_CODES,
   'Configuration and use': [...CLI_ERROR_CODES, ...CONFIG_ERROR_CODES],
@@ -85,6 +87,7 @@ const CATALOGUES = new Set([
   'packages/relay/src/message.ts',
   'packages/overlay/src/errors.ts',
   'packages/config/src/errors.ts',
+  'packages/ziti/src/errors.ts',
 ]);
 const codes = Object.entries(SECTIONS).flatMap(([heading, all]) => (heading === 'Exit codes' ? [] : all));
 

@@ -24,7 +24,8 @@ export const runCommand: Command = {
       kind: flags.overlay ?? config.share.overlay,
     });
     log.info({ overlay: overlay.kind, because: chosenBecause }, 'overlay chosen');
-    for (const note of await identityNotes(overlay, grantsOf(config.share.grants))) say(`mcp-gateway: ${note}`);
+    const { grants, hosts } = config.share;
+    for (const note of await identityNotes(overlay, grantsOf(grants), hosts)) say(`mcp-gateway: ${note}`);
     const gateway = await startGateway({
       ...options,
       overlay,

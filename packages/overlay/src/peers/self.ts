@@ -42,10 +42,17 @@ export async function offered({ proofs }: Overlay, now: number): Promise<Credent
 }
 
 /** What a person should know before a share is hosted: who we are not, and grants that cannot mean what they say. */
-export async function identityNotes(overlay: Overlay, grants: Grants): Promise<string[]> {
+export async function identityNotes(
+  overlay: Overlay,
+  grants: Grants,
+  hosts: readonly string[] = [],
+): Promise<string[]> {
   const notes: string[] = [];
   const self = await ownIdentity(overlay);
   if (self && 'unproven' in self) notes.push(`nobody can know who this host is: ${self.unproven}`);
+  if (hosts.length > 0 && !(self && 'id' in self)) {
+    notes.push('share.hosts says nothing to anybody: a host that proves nothing vouches for nobody');
+  }
   const trusted = (await overlay.proofs?.trust()) ?? [];
   if (trusted.length === 0 && (grants.ids.size > 0 || grants.network)) {
     notes.push(

@@ -72,8 +72,8 @@ function rowOf({ token, persistent, hosted, createdAt, may = [] }: ShareInfo, ri
 }
 
 async function withOverlay(flags: Flags, work: (overlay: Overlay) => Promise<void>): Promise<typeof EXIT.done> {
-  const { identity, overlay: kind } = flags;
-  const { overlay, chosenBecause } = await openOverlay({ env: process.env, kind, identity });
+  const { identity, trust, overlay: kind } = flags;
+  const { overlay, chosenBecause } = await openOverlay({ env: process.env, kind, identity, trust });
   tellOverlay('mcp-tools', flags, { kind: overlay.kind, because: chosenBecause });
   try {
     await work(overlay);

@@ -1,7 +1,8 @@
 // When a channel is not read: while one of its connections, or all together, hold more than they may and nobody takes it. The
 // protocol has no windows of its own, so the only brake is the socket, and it brakes all streams of the channel at once, then
 // those of the channel at the other end (seen: after some 20 MB a host that is not read answers no dial any more). Hence:
-// not read for `pauseMs` at most; then a reader that took something may go on, one that took nothing is given up.
+// one stream stops the others for `pauseMs` at most; then it may go on if it took something, or is given up. When it is all
+// of them together nobody is to blame, so only who took nothing for much longer goes.
 
 import type { Limits } from '../limits.ts';
 
@@ -20,8 +21,13 @@ export interface ReadGateOptions {
   resume(): void;
 }
 
-/** Of a cap: what must have been taken of it when the time is over. At 4 MiB and 1.5 s that is 170 KiB a second. */
+/** Of a cap: what must have been taken of it when the time is over. At 4 MiB and 2 s that is 128 KiB a second. */
 const PROGRESS = 1 / 16;
+/** The time is counted in turns of the event loop that had their chance to read: a program that was stopped, starved or asleep
+ * has not been slow. */
+const TICKS = 10;
+/** In times of `pauseMs`, when all together hold too much. */
+const CROWD_PATIENCE = 4;
 
 export class ReadGate {
   readonly #options: ReadGateOptions;
@@ -33,6 +39,9 @@ export class ReadGate {
   #crowded = false;
   #total = 0;
   #paused = false;
+  /** What each held when the channel was stopped. */
+  #before = new Map<Reader, number>();
+  #ticks = 0;
   #timer: NodeJS.Timeout | undefined;
 
   constructor(options: ReadGateOptions) {
@@ -66,8 +75,9 @@ export class ReadGate {
 
   /** The channel is over. */
   stop(): void {
-    clearTimeout(this.#timer);
+    clearInterval(this.#timer);
     this.#timer = undefined;
+    this.#before.clear();
   }
 
   #count(delta: number): void {
@@ -82,36 +92,36 @@ export class ReadGate {
     const wanted = this.#crowded || this.#full.size > 0;
     if (wanted === this.#paused) return;
     this.#paused = wanted;
-    if (wanted) {
-      this.#options.pause();
-      this.#startTimer();
+    if (!wanted) {
+      this.stop();
+      this.#options.resume();
       return;
     }
-    this.stop();
-    this.#options.resume();
+    this.#options.pause();
+    for (const reader of this.#readers) this.#before.set(reader, reader.unreadBytes);
+    this.#ticks = 0;
+    this.#timer = setInterval(() => this.#onTick(), this.#options.pauseMs / TICKS);
   }
 
-  #startTimer(): void {
-    this.#timer ??= setTimeout(() => this.#onTimer(), this.#options.pauseMs);
-  }
-
-  #onTimer(): void {
-    this.#timer = undefined;
+  #onTick(): void {
+    this.#ticks += 1;
+    if (this.#ticks % TICKS !== 0) return;
     const { connectionBufferBytes, channelBufferBytes } = this.#options.limits;
     for (const reader of [...this.#full]) {
       if (reader.unreadBytes > connectionBufferBytes * (1 - PROGRESS)) reader.tooSlow();
       else this.#full.delete(reader);
     }
-    if (this.#total <= channelBufferBytes * (1 - PROGRESS)) this.#crowded = false;
-    else if (this.#crowded) this.#largest()?.tooSlow();
+    const enough = channelBufferBytes * (1 - PROGRESS);
+    if (this.#crowded && this.#total > enough && this.#ticks >= TICKS * CROWD_PATIENCE) this.#largestStuck()?.tooSlow();
+    if (this.#total <= enough) this.#crowded = false;
     this.#settle();
-    if (this.#paused) this.#startTimer();
   }
 
-  #largest(): Reader | undefined {
+  #largestStuck(): Reader | undefined {
     let largest: Reader | undefined;
     for (const reader of this.#readers) {
-      if (!largest || reader.unreadBytes > largest.unreadBytes) largest = reader;
+      const isStuck = reader.unreadBytes >= (this.#before.get(reader) ?? 0);
+      if (isStuck && (!largest || reader.unreadBytes > largest.unreadBytes)) largest = reader;
     }
     return largest;
   }

@@ -47,7 +47,7 @@ export const TIMING: Timing = {
   stableMs: 10_000,
   moreRoutersMs: 30_000,
   allRoutersMs: 1_800_000,
-  pauseMs: 1_500,
+  pauseMs: 2_000,
   lingerMs: 2_000,
   updateTokenMs: 10_000,
   idleMs: 300_000,

@@ -192,3 +192,19 @@ test('closing a context ends connections, binds, channels and logins, whatever i
   assert.deepEqual(channelsOf(on.net, 'client').concat(channelsOf(on.net, 'host')), [0, 0]);
   assert.deepEqual(on.net.apiSessions, []);
 });
+
+for (const version of ['v1.6.20', 'v2.0.3', 'v2.1.0']) {
+  test(`routers that say they are ${version}: hosted, dialled, refused, bound again`, { timeout }, async () => {
+    await using on = await onNetwork({ version });
+    on.net.addService('echo');
+    const host = await on.open('host', { timing: QUICK });
+    const client = await on.open('client');
+    await assert.rejects(client.dial('echo'), coded('service_not_hosted'));
+    await host.listen('echo', { onConnection: echo });
+    assert.equal(await echoed(await client.dial('echo'), 'x'), 'x');
+    on.net.deleteServiceSessions({ type: 'Bind' });
+    await on.net.until(() => on.net.terminators.length === 0);
+    await on.net.until(() => on.net.terminators.length === 1);
+    assert.equal(await echoed(await client.dial('echo'), 'y'), 'y');
+  });
+}

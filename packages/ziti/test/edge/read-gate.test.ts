@@ -73,7 +73,7 @@ test('all together over their cap stop the channel, though none is over its own'
 });
 
 test('who does not read in time is given up, and nobody else', (t) => {
-  t.mock.timers.enable({ apis: ['setTimeout'] });
+  t.mock.timers.enable({ apis: ['setInterval'] });
   const { state, reader } = setUp();
   const [slow, good] = [reader(), reader()];
   good.add(50);
@@ -84,26 +84,53 @@ test('who does not read in time is given up, and nobody else', (t) => {
   assert.deepEqual([slow.given, good.given, state.paused], [true, false, false]);
 });
 
-test('when all together are too many the largest goes, until it is enough', (t) => {
-  t.mock.timers.enable({ apis: ['setTimeout'] });
+test('when all together are too many, the largest of those that took nothing goes, and only after a long time', (t) => {
+  t.mock.timers.enable({ apis: ['setInterval'] });
   const { state, reader } = setUp();
-  const many = [95, 99, 90].map((bytes) => {
+  const [stuck, moving, small] = [90, 99, 70].map((bytes) => {
     const one = reader();
     one.add(bytes);
     return one;
   });
+  moving?.add(-1);
+  t.mock.timers.tick(4 * PAUSE_MS - 1);
+  assert.deepEqual([stuck?.given, state.paused], [false, true]);
+  t.mock.timers.tick(1);
+  assert.deepEqual([stuck?.given, moving?.given, small?.given], [true, false, false]);
+  assert.equal(state.paused, false, '168 are less than when it stopped');
+});
+
+test('when all together are too many and all take something, nobody goes', (t) => {
+  t.mock.timers.enable({ apis: ['setInterval'] });
+  const { state, reader } = setUp();
+  const many = [90, 99, 70].map((bytes) => {
+    const one = reader();
+    one.add(bytes);
+    return one;
+  });
+  for (const one of many) one.add(-1);
+  t.mock.timers.tick(100 * PAUSE_MS);
+  assert.equal(state.paused, true);
+  assert.ok(many.every(({ given }) => !given));
+  many[1]?.add(-25);
   t.mock.timers.tick(PAUSE_MS);
-  assert.deepEqual(
-    many.map(({ given }) => given),
-    [false, true, false],
-  );
-  assert.equal(state.paused, true, '185 are more than the 125 to begin again at');
-  t.mock.timers.tick(PAUSE_MS);
-  assert.deepEqual([many[0]?.given, state.paused], [false, false], 'but less than when it stopped');
+  assert.equal(state.paused, false, 'a sixteenth less');
+});
+
+test('a program that was stopped has not been slow: time counts only when the loop turns', (t) => {
+  t.mock.timers.enable({ apis: ['setInterval'] });
+  const { reader } = setUp();
+  const one = reader();
+  one.add(101);
+  // Ten turns make the whole time, however late they come; nine do not.
+  for (let turns = 0; turns < 9; turns += 1) t.mock.timers.tick(PAUSE_MS / 10);
+  assert.equal(one.given, false);
+  t.mock.timers.tick(PAUSE_MS / 10);
+  assert.equal(one.given, true);
 });
 
 test('each pause has its own time', (t) => {
-  t.mock.timers.enable({ apis: ['setTimeout'] });
+  t.mock.timers.enable({ apis: ['setInterval'] });
   const { reader } = setUp();
   const one = reader();
   for (let round = 0; round < 5; round += 1) {
@@ -116,7 +143,7 @@ test('each pause has its own time', (t) => {
 });
 
 test('who reads slowly may go on, as long as it takes a sixteenth of the cap in that time', (t) => {
-  t.mock.timers.enable({ apis: ['setTimeout'] });
+  t.mock.timers.enable({ apis: ['setInterval'] });
   const { state, reader } = setUp();
   const one = reader();
   for (let round = 0; round < 5; round += 1) {

@@ -33,6 +33,17 @@ for (const kind of ['P-256', 'P-384', 'RSA-2048', 'Ed25519'] as const) {
   });
 }
 
+test('from 2.0 on the certificate names the identity as the controller knows it, whatever was asked for', {
+  timeout,
+}, async () => {
+  await using net = await startTestNetwork({ version: 'v2.0.0' });
+  const { token, id } = net.addEnrollment('new');
+  const answer = await enroll(net, tokenOf(token), request(keyOf('P-256')));
+  const leaf = new X509Certificate(answer.body.data.cert);
+  assert.match(leaf.subject, /^CN=asked for$/m);
+  assert.match(leaf.subjectAltName ?? '', new RegExp(`^URI:spiffe://[^/]+/identity/${id}$`));
+});
+
 test('the token is signed by the server, and says whom it is for', { timeout }, async () => {
   await using net = await startTestNetwork();
   const { token, id } = net.addEnrollment('new', { expiresInMs: 60_000 });
