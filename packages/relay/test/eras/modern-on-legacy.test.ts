@@ -327,3 +327,25 @@ test('there is an end of calls that wait for their client: the oldest is taken b
   const late = await call({ name: 'oldest', inputResponses: {}, requestState: first.result.requestState });
   assert.equal(late.error.code, -32602);
 });
+
+test('what a server asks in one breath is asked of the client at once, also when it comes in pieces', async () => {
+  const play = legacyServer((method, _params, server, id) => {
+    if (method !== 'tools/call') return undefined;
+    const first = server.ask('elicitation/create', { message: 'who?' });
+    setImmediate(() => {
+      void Promise.all([first, server.ask('roots/list', {})]).then(() => server.answer(id, { content: [] }));
+    });
+    return SILENT;
+  });
+  const { call } = open(play);
+  const capabilities = { elicitation: {}, roots: {} };
+  const { result } = await call({ name: 'x' }, capabilities);
+  const asked = Object.entries(result.inputRequests).map(([key, { method }]: Json) => [key, method]);
+  assert.deepEqual(asked, [
+    ['q1', 'elicitation/create'],
+    ['q2', 'roots/list'],
+  ]);
+  const inputResponses = { q1: { action: 'decline' }, q2: { roots: [] } };
+  const done = await call({ name: 'x', inputResponses, requestState: result.requestState }, capabilities);
+  assert.equal(done.result.resultType, 'complete');
+});

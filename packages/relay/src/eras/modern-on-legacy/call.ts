@@ -21,6 +21,9 @@ import { HANDLE_MS } from './handle.ts';
 import type { LegacyPeer, Question } from './peer.ts';
 import { modernError, modernResult, urlQuestions } from './words.ts';
 
+/** Questions that a server asks in one breath come in several reads; people and models answer in seconds. */
+const SETTLE_MS = 25;
+
 /** How one request of the client is answered. */
 export interface Asker {
   result(result: JsonObject): void;
@@ -52,7 +55,7 @@ export class ModernCall {
   #asker: Asker | undefined;
   #progressToken: unknown;
   #answer: Answer | undefined;
-  #suspending: NodeJS.Immediate | undefined;
+  #suspending: NodeJS.Timeout | undefined;
   #expiry: NodeJS.Timeout | undefined;
   #task: string | undefined;
   #over = false;
@@ -106,7 +109,9 @@ export class ModernCall {
   /** The server asks; told with what else it asks in the same breath. */
   question(key: string, question: Question): void {
     this.#questions.set(key, question);
-    if (this.active) this.#suspending ??= setImmediate(() => this.#suspend());
+    if (!this.active) return;
+    clearTimeout(this.#suspending);
+    this.#suspending = setTimeout(() => this.#suspend(), SETTLE_MS);
   }
 
   /** The server takes a question back. */
@@ -122,6 +127,7 @@ export class ModernCall {
   cancel(reason: string): void {
     const { peer } = this.#options;
     for (const question of this.#questions.values()) peer.refuse(question, 'the client took its call back');
+    this.#questions.clear();
     if (this.own !== undefined) peer.cancel(this.own, reason);
     if (this.#task !== undefined) void peer.ask('tasks/cancel', { taskId: this.#task });
     this.drop();
@@ -131,11 +137,14 @@ export class ModernCall {
   drop(): void {
     if (this.#over) return;
     this.#over = true;
-    clearImmediate(this.#suspending);
+    clearTimeout(this.#suspending);
     clearTimeout(this.#expiry);
     this.#asker = undefined;
     this.#options.peer.delete(this);
     this.#options.over(this);
+    // Those that nobody answered: another call may carry them.
+    for (const question of this.#questions.values()) this.#options.peer.place(question);
+    this.#questions.clear();
   }
 
   #serve(asker: Asker, params: JsonObject): void {
@@ -191,7 +200,10 @@ export class ModernCall {
 
   #settle(answer: Answer): void {
     this.#answer = answer;
-    if (this.active) this.#deliver();
+    if (!this.active) return;
+    // What the server wants to know beside its answer is asked first: no later request may come that could carry it.
+    if (this.#questions.size > 0) this.#suspend();
+    else this.#deliver();
   }
 
   #deliver(): void {
@@ -205,7 +217,7 @@ export class ModernCall {
   }
 
   #suspend(): void {
-    this.#suspending = undefined;
+    clearTimeout(this.#suspending);
     if (this.#over || this.#asker === undefined || this.#questions.size === 0) return;
     this.#ask(Object.fromEntries([...this.#questions].map(([key, { request }]) => [key, request])));
   }

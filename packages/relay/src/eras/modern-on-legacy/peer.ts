@@ -186,9 +186,10 @@ export class LegacyPeer {
   }
 
   async close(): Promise<void> {
-    for (const { timer } of this.#homeless.splice(0)) clearTimeout(timer);
-    for (const call of this.#calls) call.drop();
+    const calls = [...this.#calls];
     this.#calls.clear();
+    for (const call of calls) call.drop();
+    for (const { timer } of this.#homeless.splice(0)) clearTimeout(timer);
     await this.#steady.close();
   }
 
@@ -252,16 +253,21 @@ export class LegacyPeer {
     }
     const { params } = parseMessage(message) as { params?: unknown };
     const question: Question = { id, request: { method, params: withoutToken(asObject(params) ?? {}) } };
-    const call = this.#owner(message);
+    this.place(question, message.relatedTo);
+  }
+
+  /** Gives a question to a call that can carry it, or keeps it for the next. */
+  place(question: Question, relatedTo?: string): void {
+    const call = this.#owner(relatedTo);
     if (call !== undefined) call.question(this.#key(), question);
     else this.#keep(question);
   }
 
   /** Nothing in a question says which call it belongs to, unless the transport knows. Any call of the same client can carry
    *  it, the answer goes to the server either way; servers mostly ask in the order in which they were called. */
-  #owner(message: Message): ModernCall | undefined {
+  #owner(relatedTo: string | undefined): ModernCall | undefined {
     const asking = [...this.#calls].filter(({ method }) => ASKING.has(method));
-    const related = asking.find((call) => call.own !== undefined && call.own === message.relatedTo);
+    const related = asking.find((call) => call.own !== undefined && call.own === relatedTo);
     const next = asking.find((call) => call.active && !call.asks);
     return related ?? next ?? asking.findLast((call) => call.active) ?? asking.at(-1);
   }
