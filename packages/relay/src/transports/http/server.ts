@@ -368,7 +368,9 @@ class HttpDoor {
     const session = this.#sse.get(id);
     if (session === undefined) return no(unknownSession());
     // Clients of that revision send no Accept with a POST.
-    const wrong = wrongType(request) ?? wrongVersion(request);
+    // A newer client that came by the older transport goes on in its own revision: to this session both are messages.
+    const modern = MODERN_VERSIONS.includes(header(request, VERSION_HEADER) ?? '');
+    const wrong = wrongType(request) ?? (modern ? undefined : wrongVersion(request));
     if (wrong !== undefined) return no(wrong);
     await session.ready();
     const message = await this.#read(request);

@@ -209,6 +209,22 @@ test('an initialize of a legacy client opens a session at the same door', async 
   assert.deepEqual(open.kinds, ['modern', 'streamable']);
 });
 
+test('a client that came by the older transport may go on in the newer revision, header and all', async () => {
+  await using open = await door();
+  const abort = new AbortController();
+  const stream = await fetch(open.url.replace('/mcp', '/sse'), {
+    headers: { accept: 'text/event-stream' },
+    signal: abort.signal,
+  });
+  const reader = stream.body?.pipeThrough(new TextDecoderStream()).getReader();
+  const endpoint = /data: (\S+)/.exec((await reader?.read())?.value ?? '')?.[1] ?? '';
+  const { status } = await post(new URL(endpoint, open.url).href, 'tools/list', {}, {}, 'over sse');
+  assert.equal(status, 202);
+  assert.match((await reader?.read())?.value ?? '', /"id":"over sse".*"resultType":"complete"/);
+  assert.deepEqual(open.kinds, ['sse']);
+  abort.abort();
+});
+
 /** A modern server by hand; `act` says how it answers. */
 async function handMade(act: (body: Json, request: IncomingMessage, response: ServerResponse) => void) {
   const seen: { body: Json; headers: IncomingMessage['headers'] }[] = [];
