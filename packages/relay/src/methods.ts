@@ -1,4 +1,5 @@
-// What is known of MCP's methods up to revision 2025-11-25. Everything else passes as an unknown method.
+// What is known of MCP's methods in both eras; which of them has which: ./eras/methods.ts. Everything else passes as an
+// unknown method.
 // Source: modelcontextprotocol specification, revisions 2024-11-05 to 2025-11-25.
 
 /** Newest first. `test/protocol-versions` pins them to what the official SDK exports. */
