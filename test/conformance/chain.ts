@@ -1,11 +1,11 @@
-// Both eras through the whole chain: a fixture that speaks one of them or both, behind http door, gateway and bridge, behind
-// http door and gateway, behind http door and bridge. In the crossed runs the suite speaks the era that the fixture does
-// not: what cannot be said there is listed, one by one, in expected-failures.yml.
+// Both eras through one chain of our programs: a fixture that speaks one of them or both at its end. In the crossed runs
+// the suite speaks the era that the fixture does not: what cannot be said there is listed, check by check, in
+// expected-failures.yml. One test file for each chain, so that none takes longer than a file may.
 
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { House } from '../e2e/harness.ts';
-import { type FixtureEra, fixtureCommand, httpFixture } from './fixture.ts';
+import type { FixtureEra } from './fixture.ts';
 import { installSuite, runSuite } from './suite.ts';
 import { assertVerdict } from './verdict.ts';
 
@@ -13,23 +13,8 @@ const installed = await installSuite();
 const skip = 'impossible' in installed ? installed.impossible : false;
 if (skip !== false) process.stderr.write(`SKIPPED: the conformance suite is not installed: ${skip}\n`);
 
-type Chain = (house: House, era: FixtureEra, run: (url: string) => Promise<void>) => Promise<void>;
-
-const CHAINS: Readonly<Record<string, Chain>> = {
-  'http door, bridge, fixture': async (house, era, run) => {
-    await run(await house.http(await house.bridge(...fixtureCommand(era))));
-  },
-  'http door, gateway, bridge, fixture': async (house, era, run) => {
-    const bridge = await house.bridge(...fixtureCommand(era));
-    const gateway = await house.gateway([{ id: 'fixture', transport: { type: 'share', share_token: bridge } }]);
-    await run(await house.http(gateway));
-  },
-  'http door, gateway, http fixture': async (house, era, run) => {
-    await using fixture = await httpFixture(era);
-    const transport = { type: 'http', endpoint: fixture.url, protocol: 'streamable', allow_insecure: true };
-    await run(await house.http(await house.gateway([{ id: 'fixture', transport }])));
-  },
-};
+/** Gives the URL of the http door at its near end to `run`. */
+export type Chain = (house: House, era: FixtureEra, run: (url: string) => Promise<void>) => Promise<void>;
 
 const RUNS: readonly { readonly era: FixtureEra; readonly revision: string; readonly crossed?: true }[] = [
   { era: 'legacy', revision: '2025-11-25' },
@@ -44,7 +29,7 @@ const PREFIX = 'io.modelcontextprotocol/';
 /** With these the suite waits half a second for a first frame: a legacy server that has to be started may take longer. */
 const HURRIED = [{}, { elicitation: {} }];
 
-for (const [chain, open] of Object.entries(CHAINS)) {
+export function testChain(chain: string, open: Chain): void {
   for (const { era, revision, crossed } of RUNS) {
     test(`${chain} of era ${era}: ${revision}${crossed ? ', crossed' : ''}`, { skip }, async () => {
       if ('impossible' in installed) throw new Error(installed.impossible);
