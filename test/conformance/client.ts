@@ -94,7 +94,7 @@ if (way === 'direct') {
   await play(url);
 } else {
   await using house = await House.open();
-  // The suite's servers play one era, badly where it comes to finding that out.
+  // The gateway's own first look at a server is an initialize; these servers take it for a fault of the client.
   const era = version === '2026-07-28' ? 'modern' : 'legacy';
   const transport = { type: 'http', endpoint: url, protocol: 'streamable', allow_insecure: true };
   const gateway = await house.gateway([{ id: 'suite', era, transport }]);
