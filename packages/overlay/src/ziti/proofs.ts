@@ -19,14 +19,16 @@ export interface ZitiProofsOptions {
   /** Names of files with CAs to believe besides the network's. */
   readonly trust?: readonly string[] | undefined;
   readonly log?: OverlayLog | undefined;
+  readonly now?: () => number;
 }
 
-/** A certificate of the login that was refused or is not to be had is asked for again by then. */
+/** A certificate of the login that was refused is asked for again by then; one that could not be asked for, soon. */
 const ASK_AGAIN_MS = 60_000;
+const TROUBLE_MS = 2000;
 
 /** Rejects `trust_invalid`. */
 export async function zitiProofs(options: ZitiProofsOptions): Promise<ProofSettings> {
-  const { network, realm, trust = [], log = SILENT } = options;
+  const { network, realm, trust = [], log = SILENT, now = Date.now } = options;
   const { identity } = network;
   const ofNetwork = networkTrust(identity.caPem);
   const besides = await trustFiles(trust, log);
@@ -35,12 +37,13 @@ export async function zitiProofs(options: ZitiProofsOptions): Promise<ProofSetti
   let askAgainAt = 0;
 
   const ofLogin = async (): Promise<Credential | undefined> => {
-    if (Date.now() < askAgainAt) return undefined;
+    if (now() < askAgainAt) return undefined;
     try {
       const { certPem, key } = await network.sessionCertificate();
       return readCredential(certPem, key.export({ type: 'pkcs8', format: 'pem' }).toString());
     } catch (error) {
-      askAgainAt = Date.now() + ASK_AGAIN_MS;
+      const passing = error instanceof OverlayError && error.code === 'network_unreachable';
+      askAgainAt = now() + (passing ? TROUBLE_MS : ASK_AGAIN_MS);
       log.warn({ error: (error as Error).message }, 'no certificate of this login, so nobody can know who we are');
       return undefined;
     }
