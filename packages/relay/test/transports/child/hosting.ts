@@ -24,11 +24,12 @@ await Promise.all(
       }),
   ),
 );
-process.stdout.write(`ready ${processWatcher().pid}\n`);
-
 process.on('SIGUSR2', async () => {
   await Promise.all(children.map((child: ReturnType<typeof spawnChild>) => child.close()));
   await processWatcher().close();
   process.stdout.write('closed\n');
   process.exit(0);
 });
+
+// Last of all: whoever reads it may send the signal at once.
+process.stdout.write(`ready ${processWatcher().pid}\n`);

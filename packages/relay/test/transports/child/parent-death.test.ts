@@ -35,12 +35,12 @@ async function parent(
   hosting.stdout.on('data', (chunk) => {
     heard += chunk;
   });
+  const ended = once(hosting, 'close').then(([code, signal]) => `ended with ${signal ?? code}`);
   const line = async (text: string) => {
-    while (!heard.includes(text))
-      await Promise.race([
-        once(hosting.stdout, 'data'),
-        once(hosting, 'exit').then(() => once(hosting.stdout, 'close')),
-      ]);
+    while (!heard.includes(text)) {
+      const over = await Promise.race([once(hosting.stdout, 'data').then(() => undefined), ended]);
+      assert.ok(over === undefined || heard.includes(text), `no ${text}: ${over}`);
+    }
     return heard;
   };
   const watcher = Number(/ready (\d+)/.exec(await line('ready'))?.[1]);
