@@ -23,6 +23,8 @@ export interface ZitiContextOptions {
   readonly login?: LoginChoice;
   readonly sodium?: SodiumOptions;
   readonly timing?: Partial<Timing>;
+  /** A dial will come at once: the way there is begun while the rest is loaded. Default false. */
+  readonly dialSoon?: boolean;
   readonly log?: ZitiLog;
   /** For tests: instead of the one that the identity names. */
   readonly controller?: Controller;
@@ -40,6 +42,14 @@ export interface ZitiStatus {
   readonly connections: number;
 }
 
+interface Parts {
+  readonly identity: ZitiIdentity;
+  readonly controller: Controller;
+  readonly routers: EdgeRouters;
+  readonly timing: Timing;
+  readonly log: ZitiLog;
+}
+
 export class ZitiContext implements AsyncDisposable {
   readonly identity: ZitiIdentity;
   readonly #controller: Controller;
@@ -51,31 +61,31 @@ export class ZitiContext implements AsyncDisposable {
   readonly #stopListening: () => void;
   #closed: Promise<void> | undefined;
 
-  private constructor(identity: ZitiIdentity, sodium: Sodium, options: ZitiContextOptions) {
-    const { log = SILENT, login = 'auto' } = options;
-    const controller = options.controller ?? createController(identity, { login, log });
+  private constructor({ identity, controller, routers, timing, log }: Parts, sodium: Sodium) {
     this.identity = identity;
     this.#sodium = sodium;
-    this.#timing = { ...TIMING, ...options.timing };
+    this.#timing = timing;
     this.#log = log;
     this.#controller = controller;
-    this.#routers = new EdgeRouters({
-      open: options.open ?? opener(identity),
-      timing: this.#timing,
-      log,
-      onDistrust: (session) => controller.invalidate(session),
-    });
-    this.#stopListening = controller.onRenewed((session) => this.#routers.renewed(session));
+    this.#routers = routers;
+    this.#stopListening = controller.onRenewed((session) => routers.renewed(session));
   }
 
   /** `identity`: a parsed one, or the name of its file. Rejects with `identity_…`, `proxy_invalid`,
    * `crypto_unavailable`. */
   static async open(identity: ZitiIdentity | string, options: ZitiContextOptions = {}): Promise<ZitiContext> {
-    const [parsed, sodium] = await Promise.all([
-      typeof identity === 'string' ? loadIdentity(identity) : identity,
-      loadSodium(options.sodium),
-    ]);
-    return new ZitiContext(parsed, sodium, options);
+    const loading = loadSodium(options.sodium);
+    // Waited for below.
+    loading.catch(() => {});
+    const parts = partsOf(typeof identity === 'string' ? await loadIdentity(identity) : identity, options);
+    if (options.dialSoon) void goAhead(parts);
+    try {
+      return new ZitiContext(parts, await loading);
+    } catch (error) {
+      await parts.routers.close(contextClosed());
+      await parts.controller.close();
+      throw error;
+    }
   }
 
   /** Logs in if that is still to be done: for who knows that a dial will come soon. */
@@ -153,6 +163,29 @@ export class ZitiContext implements AsyncDisposable {
 
   #requireOpen(): void {
     if (this.#closed) throw contextClosed();
+  }
+}
+
+function partsOf(identity: ZitiIdentity, options: ZitiContextOptions): Parts {
+  const { log = SILENT, login = 'auto' } = options;
+  const controller = options.controller ?? createController(identity, { login, log });
+  const timing = { ...TIMING, ...options.timing };
+  const routers = new EdgeRouters({
+    open: options.open ?? opener(identity),
+    timing,
+    log,
+    onDistrust: (session) => controller.invalidate(session),
+  });
+  return { identity, controller, routers, timing, log };
+}
+
+/** Login and a channel. What is wrong with them the dial will meet, and say. Ends with routers and controller. */
+async function goAhead({ controller, routers, log }: Parts): Promise<void> {
+  try {
+    const session = await controller.apiSession();
+    await routers.prepare(await controller.ownRouters(), session);
+  } catch (error) {
+    log.debug({ error: (error as Error).message }, 'no channel was opened ahead');
   }
 }
 

@@ -11,6 +11,8 @@ export interface ZitiNetworkOptions {
   readonly kind: OverlayKind;
   /** The name of an identity file. */
   readonly identityFile: string;
+  /** Log in and open a channel without being asked. Default false. */
+  readonly dialSoon?: boolean;
   readonly log?: OverlayLog | undefined;
 }
 
@@ -36,10 +38,10 @@ export class ZitiNetwork {
     this.identity = context.identity;
   }
 
-  /** Rejects `identity_invalid`. Asks nothing of the network yet. */
-  static async open({ kind, identityFile, log = SILENT }: ZitiNetworkOptions): Promise<ZitiNetwork> {
+  /** Rejects `identity_invalid`. Asks nothing of the network yet, unless a dial comes soon. */
+  static async open({ kind, identityFile, dialSoon = false, log = SILENT }: ZitiNetworkOptions): Promise<ZitiNetwork> {
     const identity = await translated(loadIdentity(identityFile));
-    return new ZitiNetwork(kind, await translated(ZitiContext.open(identity, { log })));
+    return new ZitiNetwork(kind, await translated(ZitiContext.open(identity, { dialSoon, log })));
   }
 
   /** Logs in, so that the next dial has not to. */
@@ -71,6 +73,16 @@ export class ZitiNetwork {
       }),
     );
     return { close: () => translated(listener.close()) };
+  }
+
+  /** What is made for it fails: then nobody will close it. */
+  async keepIf<T>(work: Promise<T>): Promise<T> {
+    try {
+      return await work;
+    } catch (error) {
+      await this.close();
+      throw error;
+    }
   }
 
   services(): Promise<Service[]> {
