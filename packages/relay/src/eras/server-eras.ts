@@ -4,7 +4,8 @@
 
 import type { Limits } from '../limits.ts';
 import type { Fault } from '../message.ts';
-import type { SourceEvents, SteadyOptions, SteadySession } from '../steady/steady.ts';
+import type { SourceEvents, SteadyOptions } from '../steady/options.ts';
+import type { SteadySession } from '../steady/steady.ts';
 import { type CloseReason, DONE, type Transport } from '../transport.ts';
 import { type Era, objectOf } from './envelope.ts';
 import { LegacyFirst } from './legacy-first.ts';
