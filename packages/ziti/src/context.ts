@@ -74,13 +74,10 @@ export class ZitiContext implements AsyncDisposable {
   /** `identity`: a parsed one, or the name of its file. Rejects with `identity_…`, `proxy_invalid`,
    * `crypto_unavailable`. */
   static async open(identity: ZitiIdentity | string, options: ZitiContextOptions = {}): Promise<ZitiContext> {
-    const loading = loadSodium(options.sodium);
-    // Waited for below.
-    loading.catch(() => {});
     const parts = partsOf(typeof identity === 'string' ? await loadIdentity(identity) : identity, options);
     if (options.dialSoon) void goAhead(parts);
     try {
-      return new ZitiContext(parts, await loading);
+      return new ZitiContext(parts, await loadSodium(options.sodium));
     } catch (error) {
       await parts.routers.close(contextClosed());
       await parts.controller.close();
