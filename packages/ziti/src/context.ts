@@ -23,13 +23,19 @@ export interface ZitiContextOptions {
   readonly login?: LoginChoice;
   readonly sodium?: SodiumOptions;
   readonly timing?: Partial<Timing>;
-  /** A dial will come at once: the way there is begun while the rest is loaded. Default false. */
-  readonly dialSoon?: boolean;
+  /** A dial of this service will come at once: the way there is begun while the rest is loaded. */
+  readonly dialSoon?: DialSoon | undefined;
   readonly log?: ZitiLog;
   /** For tests: instead of the one that the identity names. */
   readonly controller?: Controller;
   /** For tests: instead of TLS to edge routers. */
   readonly open?: ChannelOpener;
+}
+
+export interface DialSoon {
+  readonly service: string;
+  /** When the service can be seen. Its failure is its owner's. Default: at once. */
+  readonly after?: Promise<unknown> | undefined;
 }
 
 /** How it goes, for people. */
@@ -75,7 +81,7 @@ export class ZitiContext implements AsyncDisposable {
    * `crypto_unavailable`. */
   static async open(identity: ZitiIdentity | string, options: ZitiContextOptions = {}): Promise<ZitiContext> {
     const parts = partsOf(typeof identity === 'string' ? await loadIdentity(identity) : identity, options);
-    if (options.dialSoon) void goAhead(parts);
+    if (options.dialSoon) goAhead(options.dialSoon, parts);
     try {
       return new ZitiContext(parts, await loadSodium(options.sodium));
     } catch (error) {
@@ -176,13 +182,19 @@ function partsOf(identity: ZitiIdentity, options: ZitiContextOptions): Parts {
   return { identity, controller, routers, timing, log };
 }
 
-/** Login and a channel. What is wrong with them the dial will meet, and say. Ends with routers and controller. */
-async function goAhead({ controller, routers, log }: Parts): Promise<void> {
-  try {
-    const session = await controller.apiSession();
-    await routers.prepare(await controller.ownRouters(), session);
-  } catch (error) {
-    log.debug({ error: (error as Error).message }, 'no channel was opened ahead');
+/** Login, then a channel beside the service's session. What is wrong with them the dial will meet, and say. Ends with routers
+ * and controller. */
+function goAhead({ service, after }: DialSoon, { controller, routers, log }: Parts): void {
+  const session = async (): Promise<void> => {
+    await Promise.all([controller.apiSession(), after]);
+    await controller.dialSession(await controller.service(service));
+  };
+  const channel = async (): Promise<void> => {
+    const login = await controller.apiSession();
+    await routers.prepare(await controller.ownRouters(), login);
+  };
+  for (const work of [session(), channel()]) {
+    work.catch((error: Error) => log.debug({ error: error.message }, 'a dial was not prepared'));
   }
 }
 

@@ -26,7 +26,7 @@ export interface ZitiOverlayOptions {
 /** Rejects `identity_invalid`, `trust_invalid`. */
 export async function createZitiOverlay(options: ZitiOverlayOptions): Promise<Overlay> {
   const { env, homeDir, identityFile, trust, log = SILENT } = options;
-  const dialSoon = options.dialSoon !== undefined;
+  const dialSoon = options.dialSoon === undefined ? undefined : { service: options.dialSoon };
   const network = await ZitiNetwork.open({ kind: 'ziti', identityFile, dialSoon, log });
   const { id, controllers } = network.identity;
   const key = (token: string): ShareKey => ({ network: ['ziti', controllers[0] ?? '', id ?? ''], token });

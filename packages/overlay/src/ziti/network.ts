@@ -1,7 +1,14 @@
 // An OpenZiti network behind the overlay contract: services as shares, its connections as ours. Both drivers stand on it.
 // Loaded when it is used: the client brings libsodium with it, which `local` never needs.
 
-import { loadIdentity, type Service, type SessionCertificate, ZitiContext, type ZitiIdentity } from '@mcp-overlay/ziti';
+import {
+  type DialSoon,
+  loadIdentity,
+  type Service,
+  type SessionCertificate,
+  ZitiContext,
+  type ZitiIdentity,
+} from '@mcp-overlay/ziti';
 import { OverlayError } from '../errors.ts';
 import { type OverlayLog, SILENT } from '../log.ts';
 import type { Connection, DialOptions, OverlayKind } from '../overlay.ts';
@@ -11,8 +18,8 @@ export interface ZitiNetworkOptions {
   readonly kind: OverlayKind;
   /** The name of an identity file. */
   readonly identityFile: string;
-  /** Log in and open a channel without being asked. Default false. */
-  readonly dialSoon?: boolean;
+  /** Prepare a dial without being asked. */
+  readonly dialSoon?: DialSoon | undefined;
   readonly log?: OverlayLog | undefined;
 }
 
@@ -39,7 +46,7 @@ export class ZitiNetwork {
   }
 
   /** Rejects `identity_invalid`. Asks nothing of the network yet, unless a dial comes soon. */
-  static async open({ kind, identityFile, dialSoon = false, log = SILENT }: ZitiNetworkOptions): Promise<ZitiNetwork> {
+  static async open({ kind, identityFile, dialSoon, log = SILENT }: ZitiNetworkOptions): Promise<ZitiNetwork> {
     const identity = await translated(loadIdentity(identityFile));
     return new ZitiNetwork(kind, await translated(ZitiContext.open(identity, { dialSoon, log })));
   }

@@ -42,8 +42,10 @@ export class Accesses {
   }
 
   /** For a dial that comes soon: it is made, and nobody waits. What is wrong with it the dial will hear. */
-  begin(share: string): void {
-    this.ensure(share, this.#closing.signal).catch(() => {});
+  begin(share: string): Promise<unknown> {
+    const made = this.ensure(share, this.#closing.signal);
+    made.catch(() => {});
+    return made;
   }
 
   /** Resolves with whether it was made now. Rejects `share_unknown`, `not_permitted`, and with the signal's reason. */

@@ -46,10 +46,12 @@ export async function createZrokOverlay(options: ZrokOverlayOptions): Promise<Zr
   const records = new Records(folder, environment);
   const accesses = new Accesses({ api, envZId, folder, records, log });
   // Needs neither the OpenZiti client nor a login, and takes as long as both.
-  if (dialSoon !== undefined && isShareToken(dialSoon)) accesses.begin(dialSoon);
+  const soon = dialSoon !== undefined && isShareToken(dialSoon) ? dialSoon : undefined;
+  const after = soon === undefined ? undefined : accesses.begin(soon);
   try {
     const { ZitiNetwork } = await import('../ziti/network.ts');
-    const network = await ZitiNetwork.open({ kind: 'zrok', identityFile, dialSoon: dialSoon !== undefined, log });
+    const ahead = soon === undefined ? undefined : { service: soon, after };
+    const network = await ZitiNetwork.open({ kind: 'zrok', identityFile, dialSoon: ahead, log });
     const proofs = await network.keepIf(zitiProofs({ network, realm: apiEndpoint, trust, log }));
     return new ZrokOverlay({ envZId, folder, network, proofs, api, records, accesses, log });
   } catch (error) {

@@ -15,7 +15,7 @@ test('the channel is there before the dial, and the dial takes it', { timeout },
   await (await on.open('host')).listen('echo', { onConnection: echo });
   const channels = () =>
     on.net.routers.flatMap(({ channels }) => channels).filter(({ identity }) => identity === 'client');
-  const client = await on.open('client', { dialSoon: true });
+  const client = await on.open('client', { dialSoon: { service: 'echo' } });
   await on.net.until(() => channels().length === 1);
   assert.equal(await echoed(await client.dial('echo'), 'hello'), 'hello');
   assert.equal(channels().length, 1);
@@ -24,7 +24,7 @@ test('the channel is there before the dial, and the dial takes it', { timeout },
 
 test('with more routers than are tried at once none is guessed', { timeout }, async () => {
   await using on = await onNetwork({ routers: 5 });
-  const client = await on.open('client', { dialSoon: true });
+  const client = await on.open('client', { dialSoon: { service: 'echo' } });
   const asked = () => on.net.controllers.flatMap(({ requests }) => requests).map(({ path }) => path);
   await on.net.until(() => asked().some((path) => path.endsWith('/current-identity/edge-routers')));
   await client.services();
@@ -44,14 +44,17 @@ test('a network that is away is told by the dial, not by the opening', { timeout
   await using on = await onNetwork();
   const { json } = on.net.addIdentity('client');
   await on.net.close();
-  await using client = await ZitiContext.open(parseIdentity(json), { dialSoon: true });
+  await using client = await ZitiContext.open(parseIdentity(json), { dialSoon: { service: 'echo' } });
   await assert.rejects(client.dial('echo', { timeoutMs: 2000 }), coded('controller_unreachable'));
 });
 
 test('without encryption nothing that was begun stays', { timeout }, async () => {
   await using on = await onNetwork();
   const { json } = on.net.addIdentity('client');
-  const opening = ZitiContext.open(parseIdentity(json), { dialSoon: true, sodium: { native: 'always' } });
+  const opening = ZitiContext.open(parseIdentity(json), {
+    dialSoon: { service: 'echo' },
+    sodium: { native: 'always' },
+  });
   await assert.rejects(opening, coded('crypto_unavailable'));
   assert.deepEqual(on.net.apiSessions, []);
 });
