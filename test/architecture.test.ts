@@ -38,9 +38,10 @@ const DOORS: Readonly<Record<string, RegExp>> = {
 const GATEWAY_ROOMS: Readonly<Record<string, readonly string[]>> = {
   call: [],
   policy: ['call'],
+  audit: ['call'],
   backend: ['call'],
-  routing: ['call', 'backend'],
-  session: ['call', 'backend', 'routing', 'pipeline'],
+  routing: ['call', 'backend', 'audit'],
+  session: ['call', 'backend', 'routing', 'pipeline', 'audit'],
 };
 
 interface Import {

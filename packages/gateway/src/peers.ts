@@ -18,7 +18,12 @@ export interface Peers {
   deny(id: string): Promise<PeerView>;
 }
 
-export function peersOf(book: PeerBook, share: Share): Peers {
+/** `record`: puts a decision on record. */
+export function peersOf(
+  book: PeerBook,
+  share: Share,
+  record: (what: string, id: string) => Promise<void> = async () => {},
+): Peers {
   const view = (record: PeerRecord): PeerView => {
     const theirs = share.sessions().filter(({ accepted }) => accepted.principal.id === record.id);
     return { ...record, sessions: theirs.length };
@@ -27,6 +32,7 @@ export function peersOf(book: PeerBook, share: Share): Peers {
   return {
     list: () => book.list().map(view),
     allow: async (id, more) => {
+      await record('peers allow', id);
       await book.decide(id, 'allowed', more);
       return decided(id);
     },
@@ -35,7 +41,7 @@ export function peersOf(book: PeerBook, share: Share): Peers {
       try {
         await book.decide(id, 'denied');
       } finally {
-        await share.cut(id);
+        await Promise.all([share.cut(id), record('peers deny', id).catch(() => {})]);
       }
       return decided(id);
     },

@@ -14,6 +14,9 @@ import {
   stringifyExact,
   withId,
 } from '@mcp-overlay/relay';
+import { type Ask, type RecordedAsk, recordAsk, recordQuestion } from '../audit/asks.ts';
+import type { CallAudit } from '../audit/calls.ts';
+import type { JudgeAsk } from '../audit/questions.ts';
 import type { BackendSession } from '../backend/backend-session.ts';
 import { asObject, asString, type JsonObject } from '../call/json.ts';
 import { BACKEND_META } from '../routing/questions.ts';
@@ -30,6 +33,9 @@ export interface FromBackendOptions {
   readonly single: boolean;
   readonly uris: UriNaming;
   readonly tasks: TaskIds;
+  readonly audit: CallAudit | undefined;
+  /** What rules say of a server's question; undefined: there are no rules. */
+  readonly judgeAsk: JudgeAsk | undefined;
   clientCapabilities(): JsonObject;
   send(message: Message): void;
   listChanged(backend: BackendSession, kind: ListKind): void;
@@ -41,6 +47,7 @@ interface Asked {
   readonly backend: BackendSession;
   readonly id: string;
   readonly progressToken: unknown;
+  recorded: RecordedAsk | undefined;
 }
 
 export class FromBackend {
@@ -66,24 +73,65 @@ export class FromBackend {
     const shown = String(this.nextId++);
     const params = asObject((parseMessage(message) as { params?: unknown }).params);
     const progressToken = asObject(params?._meta)?.progressToken;
-    this.asked.set(shown, { backend, id, progressToken });
+    const { audit, judgeAsk } = this.options;
+    const decision = judgeAsk?.(backend.id, method, params ?? {});
+    const ask = { backend: backend.id, method, params: params ?? {}, decision };
+    if (decision?.allow === false) {
+      if (audit) void recordQuestion(audit, ask);
+      backend.respond(errorMessage(id, 'refused', `the operator does not let this server use ${method}`));
+      return;
+    }
+    const asked: Asked = { backend, id, progressToken, recorded: undefined };
+    this.asked.set(shown, asked);
+    if (audit) void this.recordThenShow(audit, ask, shown, asked, message);
+    else this.show(shown, asked, message, params ?? {});
+  }
+
+  private async recordThenShow(
+    audit: CallAudit,
+    ask: Ask,
+    shown: string,
+    asked: Asked,
+    message: Message,
+  ): Promise<void> {
+    const recorded = await recordAsk(audit, ask);
+    if (recorded && this.asked.get(shown) === asked) {
+      asked.recorded = recorded;
+      this.show(shown, asked, message, ask.params);
+      return;
+    }
+    // Taken back meanwhile, or it cannot be recorded.
+    if (recorded) void recorded.answered(undefined);
+    else if (this.asked.delete(shown)) asked.backend.respond(notAsked(asked.id));
+  }
+
+  private show(shown: string, { backend, progressToken }: Asked, message: Message, params: JsonObject): void {
     if (this.options.single) {
       this.options.send(withId(message, shown));
       return;
     }
     // Tokens of two backends may be equal; the shown id is unique among them.
     const token = progressToken === undefined ? {} : { progressToken: Number(shown) };
-    const shownParams = this.options.tasks.publishRelated(backend.id, params ?? {});
+    const shownParams = this.options.tasks.publishRelated(backend.id, params);
     const _meta = { ...asObject(shownParams._meta), ...token, [BACKEND_META]: backend.id };
-    this.options.send(requestMessage(shown, method, { ...params, _meta }));
+    this.options.send(requestMessage(shown, message.method ?? '', { ...params, _meta }));
   }
 
   /** The client's answer to a server's request; what nobody asked for ends here. */
   answer(message: Message): void {
     const asked = message.id === undefined ? undefined : this.asked.get(message.id);
     if (!asked || message.id === undefined) return;
+    // It guessed the id of what it was not shown yet.
+    if (this.options.audit && !asked.recorded) return;
     this.asked.delete(message.id);
-    asked.backend.respond(this.options.single ? withId(message, asked.id) : this.native(message, asked));
+    const answer = this.options.single ? withId(message, asked.id) : this.native(message, asked);
+    if (asked.recorded === undefined) {
+      asked.backend.respond(answer);
+      return;
+    }
+    void asked.recorded
+      .answered(answer)
+      .then((recorded) => asked.backend.respond(recorded ? answer : notAsked(asked.id)));
   }
 
   /** Ids of tasks in the client's answer: those of the server's own tasks made native, the client's remembered. */
@@ -154,6 +202,7 @@ export class FromBackend {
   close(): void {
     for (const timer of this.changed.values()) clearTimeout(timer);
     this.changed.clear();
+    for (const { recorded } of this.asked.values()) void recorded?.answered(undefined);
     this.asked.clear();
   }
 
@@ -162,6 +211,9 @@ export class FromBackend {
     for (const [shown, asked] of this.asked) {
       if (asked.backend !== backend || asked.id !== id) continue;
       this.asked.delete(shown);
+      // Neither recorded nor shown yet: then the client never sees it.
+      if (this.options.audit && !asked.recorded) return;
+      void asked.recorded?.answered(undefined);
       this.options.send(notificationMessage('notifications/cancelled', { ...params, requestId: Number(shown) }));
       return;
     }
@@ -184,6 +236,11 @@ export class FromBackend {
     const same = this.options.single || message.method === undefined;
     this.options.send(same ? message : notificationMessage(message.method ?? '', params));
   }
+}
+
+/** Neither question nor answer passes unrecorded. */
+function notAsked(id: string): Message {
+  return errorMessage(id, 'audit_unavailable', 'the gateway cannot write its audit log, and nothing passes unrecorded');
 }
 
 export function paramsOf(message: Message): JsonObject {

@@ -15,6 +15,8 @@ import {
   withId,
   within,
 } from '@mcp-overlay/relay';
+import { recordNotification } from '../audit/aside.ts';
+import type { CallAudit } from '../audit/calls.ts';
 import type { Backend } from '../backend/backend.ts';
 import { BackendSession } from '../backend/backend-session.ts';
 import type { HealthRecord } from '../backend/health.ts';
@@ -30,8 +32,16 @@ import { prefixedUris, UNCHANGED } from '../routing/uris.ts';
 import { FromBackend, paramsOf } from './from-backend.ts';
 import { welcome } from './handshake.ts';
 import { type OpenCall, OpenCalls } from './open-calls.ts';
-import type { SessionOriginInfo, SessionSettings } from './settings.ts';
+import { callAudit, type SessionOriginInfo, type SessionSettings } from './settings.ts';
 import { SlowBackends } from './slow-backends.ts';
+
+/** Notifications of clients that say how they are, not what shall be done. */
+const HARMLESS: ReadonlySet<string> = new Set([
+  'notifications/initialized',
+  'notifications/progress',
+  'notifications/roots/list_changed',
+  'notifications/tasks/status',
+]);
 
 export class LegacySession {
   readonly info: SessionOriginInfo;
@@ -44,6 +54,7 @@ export class LegacySession {
   private readonly catalog: Catalog;
   private readonly handle: Next<Call>;
   private readonly open = new OpenCalls();
+  private readonly audit: CallAudit | undefined;
   private readonly slow: SlowBackends;
   private initialize: JsonObject | undefined;
   private initialized = false;
@@ -72,7 +83,11 @@ export class LegacySession {
     const single = backends.length === 1 && only !== undefined;
     const uris = single ? UNCHANGED : prefixedUris(backends.map(({ backend }) => backend.id));
     const tasks = single ? singleTaskIds(only.backend.id) : prefixedTaskIds();
+    this.audit = callAudit(settings, info);
+    const judgeAsk = undefined;
     this.fromBackend = new FromBackend({
+      audit: this.audit,
+      judgeAsk,
       single,
       uris,
       tasks,
@@ -98,6 +113,8 @@ export class LegacySession {
       late: (kind) => this.fromBackend.announce(kind),
     });
     this.handle = pipeline({
+      audit: this.audit,
+      judgeAsk,
       backends: this.backends,
       catalog: this.catalog,
       naming,
@@ -225,7 +242,17 @@ export class LegacySession {
       case 'notifications/tasks/status':
         if (this.fromBackend.clientTaskStatus(params)) return;
     }
-    for (const backend of this.backends) if (backend.welcome) backend.notify(message.method ?? '', params);
+    void this.passOn(message.method ?? '', params);
+  }
+
+  /** To every server. What is not MCP's own may have effects, as a call has. */
+  private async passOn(method: string, params: JsonObject): Promise<void> {
+    for (const backend of this.backends) {
+      if (!backend.welcome) continue;
+      const pass = (): void => backend.notify(method, params);
+      if (!this.audit || HARMLESS.has(method)) pass();
+      else await recordNotification(this.audit, backend.id, method, params, pass);
+    }
   }
 
   private cancelled(call: OpenCall | undefined, reason: string | undefined): void {
