@@ -73,8 +73,11 @@ export type CallStatus = 'ok' | 'error' | 'refused' | 'timeout' | 'cancelled' | 
 
 export interface AuditLog {
   readonly id: string;
-  /** Rejects where the log cannot be written and its configuration says that nothing goes on without it. */
-  append(event: AuditEvent): Promise<AuditReceipt>;
+  /**
+   * Rejects where the log cannot be written and its configuration says that nothing goes on without it. undefined: it cannot
+   * be written, and the configuration lets things go on (`on_failure: buffer` or `allow`).
+   */
+  append(event: AuditEvent): Promise<AuditReceipt | undefined>;
   /** For status: how far it is, and whether it can be written. */
   state(): AuditState;
   close(): Promise<void>;
