@@ -68,7 +68,8 @@ export function decisionFacts(
   };
 }
 
-/** Resolves whether it is on record, as durable as configured; the receipt is then on the trail. */
+/** Resolves whether it may go on: it is on record, as durable as configured, and the receipt is on the trail; or the log
+ *  cannot be written and lets things pass. */
 export async function recordIntent(
   { log, actor }: CallAudit,
   facts: CallFacts,
@@ -76,7 +77,8 @@ export async function recordIntent(
   trail: Trail,
 ): Promise<boolean> {
   try {
-    trail.intent = await log.append({ type: 'call.intent', ...actor, ...facts, args });
+    const receipt = await log.append({ type: 'call.intent', ...actor, ...facts, args });
+    if (receipt) trail.intent = receipt;
     return true;
   } catch {
     return false;

@@ -24,9 +24,9 @@ export function audit(options: CallAudit | undefined, era: Era | undefined): Sta
     if (!isRecorded(call.method)) return next(call);
     const since = performance.now();
     const outcome = outcomeOf(call, await answered(call, next, options), complete);
-    const receipt = await recordOutcome(options, call, outcome, performance.now() - since);
-    if (!receipt) return call.trail.intent === undefined ? notRecorded() : withheld();
-    return options.receipts ? withReceipt(outcome, receipt) : outcome.reply;
+    const recorded = await recordOutcome(options, call, outcome, performance.now() - since);
+    if (!recorded) return call.trail.intent === undefined ? notRecorded() : withheld();
+    return options.receipts && recorded.receipt ? withReceipt(outcome, recorded.receipt) : outcome.reply;
   };
 }
 
@@ -40,17 +40,18 @@ async function answered(call: Call, next: Next<Call>, { warn }: CallAudit): Prom
   }
 }
 
+/** undefined: it is not on record, and must not pass. No receipt: nor is it, but it may. */
 async function recordOutcome(
   { log, actor }: CallAudit,
   call: Call,
   { status, code, payload }: Outcome,
   ms: number,
-): Promise<AuditReceipt | undefined> {
+): Promise<{ readonly receipt: AuditReceipt | undefined } | undefined> {
   const { method, params, trail } = call;
   const of = trail.intent?.seq;
   const why = trail.decision?.why;
   try {
-    return await log.append({
+    const receipt = await log.append({
       type: 'call.outcome',
       ...actor,
       ...factsOf(call),
@@ -63,6 +64,7 @@ async function recordOutcome(
       bytes: payload.length,
       ...(status === 'ok' || status === 'error' ? { result: payload } : {}),
     });
+    return { receipt };
   } catch {
     return undefined;
   }

@@ -71,7 +71,10 @@ export function writeIndex(path: string, key: Uint8Array, facts: SegmentFacts, w
   const draft = `${path}.draft-${process.pid}`;
   try {
     mkdirSync(dirname(path), { recursive: true, mode: 0o700 });
-    writeFileSync(draft, Buffer.concat([Buffer.from(`${signed}${macOf(signed, key)}\n`), body]), { mode: 0o600, flag: 'wx' });
+    writeFileSync(draft, Buffer.concat([Buffer.from(`${signed}${macOf(signed, key)}\n`), body]), {
+      mode: 0o600,
+      flag: 'wx',
+    });
     renameSync(draft, path);
     return true;
   } catch {

@@ -1,8 +1,8 @@
 // What a query asks. Every part must hold; of several words for one value any. A call is asked as a whole: what stands in
 // its intent (arguments) and what stands in its outcome (status).
 
-import { cutText } from '../safe-json.ts';
 import { AUDIT_LIMITS } from '../limits.ts';
+import { cutText } from '../safe-json.ts';
 import type { LeafReader } from './leaves.ts';
 import { type AuditRecord, numberOf, textOf, timeOf } from './record.ts';
 
@@ -37,7 +37,12 @@ export interface Asked {
   /** The records to look for are outcomes, whose intents are then looked up. */
   readonly byOutcome: boolean;
   /** Whether it can be in a segment of these times and numbers. */
-  within(segment: { readonly firstSeq: number; readonly lastSeq: number; readonly firstMs: number; readonly lastMs: number }): boolean;
+  within(segment: {
+    readonly firstSeq: number;
+    readonly lastSeq: number;
+    readonly firstMs: number;
+    readonly lastMs: number;
+  }): boolean;
   /** Of the record that is looked for, before its other half is known. */
   mayBe(record: AuditRecord): boolean;
   fits(found: Found): boolean;

@@ -1,16 +1,18 @@
 // The segments of a log as a query sees them: facts of each, which records have a word, and the records themselves, each with
 // its MAC checked when it is read. Sealed segments have their index on disk; the one that is written to gets one in memory.
 
+import { createHash } from 'node:crypto';
 import { closeSync, fstatSync, openSync, readSync } from 'node:fs';
 import { join } from 'node:path';
 import { AuditError } from '../errors.ts';
 import { diskFiles } from '../files.ts';
 import { segmentsIn } from '../folder.ts';
 import { Inspector } from '../inspect.ts';
-import { type KeyRing } from '../keys.ts';
+import type { KeyRing } from '../keys.ts';
 import { AUDIT_LIMITS } from '../limits.ts';
 import { eachLine } from '../lines.ts';
 import { readHead, segmentName } from '../record.ts';
+
 import { indexKey, readIndex, type SegmentFacts, writeIndex } from './index-file.ts';
 import type { LeafReader } from './leaves.ts';
 import { type Postings, PostingsBuilder, readPostings } from './postings.ts';
@@ -36,7 +38,9 @@ export interface Segment {
 
 const INDEX_FOLDER = 'index';
 
-export async function openSegments(reading: LogReading): Promise<{ readonly numbers: readonly number[]; open(seg: number): Promise<Segment> }> {
+export async function openSegments(
+  reading: LogReading,
+): Promise<{ readonly numbers: readonly number[]; open(seg: number): Promise<Segment> }> {
   const numbers = await segmentsIn(reading.path, diskFiles);
   return { numbers, open: (seg) => openSegment(reading, seg) };
 }
@@ -65,7 +69,10 @@ async function openSegment(reading: LogReading, seg: number): Promise<Segment> {
   const reader = recordReader(file, seg, ring);
   const all = (): Postings => {
     postings ??= load();
-    if (!postings) throw new AuditError('audit_unreadable', `the index ${indexPath} was changed while it was read`, { hint: `remove it: ${indexPath}` });
+    if (!postings)
+      throw new AuditError('audit_unreadable', `the index ${indexPath} was changed while it was read`, {
+        hint: `remove it: ${indexPath}`,
+      });
     return postings;
   };
   return {
@@ -87,7 +94,7 @@ function lastLine(path: string): { bytes: number; hash: string; kid: string; sea
     const end = tail.lastIndexOf(0x0a);
     const line = tail.subarray(end < 1 ? 0 : tail.lastIndexOf(0x0a, end - 1) + 1, Math.max(0, end));
     const head = readHead(line);
-    return head && { bytes: size, hash: hashOf(line), kid: head.kid, sealed: head.type === 'segment.seal' };
+    return head && { bytes: size, hash: sha256(line), kid: head.kid, sealed: head.type === 'segment.seal' };
   } finally {
     closeSync(file);
   }
@@ -121,6 +128,10 @@ async function build({ leaves, ring: _ }: LogReading, path: string, seg: number)
   return { facts, body: builder.bytes(), words: builder.wordCount };
 }
 
+function sha256(bytes: Buffer): string {
+  return createHash('sha256').update(bytes).digest('hex');
+}
+
 function recordReader(path: string, seg: number, ring: KeyRing) {
   const inspector = new Inspector(ring);
   const buffer = Buffer.alloc(AUDIT_LIMITS.lineBytes + 1);
@@ -132,7 +143,10 @@ function recordReader(path: string, seg: number, ring: KeyRing) {
       const line = buffer.subarray(0, Math.max(0, readSync(file, buffer, 0, length, offset) - 1));
       const seen = inspector.inspect(line);
       if (seen.is === 'unknown-key') {
-        throw new AuditError('audit_key_unknown', `record ${seq} was written under a key that was not given (${seen.head.kid})`);
+        throw new AuditError(
+          'audit_key_unknown',
+          `record ${seq} was written under a key that was not given (${seen.head.kid})`,
+        );
       }
       if (seen.is !== 'record' || seen.head.seq !== seq || seen.head.seg !== seg) {
         const text = `record ${seq} of ${path} is not as it was written`;
