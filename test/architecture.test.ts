@@ -39,6 +39,8 @@ const GATEWAY_ROOMS: Readonly<Record<string, readonly string[]>> = {
   call: [],
   policy: ['call'],
   audit: ['call'],
+  scrub: ['call'],
+  pins: ['call'],
   backend: ['call'],
   routing: ['call', 'backend', 'audit'],
   session: ['call', 'backend', 'routing', 'pipeline', 'audit'],

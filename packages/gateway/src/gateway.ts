@@ -1,11 +1,14 @@
 // Read first: joins everything. Configuration + overlay -> backends with their health -> a share whose sessions each get
 // their own backend sessions -> an admin socket that tells how it is.
 
-import { randomBytes } from 'node:crypto';
+import { createHash, randomBytes } from 'node:crypto';
+import { readFile } from 'node:fs/promises';
 import { UsageError } from '@mcp-overlay/cli';
 import type { GatewayConfig } from '@mcp-overlay/config';
-import { grantsOf, type Overlay, openOverlay, openPeerBook, ownIdentity } from '@mcp-overlay/overlay';
+import { grantsOf, type Overlay, OWNER, openOverlay, openPeerBook, ownIdentity } from '@mcp-overlay/overlay';
 import { DONE, LIMITS, type Limits } from '@mcp-overlay/relay';
+import { openConfiguredAudit } from './audit/configured.ts';
+import { recordAdmin } from './audit/lives.ts';
 import { HealthRecord } from './backend/health.ts';
 import { backendOf } from './backend/kinds.ts';
 import { watching } from './backend/watch.ts';
@@ -15,7 +18,7 @@ import { toolFilter } from './policy/filter.ts';
 import { callGauge } from './policy/limit.ts';
 import { naming } from './routing/names.ts';
 import { openProbes } from './session/probe.ts';
-import type { SessionSettings } from './session/settings.ts';
+import type { AuditSettings, SessionSettings } from './session/settings.ts';
 import { openShare } from './share.ts';
 import { type GatewayStatus, statusOf } from './status.ts';
 
@@ -39,7 +42,8 @@ export interface Gateway {
   close(): Promise<void>;
 }
 
-export function sessionSettings(options: Omit<GatewayOptions, 'onLost'>): SessionSettings {
+/** `audit`: where calls go on record; whoever serves nobody has none. */
+export function sessionSettings(options: Omit<GatewayOptions, 'onLost'>, audit?: AuditSettings): SessionSettings {
   const { config, log, version } = options;
   const by = `mcp-gateway/${version}`;
   const others = new Map<string, Promise<Overlay>>();
@@ -86,6 +90,7 @@ export function sessionSettings(options: Omit<GatewayOptions, 'onLost'>): Sessio
     listWaitMs: config.aggregator.listWaitMs,
     limits,
     gauge: callGauge(),
+    ...(audit && { audit }),
     log,
   };
 }
@@ -102,8 +107,25 @@ export function overlayOptions({
 }
 
 export async function startGateway(options: GatewayOptions): Promise<Gateway> {
+  const { config, version, env, log } = options;
+  const audit = await openConfiguredAudit(config, {
+    env,
+    by: `mcp-gateway/${version}`,
+    onTrouble: (trouble) => log.warn({ trouble: trouble ?? 'none' }, 'audit log'),
+  });
+  try {
+    return await begin(options, audit);
+  } catch (error) {
+    await audit?.log.close();
+    throw error;
+  }
+}
+
+async function begin(options: GatewayOptions, audit: AuditSettings | undefined): Promise<Gateway> {
   const { config, overlay, version } = options;
-  const settings = sessionSettings(options);
+  const digest = await digestOf(config.file);
+  await audit?.log.append({ type: 'config.apply', digest });
+  const settings = sessionSettings(options, audit);
   const book = await openPeerBook({ share: config.share.token, env: options.env, log: options.log });
   const share = await openShare({
     overlay,
@@ -123,13 +145,23 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
       const identity = await ownIdentity(overlay);
       return statusOf({ version, overlay: overlay.kind, identity, startedAt, share, settings });
     },
-    peers: peersOf(book, share),
+    peers: peersOf(book, share, async (what, id) => {
+      if (audit) await recordAdmin(audit.log, what, id, OWNER);
+    }),
     close: async () => {
       await Promise.all([probes.close(), share.close()]);
       await book.close();
       await closeBackends(settings);
+      await audit?.log.close();
     },
   };
+}
+
+/** Of the file as it was read: what it means with which environment is told by nobody. */
+async function digestOf(file: string): Promise<string> {
+  return `sha256:${createHash('sha256')
+    .update(await readFile(file))
+    .digest('hex')}`;
 }
 
 /** After the sessions: what they had in common. */
