@@ -1,5 +1,7 @@
 // What the rest of the toolkit sees of a configuration: durations in ms, paths absolute, variables replaced, ids unique.
 
+import type { PolicyConfig } from './policy-config.ts';
+
 export type OverlayName = 'local' | 'zrok' | 'ziti';
 
 export interface GatewayConfig {
@@ -15,6 +17,8 @@ export interface GatewayConfig {
   readonly logFile?: string;
   /** Only what the file sets; names are those of the relay's limits. */
   readonly limits: LimitsConfig;
+  /** Absent: no rules. */
+  readonly policy?: PolicyConfig;
 }
 
 export interface ShareConfig {

@@ -11,8 +11,11 @@ import { backendOf } from './backend/kinds.ts';
 import { watching } from './backend/watch.ts';
 import type { GatewayLog } from './call/log.ts';
 import { type Peers, peersOf } from './peers.ts';
+import { accessOf } from './policy/access.ts';
 import { toolFilter } from './policy/filter.ts';
 import { callGauge } from './policy/limit.ts';
+import { loadPolicy } from './policy/load-policy.ts';
+import type { Policy } from './policy/policy.ts';
 import { naming } from './routing/names.ts';
 import { openProbes } from './session/probe.ts';
 import type { SessionSettings } from './session/settings.ts';
@@ -39,7 +42,11 @@ export interface Gateway {
   close(): Promise<void>;
 }
 
-export function sessionSettings(options: Omit<GatewayOptions, 'onLost'>): SessionSettings {
+export interface SettingsOptions extends Omit<GatewayOptions, 'onLost'> {
+  readonly policy: Policy;
+}
+
+export function sessionSettings(options: SettingsOptions): SessionSettings {
   const { config, log, version } = options;
   const by = `mcp-gateway/${version}`;
   const others = new Map<string, Promise<Overlay>>();
@@ -75,10 +82,11 @@ export function sessionSettings(options: Omit<GatewayOptions, 'onLost'>): Sessio
     });
     return { backend, health };
   });
+  const filters = new Map(enabled.map((backend) => [backend.id, toolFilter(backend.tools)]));
   return {
     instance: randomBytes(8).toString('hex'),
     backends,
-    filters: new Map(enabled.map((backend) => [backend.id, toolFilter(backend.tools)])),
+    accessFor: (principal, session) => accessOf(options.policy, filters, principal, session),
     naming: naming(enabled, config.aggregator.separator),
     own: { name: config.aggregator.name, version: config.aggregator.version ?? version },
     callTimeoutMs: config.aggregator.callTimeoutMs,
@@ -103,8 +111,13 @@ export function overlayOptions({
 
 export async function startGateway(options: GatewayOptions): Promise<Gateway> {
   const { config, overlay, version } = options;
-  const settings = sessionSettings(options);
   const book = await openPeerBook({ share: config.share.token, env: options.env, log: options.log });
+  const handRole = (id: string): string | undefined => {
+    const record = book.get(id);
+    return record?.decision === 'allowed' ? record.role : undefined;
+  };
+  const policy = await loadPolicy(config, { handRole });
+  const settings = sessionSettings({ ...options, policy });
   const share = await openShare({
     overlay,
     token: config.share.token,
@@ -113,6 +126,7 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
     grants: grantsOf(config.share.grants),
     hosts: config.share.hosts,
     book,
+    admits: (principal) => policy.ruled && policy.rolesOf(principal).length > 0,
     onLost: options.onLost,
   });
   const probes = openProbes(settings);
@@ -123,7 +137,7 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
       const identity = await ownIdentity(overlay);
       return statusOf({ version, overlay: overlay.kind, identity, startedAt, share, settings });
     },
-    peers: peersOf(book, share),
+    peers: peersOf(book, share, config.policy && [...config.policy.roles.keys()]),
     close: async () => {
       await Promise.all([probes.close(), share.close()]);
       await book.close();

@@ -11,8 +11,8 @@ import type { Limits } from '@mcp-overlay/relay';
 import type { Call } from './call/call.ts';
 import { deadline } from './call/deadline.ts';
 import type { Next } from './call/stage.ts';
+import type { Access } from './policy/access.ts';
 import { authorize } from './policy/authorize.ts';
-import type { ToolFilter } from './policy/filter.ts';
 import { type CallGauge, limit, type SessionGauge } from './policy/limit.ts';
 import { type DispatchOptions, dispatch } from './routing/dispatch.ts';
 import { type FanOutOptions, fanOut } from './routing/fan-out.ts';
@@ -23,7 +23,7 @@ export interface PipelineOptions extends RouterOptions, FanOutOptions, DispatchO
   readonly sessionGauge?: SessionGauge;
   readonly limits: Limits;
   readonly callTimeoutMs: number;
-  readonly filters: ReadonlyMap<string, ToolFilter>;
+  readonly access: Access;
 }
 
 export function pipeline(o: PipelineOptions): Next<Call> {
@@ -31,5 +31,5 @@ export function pipeline(o: PipelineOptions): Next<Call> {
     o.gauge,
     o.limits,
     o.sessionGauge,
-  )(deadline(o.callTimeoutMs)(fanOut(o)(route(o)(authorize(o.filters)(dispatch(o))))));
+  )(deadline(o.callTimeoutMs)(fanOut(o)(route(o)(authorize(o.access)(dispatch(o))))));
 }

@@ -31,6 +31,8 @@ export interface ShareOptions {
   /** Principal ids that host this share besides us. */
   readonly hosts: readonly string[];
   readonly book: PeerBook;
+  /** Who is let in besides: rules give it something to do. */
+  admits(principal: Principal): boolean;
   onLost(error: Error): void;
 }
 
@@ -56,6 +58,7 @@ export async function openShare(options: ShareOptions): Promise<Share> {
     grants,
     hosts,
     book,
+    admits: options.admits,
     remedy: (id) => (id === UNPROVEN ? 'share.grants: [unproven]' : `mcp-gateway peers allow ${quoteWord(id)}`),
     log: settings.log,
   });

@@ -39,7 +39,10 @@ export class LegacySession {
   calls = 0;
   private readonly client: Transport;
   private readonly settings: SessionSettings;
+  /** Those of which this client may have anything. */
   private readonly backends: readonly BackendSession[];
+  /** Only one is configured, whoever may have it. */
+  private readonly single: boolean;
   private readonly fromBackend: FromBackend;
   private readonly catalog: Catalog;
   private readonly handle: Next<Call>;
@@ -67,13 +70,16 @@ export class LegacySession {
     this.closed = new Promise((resolve) => {
       this.resolveClosed = resolve;
     });
-    const { backends, naming, filters } = settings;
+    const { backends, naming } = settings;
+    const access = settings.accessFor(info.principal, info.number);
     const [only] = backends;
     const single = backends.length === 1 && only !== undefined;
     const uris = single ? UNCHANGED : prefixedUris(backends.map(({ backend }) => backend.id));
     const tasks = single ? singleTaskIds(only.backend.id) : prefixedTaskIds();
+    this.single = single;
     this.fromBackend = new FromBackend({
       single,
+      access,
       uris,
       tasks,
       clientCapabilities: () => asObject(this.initialize?.capabilities) ?? {},
@@ -81,12 +87,14 @@ export class LegacySession {
       listChanged: (backend, kind) => this.catalog.forget(backend.id, kind),
       progressed: (backend, token) => this.open.progressed(backend, token),
     });
-    this.backends = backends.map(({ backend, health }) => this.openBackend(backend, health));
+    this.backends = backends
+      .filter(({ backend }) => access.reaches(backend.id))
+      .map(({ backend, health }) => this.openBackend(backend, health));
     this.catalog = new Catalog({
       backends: this.backends,
       naming,
       uris,
-      filters,
+      access,
       listed: (id, { member }, why) => {
         if (why !== undefined) settings.log.warn({ backend: id, list: member, why }, 'list incomplete');
         backends.find(({ backend }) => backend.id === id)?.health.listed(member, why);
@@ -103,7 +111,7 @@ export class LegacySession {
       naming,
       uris,
       tasks,
-      filters,
+      access,
       unchanged: single,
       gauge: settings.gauge,
       limits: settings.limits,
@@ -206,7 +214,7 @@ export class LegacySession {
       for (const backend of this.backends) void backend.greet('initialize', params);
     }
     await this.waitForBackends();
-    return { result: welcome(params, this.backends, this.settings.own) };
+    return { result: welcome(params, this.backends, this.settings.own, this.single) };
   }
 
   private clientNotification(message: Message): void {
