@@ -14,8 +14,11 @@ import { backendOf } from './backend/kinds.ts';
 import { watching } from './backend/watch.ts';
 import type { GatewayLog } from './call/log.ts';
 import { type Peers, peersOf } from './peers.ts';
+import { accessOf } from './policy/access.ts';
 import { toolFilter } from './policy/filter.ts';
 import { callGauge } from './policy/limit.ts';
+import { loadPolicy } from './policy/load-policy.ts';
+import type { Policy } from './policy/policy.ts';
 import { naming } from './routing/names.ts';
 import { openProbes } from './session/probe.ts';
 import type { AuditSettings, SessionSettings } from './session/settings.ts';
@@ -42,9 +45,14 @@ export interface Gateway {
   close(): Promise<void>;
 }
 
-/** `audit`: where calls go on record; whoever serves nobody has none. */
-export function sessionSettings(options: Omit<GatewayOptions, 'onLost'>, audit?: AuditSettings): SessionSettings {
-  const { config, log, version } = options;
+export interface SettingsOptions extends Omit<GatewayOptions, 'onLost'> {
+  readonly policy: Policy;
+  /** Where calls go on record; whoever serves nobody has none. */
+  readonly audit?: AuditSettings | undefined;
+}
+
+export function sessionSettings(options: SettingsOptions): SessionSettings {
+  const { config, log, version, audit } = options;
   const by = `mcp-gateway/${version}`;
   const others = new Map<string, Promise<Overlay>>();
   const overlayOf = (kind: string | undefined): Promise<Overlay> => {
@@ -79,10 +87,11 @@ export function sessionSettings(options: Omit<GatewayOptions, 'onLost'>, audit?:
     });
     return { backend, health };
   });
+  const filters = new Map(enabled.map((backend) => [backend.id, toolFilter(backend.tools)]));
   return {
     instance: randomBytes(8).toString('hex'),
     backends,
-    filters: new Map(enabled.map((backend) => [backend.id, toolFilter(backend.tools)])),
+    accessFor: (principal, session) => accessOf(options.policy, filters, principal, session),
     naming: naming(enabled, config.aggregator.separator),
     own: { name: config.aggregator.name, version: config.aggregator.version ?? version },
     callTimeoutMs: config.aggregator.callTimeoutMs,
@@ -123,10 +132,14 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
 
 async function begin(options: GatewayOptions, audit: AuditSettings | undefined): Promise<Gateway> {
   const { config, overlay, version } = options;
-  const digest = await digestOf(config.file);
-  await audit?.log.append({ type: 'config.apply', digest });
-  const settings = sessionSettings(options, audit);
   const book = await openPeerBook({ share: config.share.token, env: options.env, log: options.log });
+  const handRole = (id: string): string | undefined => {
+    const record = book.get(id);
+    return record?.decision === 'allowed' ? record.role : undefined;
+  };
+  const policy = await loadPolicy(config, { handRole });
+  const settings = sessionSettings({ ...options, policy, audit });
+  await audit?.log.append({ type: 'config.apply', digest: await digestOf(config.file) });
   const share = await openShare({
     overlay,
     token: config.share.token,
@@ -135,6 +148,8 @@ async function begin(options: GatewayOptions, audit: AuditSettings | undefined):
     grants: grantsOf(config.share.grants),
     hosts: config.share.hosts,
     book,
+    admits: (principal) => policy.ruled && policy.rolesOf(principal).length > 0,
+    rolesOf: (principal) => policy.rolesOf(principal),
     onLost: options.onLost,
   });
   const probes = openProbes(settings);
@@ -145,8 +160,11 @@ async function begin(options: GatewayOptions, audit: AuditSettings | undefined):
       const identity = await ownIdentity(overlay);
       return statusOf({ version, overlay: overlay.kind, identity, startedAt, share, settings });
     },
-    peers: peersOf(book, share, async (what, id) => {
-      if (audit) await recordAdmin(audit.log, what, id, OWNER);
+    peers: peersOf(book, share, {
+      roles: config.policy && [...config.policy.roles.keys()],
+      record: async (what, id) => {
+        if (audit) await recordAdmin(audit.log, what, id, OWNER);
+      },
     }),
     close: async () => {
       await Promise.all([probes.close(), share.close()]);

@@ -12,13 +12,13 @@
 import type { Limits } from '@mcp-overlay/relay';
 import type { CallAudit } from './audit/calls.ts';
 import { intent } from './audit/intent.ts';
-import { type JudgeAsk, questions } from './audit/questions.ts';
+import { questions } from './audit/questions.ts';
 import { audit } from './audit/stage.ts';
 import type { Call } from './call/call.ts';
 import { deadline } from './call/deadline.ts';
 import type { Next } from './call/stage.ts';
+import type { Access } from './policy/access.ts';
 import { authorize } from './policy/authorize.ts';
-import type { ToolFilter } from './policy/filter.ts';
 import { type CallGauge, limit, type SessionGauge } from './policy/limit.ts';
 import { type DispatchOptions, dispatch } from './routing/dispatch.ts';
 import { type FanOutOptions, fanOut } from './routing/fan-out.ts';
@@ -29,11 +29,9 @@ export interface PipelineOptions extends RouterOptions, FanOutOptions, DispatchO
   readonly sessionGauge?: SessionGauge;
   readonly limits: Limits;
   readonly callTimeoutMs: number;
-  readonly filters: ReadonlyMap<string, ToolFilter>;
+  readonly access: Access;
   /** undefined: nothing is recorded. */
   readonly audit: CallAudit | undefined;
-  /** What rules say of servers' questions; undefined: there are no rules. */
-  readonly judgeAsk: JudgeAsk | undefined;
 }
 
 export function pipeline(o: PipelineOptions): Next<Call> {
@@ -41,7 +39,7 @@ export function pipeline(o: PipelineOptions): Next<Call> {
   const limited = limit(o.gauge, o.limits, o.sessionGauge);
   return recorded(
     limited(
-      deadline(o.callTimeoutMs)(fanOut(o)(route(o)(authorize(o.filters)(questions(o)(intent(o.audit)(dispatch(o))))))),
+      deadline(o.callTimeoutMs)(fanOut(o)(route(o)(authorize(o.access)(questions(o)(intent(o.audit)(dispatch(o))))))),
     ),
   );
 }

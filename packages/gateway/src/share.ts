@@ -32,6 +32,10 @@ export interface ShareOptions {
   /** Principal ids that host this share besides us. */
   readonly hosts: readonly string[];
   readonly book: PeerBook;
+  /** Who is let in besides: rules give it something to do. */
+  admits(principal: Principal): boolean;
+  /** For the record. */
+  rolesOf(principal: Principal): readonly string[];
   onLost(error: Error): void;
 }
 
@@ -57,6 +61,7 @@ export async function openShare(options: ShareOptions): Promise<Share> {
     grants,
     hosts,
     book,
+    admits: options.admits,
     remedy: (id) => (id === UNPROVEN ? 'share.grants: [unproven]' : `mcp-gateway peers allow ${quoteWord(id)}`),
     log: settings.log,
   });
@@ -91,7 +96,7 @@ export async function openShare(options: ShareOptions): Promise<Share> {
       if (gate.denied(accepted.principal.id)) setImmediate(() => void session.close(DENIED));
       settings.log.info({ session: count, by: accepted.by, principal: accepted.principal.id }, 'session opened');
       const { info } = session;
-      if (audit) recordOpened(audit.log, { ...info, roles: info.principal.roles ?? [] });
+      if (audit) recordOpened(audit.log, { ...info, roles: options.rolesOf(info.principal) });
       void session.closed.then(() => {
         sessions.delete(session);
         if (audit) recordClosed(audit.log, info, session.calls, session.ended?.code ?? 'done');

@@ -2,16 +2,17 @@
 // client sees it, its answer before the server does. `from: 'backend'` tells them from calls.
 
 import { type Message, parseMessage, payloadOf } from '@mcp-overlay/relay';
-import type { Decision, Trail } from '../call/call.ts';
+import type { Trail } from '../call/call.ts';
 import { asObject, type JsonObject } from '../call/json.ts';
 import type { CallFacts } from './audit-log.ts';
-import { argsOf, type CallAudit, decisionFacts, isRecorded, recordIntent } from './calls.ts';
+import { argsOf, type CallAudit, isRecorded, recordIntent } from './calls.ts';
 
 export interface Ask {
   readonly backend: string;
   readonly method: string;
   readonly params: JsonObject;
-  readonly decision?: Decision | undefined;
+  /** A rule does not let it ask. */
+  readonly denied?: boolean;
 }
 
 /** A question that is on record, until its answer is too. */
@@ -47,15 +48,15 @@ export async function recordAsk(audit: CallAudit, ask: Ask): Promise<RecordedAsk
 /** A question in one record: it is not let through, or its answer will come with another call. Resolves whether it is
  *  on record. */
 export function recordQuestion(audit: CallAudit, ask: Ask): Promise<boolean> {
-  const { method, params, decision } = ask;
-  const why = decision?.why;
+  const { method, params, denied } = ask;
   const said =
-    decision?.allow === false ? { status: 'refused', code: 'refused' } : { status: 'ok', code: 'input_required' };
+    denied === true
+      ? ({ status: 'refused', code: 'refused' } as const)
+      : ({ status: 'ok', code: 'input_required' } as const);
   return recorded(audit, {
     ...factsOfAsk(ask),
-    ...(said as { status: 'refused' | 'ok'; code: string }),
+    ...said,
     args: argsOf(method, params),
-    ...(why !== undefined && { why }),
     ms: 0,
     bytes: 0,
   });
@@ -75,6 +76,7 @@ async function recorded({ log, actor }: CallAudit, facts: OutcomeFacts): Promise
   }
 }
 
-function factsOfAsk({ backend, method, decision }: Ask): CallFacts {
-  return { method, backend, kind: 'method', target: method, from: 'backend', ...decisionFacts(decision) };
+function factsOfAsk({ backend, method, denied }: Ask): CallFacts {
+  const decision = denied === true ? 'deny' : 'allow';
+  return { method, backend, kind: 'method', target: method, from: 'backend', decision };
 }

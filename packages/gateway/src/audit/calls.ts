@@ -55,9 +55,7 @@ export function factsOf({ method, params, trail }: Pick<Call, 'method' | 'params
   };
 }
 
-export function decisionFacts(
-  decision: Decision | undefined,
-): Pick<CallFacts, 'decision' | 'rule' | 'role' | 'policy'> {
+function decisionFacts(decision: Decision | undefined): Pick<CallFacts, 'decision' | 'rule' | 'role' | 'policy'> {
   if (!decision) return {};
   const { allow, shadow, rule, role, policy } = decision;
   return {

@@ -1,38 +1,31 @@
-// Stage: questions of a modern server stand in its results (`input_required`, tasks) and go to the client with them. A rule
-// that denies one takes the whole result: without its answer the call cannot go on. Each is recorded before it is shown; its
-// answer comes with another call and is on record there.
+// Stage: questions of a modern server stand in its results (`input_required`, tasks) and go to the client with them. Each is
+// recorded before it is shown, or as refused where a rule denies it (authorize answers then). Its answer comes with another
+// call and is on record there.
 
 import { parseMessage } from '@mcp-overlay/relay';
-import type { Decision, PermittedCall, Reply } from '../call/call.ts';
-import { deny } from '../call/denial.ts';
+import type { PermittedCall, Reply } from '../call/call.ts';
 import { asObject, asString, type JsonObject } from '../call/json.ts';
 import type { Stage } from '../call/stage.ts';
 import { recordQuestion } from './asks.ts';
 import type { CallAudit } from './calls.ts';
 import { notRecorded } from './intent.ts';
 
-export type JudgeAsk = (backend: string, method: string, params: JsonObject) => Decision;
-
 export interface QuestionsOptions {
   readonly audit: CallAudit | undefined;
-  /** undefined: there are no rules. */
-  readonly judgeAsk: JudgeAsk | undefined;
+  /** What rules say of questions. */
+  readonly access: { mayAsk(backend: string, method: string): boolean };
 }
 
 const SPELT = Buffer.from('"inputRequests"');
 
-export function questions({ audit, judgeAsk }: QuestionsOptions): Stage<PermittedCall> {
-  if (!audit && !judgeAsk) return (next) => next;
+export function questions({ audit, access }: QuestionsOptions): Stage<PermittedCall> {
+  if (!audit) return (next) => next;
   return (next) => async (call) => {
     const reply = await next(call);
     const backend = call.backend.id;
     for (const { method, params } of questionsIn(reply)) {
-      const decision = judgeAsk?.(backend, method, params);
-      const denied = decision?.allow === false;
-      const recorded = !audit || (await recordQuestion(audit, { backend, method, params, decision }));
-      if (denied)
-        return deny('refused', `backend ${backend} asked for ${method}, which its rules do not let it`, { backend });
-      if (!recorded) return notRecorded();
+      const denied = !access.mayAsk(backend, method);
+      if (!(await recordQuestion(audit, { backend, method, params, denied }))) return notRecorded();
     }
     return reply;
   };
@@ -45,7 +38,7 @@ function questionsIn(reply: Reply): { method: string; params: JsonObject }[] {
   return questionsOf(asObject((parseMessage(reply.answer) as { result?: unknown }).result) ?? {});
 }
 
-export function questionsOf(result: JsonObject): { method: string; params: JsonObject }[] {
+function questionsOf(result: JsonObject): { method: string; params: JsonObject }[] {
   return Object.values(asObject(result.inputRequests) ?? {}).map((value) => {
     const request = asObject(value) ?? {};
     return { method: asString(request.method) ?? '', params: asObject(request.params) ?? {} };

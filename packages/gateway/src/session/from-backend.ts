@@ -16,9 +16,10 @@ import {
 } from '@mcp-overlay/relay';
 import { type Ask, type RecordedAsk, recordAsk, recordQuestion } from '../audit/asks.ts';
 import type { CallAudit } from '../audit/calls.ts';
-import type { JudgeAsk } from '../audit/questions.ts';
 import type { BackendSession } from '../backend/backend-session.ts';
+import type { TargetKind } from '../call/call.ts';
 import { asObject, asString, type JsonObject } from '../call/json.ts';
+import type { Access } from '../policy/access.ts';
 import { BACKEND_META } from '../routing/questions.ts';
 import { RELATED, type TaskIds } from '../routing/task-ids.ts';
 import type { UriNaming } from '../routing/uris.ts';
@@ -31,17 +32,18 @@ const MAX_CLIENT_TASKS = 10_000;
 
 export interface FromBackendOptions {
   readonly single: boolean;
+  readonly access: Pick<Access, 'mayAsk' | 'shows' | 'reaches'>;
   readonly uris: UriNaming;
   readonly tasks: TaskIds;
   readonly audit: CallAudit | undefined;
-  /** What rules say of a server's question; undefined: there are no rules. */
-  readonly judgeAsk: JudgeAsk | undefined;
   clientCapabilities(): JsonObject;
   send(message: Message): void;
   listChanged(backend: BackendSession, kind: ListKind): void;
   /** Whether this progress token belongs to an open call of this backend; then the call lives. */
   progressed(backend: BackendSession, token: unknown): boolean;
 }
+
+const TARGETS: Readonly<Record<string, TargetKind>> = { tools: 'tool', prompts: 'prompt', resources: 'resource' };
 
 interface Asked {
   readonly backend: BackendSession;
@@ -66,21 +68,22 @@ export class FromBackend {
     const method = message.method ?? '';
     const id = message.id ?? 'null';
     const needed = CLIENT_CAPABILITY[method];
-    if (needed !== undefined && this.options.clientCapabilities()[needed] === undefined) {
+    const may = this.options.access.mayAsk(backend.id, method);
+    const params = asObject((parseMessage(message) as { params?: unknown }).params);
+    const { audit } = this.options;
+    const ask = { backend: backend.id, method, params: params ?? {}, denied: !may };
+    if (audit && !may) void recordQuestion(audit, ask);
+    if (!may && needed === undefined) {
+      backend.respond(errorMessage(id, 'method_not_found', `Method not found: ${method}`));
+      return;
+    }
+    // What a rule denies is what the client cannot do.
+    if (needed !== undefined && (!may || this.options.clientCapabilities()[needed] === undefined)) {
       backend.respond(errorMessage(id, 'method_not_found', `the client has no ${needed} capability`));
       return;
     }
     const shown = String(this.nextId++);
-    const params = asObject((parseMessage(message) as { params?: unknown }).params);
     const progressToken = asObject(params?._meta)?.progressToken;
-    const { audit, judgeAsk } = this.options;
-    const decision = judgeAsk?.(backend.id, method, params ?? {});
-    const ask = { backend: backend.id, method, params: params ?? {}, decision };
-    if (decision?.allow === false) {
-      if (audit) void recordQuestion(audit, ask);
-      backend.respond(errorMessage(id, 'refused', `the operator does not let this server use ${method}`));
-      return;
-    }
     const asked: Asked = { backend, id, progressToken, recorded: undefined };
     this.asked.set(shown, asked);
     if (audit) void this.recordThenShow(audit, ask, shown, asked, message);
@@ -163,7 +166,7 @@ export class FromBackend {
   notification(backend: BackendSession, message: Message): void {
     const kinds = LIST_KINDS.filter((kind) => kind.changed === message.method);
     if (kinds.length > 0) {
-      for (const kind of kinds) this.listChanged(backend, kind);
+      for (const kind of kinds) if (this.mayHave(backend, kind)) this.listChanged(backend, kind);
       return;
     }
     switch (message.method) {
@@ -206,6 +209,11 @@ export class FromBackend {
     this.asked.clear();
   }
 
+  /** News of what this client may have nothing of are none. */
+  private mayHave(backend: BackendSession, { capability }: ListKind): boolean {
+    return this.options.access.reaches(backend.id, TARGETS[capability]);
+  }
+
   private cancelled(backend: BackendSession, params: JsonObject): void {
     const id = stringifyExact(params.requestId ?? null);
     for (const [shown, asked] of this.asked) {
@@ -222,6 +230,7 @@ export class FromBackend {
   private updated(backend: BackendSession, message: Message): void {
     const params = paramsOf(message);
     const uri = asString(params.uri);
+    if (uri !== undefined && !this.options.access.shows(backend.id, 'resource', uri)) return;
     const shown = uri === undefined ? params : { ...params, uri: this.options.uris.toPublic(backend.id, uri) };
     this.rewritten(message, shown.uri === uri ? params : shown);
   }

@@ -25,6 +25,7 @@ import { asObject, asString, type JsonObject } from '../call/json.ts';
 import type { Next } from '../call/stage.ts';
 
 import { pipeline } from '../pipeline.ts';
+import type { Access } from '../policy/access.ts';
 import { Catalog } from '../routing/catalog.ts';
 import { listsOf } from '../routing/fan-out.ts';
 import { prefixedTaskIds, singleTaskIds } from '../routing/task-ids.ts';
@@ -49,12 +50,16 @@ export class LegacySession {
   calls = 0;
   private readonly client: Transport;
   private readonly settings: SessionSettings;
+  /** Those of which this client may have anything. */
   private readonly backends: readonly BackendSession[];
+  /** Only one is configured, whoever may have it. */
+  private readonly single: boolean;
   private readonly fromBackend: FromBackend;
   private readonly catalog: Catalog;
   private readonly handle: Next<Call>;
   private readonly open = new OpenCalls();
   private readonly audit: CallAudit | undefined;
+  private readonly access: Access;
   private readonly slow: SlowBackends;
   private initialize: JsonObject | undefined;
   private initialized = false;
@@ -78,17 +83,19 @@ export class LegacySession {
     this.closed = new Promise((resolve) => {
       this.resolveClosed = resolve;
     });
-    const { backends, naming, filters } = settings;
+    const { backends, naming } = settings;
+    const access = settings.accessFor(info.principal, info.number);
     const [only] = backends;
     const single = backends.length === 1 && only !== undefined;
     const uris = single ? UNCHANGED : prefixedUris(backends.map(({ backend }) => backend.id));
     const tasks = single ? singleTaskIds(only.backend.id) : prefixedTaskIds();
     this.audit = callAudit(settings, info);
-    const judgeAsk = undefined;
+    this.access = access;
+    this.single = single;
     this.fromBackend = new FromBackend({
       audit: this.audit,
-      judgeAsk,
       single,
+      access,
       uris,
       tasks,
       clientCapabilities: () => asObject(this.initialize?.capabilities) ?? {},
@@ -96,12 +103,14 @@ export class LegacySession {
       listChanged: (backend, kind) => this.catalog.forget(backend.id, kind),
       progressed: (backend, token) => this.open.progressed(backend, token),
     });
-    this.backends = backends.map(({ backend, health }) => this.openBackend(backend, health));
+    this.backends = backends
+      .filter(({ backend }) => access.reaches(backend.id))
+      .map(({ backend, health }) => this.openBackend(backend, health));
     this.catalog = new Catalog({
       backends: this.backends,
       naming,
       uris,
-      filters,
+      access,
       listed: (id, { member }, why) => {
         if (why !== undefined) settings.log.warn({ backend: id, list: member, why }, 'list incomplete');
         backends.find(({ backend }) => backend.id === id)?.health.listed(member, why);
@@ -114,13 +123,12 @@ export class LegacySession {
     });
     this.handle = pipeline({
       audit: this.audit,
-      judgeAsk,
       backends: this.backends,
       catalog: this.catalog,
       naming,
       uris,
       tasks,
-      filters,
+      access,
       unchanged: single,
       gauge: settings.gauge,
       limits: settings.limits,
@@ -223,7 +231,7 @@ export class LegacySession {
       for (const backend of this.backends) void backend.greet('initialize', params);
     }
     await this.waitForBackends();
-    return { result: welcome(params, this.backends, this.settings.own) };
+    return { result: welcome(params, this.backends, this.settings.own, this.single) };
   }
 
   private clientNotification(message: Message): void {
@@ -248,11 +256,17 @@ export class LegacySession {
   /** To every server. What is not MCP's own may have effects, as a call has. */
   private async passOn(method: string, params: JsonObject): Promise<void> {
     for (const backend of this.backends) {
-      if (!backend.welcome) continue;
+      if (!backend.welcome || !this.mayNotify(backend.id, method, params)) continue;
       const pass = (): void => backend.notify(method, params);
       if (!this.audit || HARMLESS.has(method)) pass();
       else await recordNotification(this.audit, backend.id, method, params, pass);
     }
+  }
+
+  /** A call in the clothes of a notification would pass the rules for calls. */
+  private mayNotify(backend: string, method: string, params: JsonObject): boolean {
+    if (HARMLESS.has(method) || !this.access.personal) return true;
+    return method.startsWith('notifications/') && this.access.decide(backend, 'method', method, params).allow;
   }
 
   private cancelled(call: OpenCall | undefined, reason: string | undefined): void {

@@ -33,6 +33,7 @@ import type { Call, Reply, RpcError } from '../call/call.ts';
 import { asObject, asString, type JsonObject } from '../call/json.ts';
 import type { Next } from '../call/stage.ts';
 import { pipeline } from '../pipeline.ts';
+import type { Access } from '../policy/access.ts';
 import { Catalog } from '../routing/catalog.ts';
 import { listsOf } from '../routing/fan-out.ts';
 import { prefixedTaskIds, singleTaskIds, type TaskIds } from '../routing/task-ids.ts';
@@ -62,6 +63,8 @@ export class ModernSession implements EraSession {
   private readonly client: Transport;
   private readonly info: SessionOriginInfo;
   private readonly settings: SessionSettings;
+  private readonly access: Access;
+  /** Those of which this client may have anything. */
   private readonly backends: readonly BackendSession[];
   private readonly uris: UriNaming;
   private readonly tasks: TaskIds;
@@ -97,9 +100,13 @@ export class ModernSession implements EraSession {
     this.single = backends.length === 1 && only !== undefined;
     this.uris = this.single ? UNCHANGED : prefixedUris(backends.map(({ backend }) => backend.id));
     this.tasks = this.single && only ? singleTaskIds(only.backend.id) : prefixedTaskIds();
-    this.backends = backends.map(({ backend, health }) => this.openBackend(backend, health));
+    this.access = settings.accessFor(info.principal, info.number);
+    this.backends = backends
+      .filter(({ backend }) => this.access.reaches(backend.id))
+      .map(({ backend, health }) => this.openBackend(backend, health));
     this.listens = new ModernListens({
       backends: this.backends,
+      access: this.access,
       single: this.single,
       uris: this.uris,
       tasks: this.tasks,
@@ -191,7 +198,7 @@ export class ModernSession implements EraSession {
       const [only] = this.backends;
       // A single backend that is not there yet has nothing to tell, and nobody else has.
       if (this.single && only && !only.welcome) await only.settled;
-      return { result: discovered(this.backends, this.settings.own) };
+      return { result: discovered(this.backends, this.settings.own, this.single, this.access.personal) };
     }
     this.calls += 1;
     return this.viewFor(params).handle({ method, params, message, cancel: open.cancel, trail: open.trail });
@@ -223,13 +230,13 @@ export class ModernSession implements EraSession {
   }
 
   private makeView(envelope: JsonObject): View {
-    const { settings, backends, uris, tasks } = this;
-    const { naming, filters, limits } = settings;
+    const { settings, backends, uris, tasks, access } = this;
+    const { naming, limits } = settings;
     const catalog = new Catalog({
       backends,
       naming,
       uris,
-      filters,
+      access,
       limits,
       envelope,
       listed: (id, { member }, why) => {
@@ -243,14 +250,13 @@ export class ModernSession implements EraSession {
     });
     const handle = pipeline({
       audit: this.audit,
-      judgeAsk: undefined,
       era: 'modern',
       backends,
       catalog,
       naming,
       uris,
       tasks,
-      filters,
+      access,
       unchanged: this.single,
       gauge: settings.gauge,
       sessionGauge: this.gauge,

@@ -7,7 +7,7 @@ import type { CallAudit } from '../audit/calls.ts';
 import type { Backend } from '../backend/backend.ts';
 import type { HealthRecord } from '../backend/health.ts';
 import type { GatewayLog } from '../call/log.ts';
-import type { ToolFilter } from '../policy/filter.ts';
+import type { Access } from '../policy/access.ts';
 import type { CallGauge } from '../policy/limit.ts';
 import type { Naming } from '../routing/names.ts';
 import type { OwnIdentity } from './handshake.ts';
@@ -17,7 +17,8 @@ export interface SessionSettings {
   /** This gateway in the `via` list of sessions: one that comes back is a cycle. */
   readonly instance: string;
   readonly backends: readonly { readonly backend: Backend; readonly health: HealthRecord }[];
-  readonly filters: ReadonlyMap<string, ToolFilter>;
+  /** What a client may see and do. `session`: its number. */
+  accessFor(principal: Principal, session: number): Access;
   readonly naming: Naming;
   readonly own: OwnIdentity;
   readonly callTimeoutMs: number;

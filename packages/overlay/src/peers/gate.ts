@@ -47,6 +47,8 @@ export interface GateOptions {
   /** Principal ids that host this share besides us. */
   readonly hosts?: readonly string[];
   readonly book?: PeerBook;
+  /** Whom else the share admits: who has something to do there. */
+  admits?(principal: Principal): boolean;
   /** What its operator types to let this id in. */
   remedy(id: string): string;
   readonly log: { warn(fields: object, event: string): void };
@@ -74,7 +76,8 @@ export function openGate(options: GateOptions): Gate {
 
   const admit = async (principal: Principal): Promise<Admission> => {
     const decision = book?.get(principal.id)?.decision;
-    return admissionOf(principal, { grants, decision, owners: await owners() });
+    const admission = admissionOf(principal, { grants, decision, owners: await owners() });
+    return admission === 'unknown' && options.admits?.(principal) === true ? 'granted' : admission;
   };
 
   const judge = async (connection: Duplex, proof: Readonly<Record<string, unknown>> | null): Promise<GateJudgement> => {
@@ -83,7 +86,7 @@ export function openGate(options: GateOptions): Gate {
     const admission = await admit(principal);
     if (letsIn(admission)) {
       book?.saw({ id: principal.id, claimed, outcome: admission });
-      return { principal };
+      return { principal: admission === 'owner' && principal.proven ? { ...principal, owner: true } : principal };
     }
     const refused = admission === 'denied' ? denial(principal) : stranger(principal, claimed, remedy);
     book?.saw({ id: principal.id, claimed, outcome: refused.code });
