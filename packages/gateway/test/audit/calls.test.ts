@@ -54,7 +54,16 @@ test('a call is on record before its server sees it, and its outcome before the 
   const answer = await house.ask('tools/call', { name: 'b__echo', arguments: { x: 1 } });
   assert.deepEqual(seen.slice(-3), ['call.intent tools/call', 'b tools/call', 'call.outcome tools/call']);
   const [intent, outcome] = callsIn(log.events);
-  const facts = { session: 1, ident: 'owner', method: 'tools/call', backend: 'b', kind: 'tool', target: 'echo' };
+  const facts = {
+    session: 1,
+    ident: 'owner',
+    method: 'tools/call',
+    backend: 'b',
+    kind: 'tool',
+    target: 'echo',
+    decision: 'allow',
+    rule: 'all tools',
+  };
   assert.deepEqual(intent, { type: 'call.intent', ...facts, args: { x: 1 } });
   const { ms, result, ...rest } = outcome;
   assert.deepEqual(rest, { type: 'call.outcome', ...facts, of: 1, status: 'ok', bytes: result.length });
@@ -176,6 +185,14 @@ test('a call that is late, one that is cancelled and one that finds no room are 
   );
 });
 
+const EVERYTHING = {
+  personal: true,
+  shows: () => true,
+  decide: () => ({ allow: true, rule: 'r' }),
+  reaches: () => true,
+  mayAsk: () => true,
+};
+
 const ROADS: readonly (readonly [string, Json])[] = [
   ['tools/call', { name: 'echo' }],
   ['prompts/get', { name: 'p' }],
@@ -226,7 +243,7 @@ test('T40: a stage that throws forwards nothing, answers internal_error, and is 
     throw new Error('planted');
   };
   const broken: Record<string, Json> = {
-    rules: { filters: { get: fault } },
+    rules: { accessFor: () => ({ ...EVERYTHING, decide: fault }) },
     names: { naming: { prefixOf: fault } },
     gauge: {
       gauge: {
@@ -284,6 +301,7 @@ test('what a server asks of the client is on record both ways, under its name', 
     backend: 'b',
     kind: 'method',
     from: 'backend',
+    decision: 'allow',
   };
   assert.deepEqual(intent, { type: 'call.intent', ...facts, target: 'sampling/createMessage', args: { messages: [] } });
   assert.deepEqual([outcome.of, outcome.status, outcome.from], [1, 'ok', 'backend']);
@@ -300,6 +318,36 @@ test('a question that cannot be recorded is not shown, and its server gets an er
   const answer = server.got.find(({ kind }) => kind === 'response') as Message;
   assert.deepEqual([answer.id, errorIn(answer).data.error], ['7', 'audit_unavailable']);
   assert.ok(!house.inbox.some(({ method }) => method === 'roots/list'));
+});
+
+test('a question that a rule denies is on record as refused; nothing of it is shown', async () => {
+  const accessFor = () => ({ ...EVERYTHING, mayAsk: () => false });
+  const { log, played, house } = recorded([['a']], { accessFor });
+  await using _ = house;
+  await house.shakeHands({ sampling: {} });
+  const server = played[0]?.servers[0];
+  server?.far.send(requestMessage('7', 'sampling/createMessage', { messages: ['secret plan'] }));
+  const outcome = (await log.saw(({ type }) => type === 'call.outcome')) as Json;
+  assert.deepEqual([outcome.status, outcome.decision, outcome.method], ['refused', 'deny', 'sampling/createMessage']);
+  while (!server?.got.some(({ kind }) => kind === 'response')) await new Promise(setImmediate);
+  assert.ok(!house.inbox.some(({ method }) => method === 'sampling/createMessage'));
+});
+
+test('T40: with rules no call reaches a server in the clothes of a notification', async () => {
+  const decide = (_backend: string, kind: string) => ({ allow: kind !== 'method', rule: 'r' });
+  const { seen, house } = recorded([['a']], { accessFor: () => ({ ...EVERYTHING, decide }) });
+  await using _ = house;
+  await house.shakeHands();
+  const before = seen.length;
+  for (const method of ['tools/call', 'resources/read', 'notifications/com.example/act']) {
+    house.client.send(notificationMessage(method, { name: 'echo' }));
+  }
+  const silent = await house.ask('tools/call', { name: 'echo' });
+  assert.ok(resultIn(silent));
+  assert.deepEqual(
+    seen.slice(before).filter((what) => what.startsWith('a ')),
+    ['a tools/call'],
+  );
 });
 
 test('questions of a modern server are on record before the client sees them in a result', async () => {
