@@ -1,5 +1,8 @@
 // The public names of @mcp-overlay/overlay, one by one.
+export { type RestrictedKind, restrictionsAllow, rolesWithin } from './access/restriction.ts';
 export {
+  ACCESS_ERROR_CODES,
+  type AccessErrorCode,
   IDENTITY_ERROR_CODES,
   type IdentityErrorCode,
   OVERLAY_ERROR_CODES,
@@ -7,7 +10,7 @@ export {
   type OverlayErrorCode,
 } from './errors.ts';
 export { type StateFolder, stateFolder } from './home.ts';
-export { FILE_LIMITS, PROOF_LIMITS } from './limits.ts';
+export { ACCESS_LIMITS, FILE_LIMITS, PROOF_LIMITS } from './limits.ts';
 export { type BindOptions, type BoundSocket, bindSocket } from './local/bind-socket.ts';
 export { socketBehind } from './local/connect-socket.ts';
 export { createLocalOverlay, type LocalLog, type LocalOverlayOptions } from './local/driver.ts';
