@@ -5,14 +5,17 @@ export type {
   BackendConfig,
   GatewayConfig,
   HttpConfig,
+  IssuerConfig,
   LimitsConfig,
   OverlayName,
   ShareConfig,
   ShareTransportConfig,
   StdioConfig,
+  TokensConfig,
   ToolFilterConfig,
   TransportConfig,
 } from './config.ts';
+export { DEFAULTS } from './config.ts';
 export { describeBackends, quoteWord } from './describe.ts';
 export { configReference, type DocumentedKey, documentedKeys, REGENERATE } from './doc.ts';
 export {
@@ -27,6 +30,8 @@ export {
 export { compileGlob } from './glob.ts';
 export { loadGatewayConfig } from './load.ts';
 export { type ParsedConfig, type ParseOptions, parseGatewayConfig } from './parse.ts';
+export { type AccessReader, accessReader } from './secret/access.ts';
 export { parseSecretReference, SECRET_REFERENCE_FORM, type SecretReference } from './secret/reference.ts';
 export { type ResolveOptions, resolveSecret, SECRET_ERROR_CODES, SecretError } from './secret/resolve.ts';
 export { SecretString } from './secret/secret-string.ts';
+export { LIFETIME_FORM, parseLifetime } from './units.ts';

@@ -4,7 +4,15 @@
 import { randomBytes } from 'node:crypto';
 import { UsageError } from '@mcp-overlay/cli';
 import type { GatewayConfig } from '@mcp-overlay/config';
-import { grantsOf, type Overlay, openOverlay, openPeerBook, ownIdentity } from '@mcp-overlay/overlay';
+import {
+  type AccessSource,
+  grantsOf,
+  type Overlay,
+  openIssuers,
+  openOverlay,
+  openPeerBook,
+  ownIdentity,
+} from '@mcp-overlay/overlay';
 import { DONE, LIMITS, type Limits } from '@mcp-overlay/relay';
 import { HealthRecord } from './backend/health.ts';
 import { backendOf } from './backend/kinds.ts';
@@ -18,6 +26,7 @@ import { openProbes } from './session/probe.ts';
 import type { SessionSettings } from './session/settings.ts';
 import { openShare } from './share.ts';
 import { type GatewayStatus, statusOf } from './status.ts';
+import { openTokensOf, type Tokens, tokensOf } from './tokens.ts';
 
 export interface GatewayOptions {
   readonly config: GatewayConfig;
@@ -27,6 +36,8 @@ export interface GatewayOptions {
   readonly identity?: string | undefined;
   /** Trust files of the command line, beside those of the configuration. */
   readonly trust?: readonly string[] | undefined;
+  /** A token for shares behind us that name none of their own. */
+  readonly access?: AccessSource | undefined;
   readonly version: string;
   readonly log: GatewayLog;
   onLost(error: Error): void;
@@ -36,6 +47,7 @@ export interface Gateway {
   readonly token: string;
   status(): Promise<GatewayStatus>;
   readonly peers: Peers;
+  readonly tokens: Tokens;
   close(): Promise<void>;
 }
 
@@ -66,6 +78,7 @@ export function sessionSettings(options: Omit<GatewayOptions, 'onLost'>): Sessio
     const backend = backendOf(config, {
       overlayOf: ({ overlay }) => overlayOf(overlay),
       env: options.env,
+      access: options.access,
       by,
       log,
       limits,
@@ -102,9 +115,11 @@ export function overlayOptions({
 }
 
 export async function startGateway(options: GatewayOptions): Promise<Gateway> {
-  const { config, overlay, version } = options;
+  const { config, overlay, version, env, log } = options;
   const settings = sessionSettings(options);
   const book = await openPeerBook({ share: config.share.token, env: options.env, log: options.log });
+  const tokenBook = await openTokensOf(config, config.share.token, env);
+  const issuers = config.issuers.length === 0 ? undefined : await openIssuers({ issuers: config.issuers, log });
   const share = await openShare({
     overlay,
     token: config.share.token,
@@ -113,6 +128,7 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
     grants: grantsOf(config.share.grants),
     hosts: config.share.hosts,
     book,
+    access: { book: tokenBook, issuers, rules: false },
     onLost: options.onLost,
   });
   const probes = openProbes(settings);
@@ -124,6 +140,13 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
       return statusOf({ version, overlay: overlay.kind, identity, startedAt, share, settings });
     },
     peers: peersOf(book, share),
+    tokens: tokensOf({
+      book: tokenBook,
+      network: overlay.proofs?.network ?? overlay.kind,
+      share: share.token,
+      maxTtlMs: config.tokens.maxTtlMs,
+      onRevoked: share.check,
+    }),
     close: async () => {
       await Promise.all([probes.close(), share.close()]);
       await book.close();

@@ -1,6 +1,6 @@
 // What an operator sees and decides of the callers of a running gateway: who came, whom to let in, whom to shut out.
 
-import type { PeerBook, PeerRecord } from '@mcp-overlay/overlay';
+import { idsOf, type PeerBook, type PeerRecord } from '@mcp-overlay/overlay';
 import type { Share } from './share.ts';
 
 export interface PeerView extends PeerRecord {
@@ -20,7 +20,7 @@ export interface Peers {
 
 export function peersOf(book: PeerBook, share: Share): Peers {
   const view = (record: PeerRecord): PeerView => {
-    const theirs = share.sessions().filter(({ accepted }) => accepted.principal.id === record.id);
+    const theirs = share.sessions().filter(({ accepted }) => idsOf(accepted.principal.id).includes(record.id));
     return { ...record, sessions: theirs.length };
   };
   const decided = (id: string): PeerView => view(book.get(id) ?? { id });

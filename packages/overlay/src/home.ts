@@ -19,6 +19,8 @@ export interface StateFolder {
   readonly secrets: string;
   /** Who came to each share, and who was let in by hand. */
   readonly peers: string;
+  /** Keys of access tokens, what was made with them, and what was revoked. */
+  readonly tokens: string;
   /** What running programs have made on a zrok network, to be removed if they die. */
   readonly records: string;
 }
@@ -33,11 +35,12 @@ export async function stateFolder(env: NodeJS.ProcessEnv, homeDir?: string): Pro
     admin: join(path, 'admin'),
     secrets: join(path, 'secrets'),
     peers: join(path, 'peers'),
+    tokens: join(path, 'tokens'),
     records: join(path, 'records'),
   };
   await makeOwn(path);
-  const { shares, run, admin, secrets, peers, records } = folder;
-  await Promise.all([shares, run, admin, secrets, peers, records].map(makeOwn));
+  const { shares, run, admin, secrets, peers, tokens, records } = folder;
+  await Promise.all([shares, run, admin, secrets, peers, tokens, records].map(makeOwn));
   return folder;
 }
 

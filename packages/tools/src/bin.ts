@@ -3,7 +3,9 @@
 
 import { main } from '@mcp-overlay/cli';
 import { httpCommand } from './commands/http.ts';
+import { keyCommand } from './commands/key.ts';
 import { disableCommand, enableCommand, enrollCommand } from './commands/membership.ts';
+import { narrowCommand } from './commands/narrow.ts';
 import { runCommand } from './commands/run.ts';
 import { createCommand, deleteCommand, listCommand } from './commands/shares.ts';
 import { statusCommand } from './commands/status.ts';
@@ -20,6 +22,8 @@ await main({
     listCommand,
     statusCommand,
     trustCommand,
+    narrowCommand,
+    keyCommand,
     enableCommand,
     disableCommand,
     enrollCommand,

@@ -8,6 +8,7 @@ import { OverlayError } from '../errors.ts';
 import { FILE_LIMITS } from '../limits.ts';
 import { pemBlocks } from '../x509/pem.ts';
 import { type Credential, credentialFromPem, credentialOf } from './credential.ts';
+import { rereadFile } from './mark.ts';
 import { networkTrust, type TrustBundle, trustFromPem } from './trust.ts';
 
 export interface ProofSettings {
@@ -90,33 +91,6 @@ async function readIdentity(file: string): Promise<IdentityFile> {
 
 async function readTrust(file: string): Promise<TrustBundle> {
   return trustFromPem(await readText(file, 'trust_invalid'), 'x509', file);
-}
-
-/** The first reading may fail; a later one that fails keeps what was read before. */
-async function rereadFile<T>(
-  file: string,
-  read: (file: string) => Promise<T>,
-  warn: (file: string, error: unknown) => void,
-): Promise<() => Promise<T>> {
-  let value = await read(file);
-  let seen = await markOf(file);
-  return async () => {
-    const mark = await markOf(file);
-    if (mark === seen) return value;
-    seen = mark;
-    try {
-      value = await read(file);
-    } catch (error) {
-      warn(file, error);
-    }
-    return value;
-  };
-}
-
-/** Changes with the file's contents. */
-async function markOf(file: string): Promise<string> {
-  const stats = await stat(file, { bigint: true }).catch(() => undefined);
-  return stats === undefined ? 'none' : `${stats.ino} ${stats.size} ${stats.mtimeNs} ${stats.ctimeNs}`;
 }
 
 async function readText(file: string, code: 'identity_invalid' | 'trust_invalid'): Promise<string> {
