@@ -19,6 +19,8 @@ export interface Command {
   readonly options?: Readonly<Record<string, Options>>;
   readonly positionals?: Readonly<Record<string, Options & { type?: 'string' }>>;
   readonly examples?: readonly (readonly [string, string])[];
+  /** Whether it takes --access. */
+  readonly access?: true;
   /** Resolves with the exit code when the command is over. */
   run(flags: Flags): Promise<ExitCode>;
 }
@@ -46,7 +48,8 @@ const COMMON: Readonly<Record<string, Options>> = {
     nargs: 1,
     describe: 'PEM file with a CA (and its revocation list) to believe proofs of identity',
   },
-  access: { type: 'string', requiresArg: true, describe: 'access token, by file: env: cmd:' },
+  access: { type: 'string', requiresArg: true, describe: 'where an access token is to come with: file: env: cmd:' },
+  'access-key': { type: 'string', requiresArg: true, describe: 'where the key is of whom that token is for (PEM)' },
   'log-level': { choices: LOG_LEVELS, requiresArg: true, default: 'info', describe: 'what goes to stderr' },
   'log-format': {
     choices: ['json', 'pretty'],
@@ -121,7 +124,7 @@ async function runCommand(program: Program, argv: readonly string[]): Promise<Ex
       (parsed) => {
         const isDefault = command.usage.startsWith('$0');
         refuseWrongUse({ ...typed(), parsed, words: isDefault ? 'any' : 'none' });
-        tellUnused(program.name, parsed as unknown as Flags);
+        if (command.access !== true) tellUnused(program.name, parsed as unknown as Flags);
         running = command.run(parsed as unknown as Flags);
       },
     );

@@ -1,6 +1,7 @@
 // From what the schema read to a GatewayConfig: defaults, rules between keys, ids that must differ. Values that could not
 // be read have been reported and are undefined here; what is built then is never seen, because the report ends in a throw.
 
+import { buildIssuers, buildTokens } from './access-shape.ts';
 import { buildAudit } from './audit-shape.ts';
 import { type BackendConfig, compact, DEFAULTS, type GatewayConfig, type ToolFilterConfig } from './config.ts';
 import type { Spot } from './errors.ts';
@@ -34,6 +35,8 @@ export function buildGateway(raw: RawGateway, file: string, reading: Reading): G
     },
     backends: (raw.backends ?? []).map((backend) => buildBackend(backend, reading)),
     trust: raw.trust ?? [],
+    tokens: buildTokens(raw.tokens),
+    issuers: buildIssuers(raw.issuers),
     limits: compact({
       messageBytes: raw.limits?.message_bytes,
       sessions: raw.limits?.sessions,

@@ -13,8 +13,10 @@ export interface GatewayConfig {
   readonly share: ShareConfig;
   readonly aggregator: AggregatorConfig;
   readonly backends: readonly BackendConfig[];
-  /** Absolute paths of PEM files. */
+  /** Absolute paths of files with CAs, each perhaps behind `spiffe://domain=`. */
   readonly trust: readonly string[];
+  readonly tokens: TokensConfig;
+  readonly issuers: readonly IssuerConfig[];
   readonly logFile?: string;
   /** Absent: in the state folder, `durability: os`, no receipts. */
   readonly audit?: AuditConfig | 'off';
@@ -22,6 +24,23 @@ export interface GatewayConfig {
   readonly limits: LimitsConfig;
   /** Absent: no rules. */
   readonly policy?: PolicyConfig;
+}
+
+export interface TokensConfig {
+  /** A reference to a secret; absent: in the state folder. */
+  readonly key?: string;
+  readonly maxTtlMs?: number;
+}
+
+/** Whose JWTs are believed. */
+export interface IssuerConfig {
+  readonly issuer: string;
+  readonly audience: string;
+  /** Absolute path, or URL. */
+  readonly jwks: string;
+  readonly algorithms?: readonly string[];
+  readonly groups?: string;
+  readonly name?: string;
 }
 
 export interface ShareConfig {
@@ -87,6 +106,9 @@ export interface ShareTransportConfig {
   readonly token: string;
   /** Absent: the gateway's own. */
   readonly overlay?: OverlayName;
+  /** References to a token to come with, and to the key of its holder. */
+  readonly access?: string;
+  readonly accessKey?: string;
 }
 
 export interface HttpConfig {
@@ -134,6 +156,7 @@ export const DEFAULTS = {
   connectTimeoutMs: 120_000,
   callTimeoutMs: 600_000,
   listWaitMs: 3000,
+  maxTtlMs: 30 * 24 * 3600 * 1000,
 } as const;
 
 /** Leaves out what is undefined, as exact optional properties want it. */

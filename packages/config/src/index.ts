@@ -6,14 +6,17 @@ export type {
   BackendConfig,
   GatewayConfig,
   HttpConfig,
+  IssuerConfig,
   LimitsConfig,
   OverlayName,
   ShareConfig,
   ShareTransportConfig,
   StdioConfig,
+  TokensConfig,
   ToolFilterConfig,
   TransportConfig,
 } from './config.ts';
+export { DEFAULTS } from './config.ts';
 export { describeBackends, quoteWord } from './describe.ts';
 export { configReference, type DocumentedKey, documentedKeys, REGENERATE } from './doc.ts';
 export {
@@ -43,6 +46,8 @@ export type {
   SqlStatement,
   ViewConfig,
 } from './policy-config.ts';
+export { type AccessReader, accessReader } from './secret/access.ts';
 export { parseSecretReference, SECRET_REFERENCE_FORM, type SecretReference } from './secret/reference.ts';
 export { type ResolveOptions, resolveSecret, SECRET_ERROR_CODES, SecretError } from './secret/resolve.ts';
 export { SecretString } from './secret/secret-string.ts';
+export { LIFETIME_FORM, parseLifetime } from './units.ts';

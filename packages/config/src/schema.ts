@@ -2,6 +2,7 @@
 // original are read by this one table; so are the hints for unknown keys and docs/CONFIG.md. A new key is a new line here,
 // in configs/example.yml, and in build.ts where it gets its meaning.
 
+import { issuersShape, secretReference, tokensShape, trustFile } from './access-shape.ts';
 import { auditShape } from './audit-shape.ts';
 import { withoutVariables } from './expand.ts';
 import { globProblem } from './glob.ts';
@@ -21,8 +22,9 @@ const glob = parsed<string>('a pattern', (value) => {
 const separator = text({ form: '1 to 8 characters, without blanks', pattern: /^[\x21-\x7e]{1,8}$/ });
 const prefix = text({ form: 'up to 40 letters, digits, _ or -', pattern: /^[A-Za-z0-9_-]{0,40}$/ });
 
-/** What a certificate can prove: the forms of docs/WIRE.md 12. */
-const PRINCIPAL = /^(?:ziti:[A-Za-z0-9._-]{1,64}|spiffe:\/\/[a-z0-9._-]{1,255}\/[\x21-\x7e]+|x509:.+)$/;
+/** What can be proven: the forms of docs/WIRE.md 12. */
+const PRINCIPAL =
+  /^(?:ziti:[A-Za-z0-9._-]{1,64}|spiffe:\/\/[a-z0-9._-]{1,255}\/[\x21-\x7e]+|x509:.+|token:[0-9a-f]{24}(?:\/[0-9a-f]{24})?|jwt:https?:\/\/[^#\s]+#.+)$/;
 const principalId = text({
   form: 'a principal id (ziti:…, spiffe://…, x509:…)',
   pattern: PRINCIPAL,
@@ -137,6 +139,16 @@ export const transportShape = object({
     example: 'build-box',
   }),
   overlay: field(overlay, 'the network the share is on', { only: SHARE, default: "the gateway's own" }),
+  access: field(secretReference, 'where an access token is to come with; read again for each connection', {
+    only: SHARE,
+    default: 'that of --access, if any',
+    example: '"file:/run/tokens/build-box"',
+  }),
+  access_key: field(secretReference, 'where the private key is of whom that token is for (PEM)', {
+    only: SHARE,
+    default: 'none',
+    example: '"file:~/.keys/holder.pem"',
+  }),
   endpoint: field(text({ form: 'a URL', secret: true }), 'URL of the MCP endpoint; https insists on https://', {
     only: HTTP,
     aliases: ['url'],
@@ -270,13 +282,15 @@ export const gatewayShape = object(
       required: true,
     }),
     trust: field(
-      list(path()),
-      "PEM files with CAs, and their revocation lists, whose certificates prove identities, besides the network's own; read again when they change",
+      list(trustFile),
+      "files with CAs whose certificates prove identities, besides the network's own: PEM, with their revocation lists, or a SPIFFE bundle (JSON); spiffe://DOMAIN=FILE says which trust domain it is of. Read again when they change: who is not vouched for any more is out within a second",
       { default: 'none', example: '[corp-ca.pem]' },
     ),
     audit: field(auditShape, 'the record of sessions and calls: a chain that shows every change', {
       default: 'in the state folder, under a key made there, durability os, without receipts',
     }),
+    tokens: field(tokensShape, 'access tokens of this gateway (mcp-gateway token mint)'),
+    issuers: field(issuersShape, 'whose JWTs are believed (OpenID Connect)', { default: 'none' }),
     log_file: field(path(), 'the log goes there instead of stderr, as JSON', { default: 'stderr' }),
     limits: field(
       object(

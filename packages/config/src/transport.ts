@@ -36,7 +36,11 @@ export function buildTransport(raw: RawTransport | undefined, reading: Reading):
   }
   if (type === 'share' || type === 'zrok') {
     if (!requires(raw, 'share_token', reading)) return UNREADABLE;
-    return { type: 'share', token: raw.share_token ?? '', ...compact({ overlay: raw.overlay }) };
+    if (raw.access_key !== undefined && raw.access === undefined) {
+      reading.report.problem(raw.spotOf('access_key'), 'expected access beside it: the token that this is the key of');
+    }
+    const more = compact({ overlay: raw.overlay, access: raw.access, accessKey: raw.access_key });
+    return { type: 'share', token: raw.share_token ?? '', ...more };
   }
   return requires(raw, 'endpoint', reading) ? buildHttp(raw, type, reading) : UNREADABLE;
 }

@@ -5,7 +5,16 @@ import { createHash, randomBytes } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
 import { UsageError } from '@mcp-overlay/cli';
 import type { GatewayConfig } from '@mcp-overlay/config';
-import { grantsOf, type Overlay, OWNER, openOverlay, openPeerBook, ownIdentity } from '@mcp-overlay/overlay';
+import {
+  type AccessSource,
+  grantsOf,
+  type Overlay,
+  OWNER,
+  openIssuers,
+  openOverlay,
+  openPeerBook,
+  ownIdentity,
+} from '@mcp-overlay/overlay';
 import { DONE, LIMITS, type Limits } from '@mcp-overlay/relay';
 import { openConfiguredAudit } from './audit/configured.ts';
 import { recordAdmin } from './audit/lives.ts';
@@ -24,6 +33,7 @@ import { openProbes } from './session/probe.ts';
 import type { AuditSettings, SessionSettings } from './session/settings.ts';
 import { openShare } from './share.ts';
 import { type GatewayStatus, statusOf } from './status.ts';
+import { openTokensOf, type Tokens, tokensOf } from './tokens.ts';
 
 export interface GatewayOptions {
   readonly config: GatewayConfig;
@@ -33,6 +43,8 @@ export interface GatewayOptions {
   readonly identity?: string | undefined;
   /** Trust files of the command line, beside those of the configuration. */
   readonly trust?: readonly string[] | undefined;
+  /** A token for shares behind us that name none of their own. */
+  readonly access?: AccessSource | undefined;
   readonly version: string;
   readonly log: GatewayLog;
   onLost(error: Error): void;
@@ -42,6 +54,7 @@ export interface Gateway {
   readonly token: string;
   status(): Promise<GatewayStatus>;
   readonly peers: Peers;
+  readonly tokens: Tokens;
   close(): Promise<void>;
 }
 
@@ -78,6 +91,7 @@ export function sessionSettings(options: SettingsOptions): SessionSettings {
     const backend = backendOf(config, {
       overlayOf: ({ overlay }) => overlayOf(overlay),
       env: options.env,
+      access: options.access,
       by,
       log,
       limits,
@@ -131,7 +145,7 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
 }
 
 async function begin(options: GatewayOptions, audit: AuditSettings | undefined): Promise<Gateway> {
-  const { config, overlay, version } = options;
+  const { config, overlay, version, env, log } = options;
   const book = await openPeerBook({ share: config.share.token, env: options.env, log: options.log });
   const handRole = (id: string): string | undefined => {
     const record = book.get(id);
@@ -139,6 +153,8 @@ async function begin(options: GatewayOptions, audit: AuditSettings | undefined):
   };
   const policy = await loadPolicy(config, { handRole });
   const settings = sessionSettings({ ...options, policy, audit });
+  const tokenBook = await openTokensOf(config, config.share.token, env);
+  const issuers = config.issuers.length === 0 ? undefined : await openIssuers({ issuers: config.issuers, log });
   await audit?.log.append({ type: 'config.apply', digest: await digestOf(config.file) });
   const share = await openShare({
     overlay,
@@ -150,6 +166,7 @@ async function begin(options: GatewayOptions, audit: AuditSettings | undefined):
     book,
     admits: (principal) => policy.ruled && policy.rolesOf(principal).length > 0,
     rolesOf: (principal) => policy.rolesOf(principal),
+    access: { book: tokenBook, issuers, rules: policy.ruled },
     onLost: options.onLost,
   });
   const probes = openProbes(settings);
@@ -165,6 +182,13 @@ async function begin(options: GatewayOptions, audit: AuditSettings | undefined):
       record: async (what, id) => {
         if (audit) await recordAdmin(audit.log, what, id, OWNER);
       },
+    }),
+    tokens: tokensOf({
+      book: tokenBook,
+      network: overlay.proofs?.network ?? overlay.kind,
+      share: share.token,
+      maxTtlMs: config.tokens.maxTtlMs,
+      onRevoked: share.check,
     }),
     close: async () => {
       await Promise.all([probes.close(), share.close()]);

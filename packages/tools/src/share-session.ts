@@ -3,7 +3,16 @@
 // is dialled again as long as the agent lives.
 
 import { randomBytes } from 'node:crypto';
-import { IDENTITY_ERROR_CODES, type Overlay, OverlayError, shareGuard, shareKey } from '@mcp-overlay/overlay';
+import { SecretError } from '@mcp-overlay/config';
+import {
+  ACCESS_ERROR_CODES,
+  type AccessSource,
+  IDENTITY_ERROR_CODES,
+  type Overlay,
+  OverlayError,
+  shareGuard,
+  shareKey,
+} from '@mcp-overlay/overlay';
 import {
   createBackoff,
   dialShare,
@@ -39,6 +48,7 @@ const FINAL: ReadonlySet<string> = new Set([
   'account_refused',
   'environment_refused',
   ...IDENTITY_ERROR_CODES,
+  ...ACCESS_ERROR_CODES,
 ]);
 /** A host that our program cannot talk to. */
 const NOT_OURS = new Set(['link_version', 'link_protocol']);
@@ -58,6 +68,8 @@ export interface ShareSessionOptions {
   readonly token: string;
   /** Where the state folder is. Default: this process's. */
   readonly env?: NodeJS.ProcessEnv;
+  /** A token to come with, read again for each connection. */
+  readonly access?: AccessSource | undefined;
   readonly by: string;
   readonly log: ShareSessionLog;
   readonly onState?: (state: SteadyState) => void;
@@ -80,9 +92,9 @@ export interface ShareSession {
 }
 
 export function openShareSession(options: ShareSessionOptions): ShareSession {
-  const { overlay, token, env = process.env, by, log, onState } = options;
+  const { overlay, token, env = process.env, access, by, log, onState } = options;
   const session = randomBytes(16).toString('hex');
-  const check = shareGuard({ overlay, share: token, env, log });
+  const check = shareGuard({ overlay, share: token, env, access, log });
   const backoff = createBackoff(BACKOFF);
   const giveUpAt = Date.now() + FIRST_TRY_MS;
   let reached = false;
@@ -140,6 +152,7 @@ export function openShareSession(options: ShareSessionOptions): ShareSession {
 /** Trying again would not help. */
 function isFinal(error: unknown): boolean {
   if (error instanceof OverlayError) return FINAL.has(error.code);
+  if (error instanceof SecretError) return true;
   if (!(error instanceof RelayError)) return false;
   return NOT_OURS.has(error.code) || (REFUSED.has(error.code) && error.facts.retryMs === undefined);
 }

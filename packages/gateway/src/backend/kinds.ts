@@ -2,8 +2,8 @@
 
 import { readFile } from 'node:fs/promises';
 import { rootCertificates } from 'node:tls';
-import type { BackendConfig } from '@mcp-overlay/config';
-import { type Overlay, shareGuard } from '@mcp-overlay/overlay';
+import { accessReader, type BackendConfig } from '@mcp-overlay/config';
+import { type AccessSource, type Overlay, shareGuard } from '@mcp-overlay/overlay';
 import {
   type Backoff,
   type CloseReason,
@@ -29,6 +29,8 @@ export interface BackendSurroundings {
   /** Opens the overlay a backend names, or the gateway's own. */
   overlayOf(kind: BackendConfig['transport'] & { type: 'share' }): Promise<Overlay>;
   readonly env: NodeJS.ProcessEnv;
+  /** Where the token is for shares that name none of their own. */
+  readonly access?: AccessSource | undefined;
   /** Program and version, told to hosts that we dial. */
   readonly by: string;
   readonly log: GatewayLog;
@@ -116,7 +118,7 @@ function wayTo(
             by: around.by,
             events,
             signal,
-            check: shareGuard({ overlay, share: transport.token, env, log }),
+            check: shareGuard({ overlay, share: transport.token, env, log, access: accessTo(transport, around) }),
             limits: around.limits,
             log,
           });
@@ -125,6 +127,10 @@ function wayTo(
     case 'http':
       return { open: async () => openHttp(id, transport, around) };
   }
+}
+
+function accessTo({ access, accessKey }: TransportOf<'share'>, { env, access: own }: BackendSurroundings) {
+  return access === undefined ? own : accessReader({ access, key: accessKey }, { env });
 }
 
 type TransportOf<K> = Extract<BackendConfig['transport'], { type: K }>;

@@ -25,6 +25,7 @@ import { rewriterFor } from '../routing/rewrite.ts';
 import { prefixedUris, UNCHANGED } from '../routing/uris.ts';
 import { openAlone } from '../session/alone.ts';
 import type { SessionSettings } from '../session/settings.ts';
+import { accessOf } from './access.ts';
 import { loadConfig } from './load-config.ts';
 
 interface Row {
@@ -45,6 +46,7 @@ interface Checked {
 
 export const checkCommand: Command = {
   usage: 'check <config>',
+  access: true,
   describe: 'validate a configuration and show what it would serve',
   positionals: { config: { type: 'string', describe: 'as for run' } },
   options: {
@@ -63,7 +65,7 @@ export const checkCommand: Command = {
     const log = openLog({ program: 'mcp-gateway', level: 'error' });
     const kind = flags.overlay ?? config.share.overlay;
     const { identity, trust } = flags;
-    const options = { config, log, env: process.env, identity, trust };
+    const options = { config, log, env: process.env, identity, trust, access: accessOf(flags) };
     const { overlay, chosenBecause } = await openOverlay({ ...overlayOptions(options), kind });
     tellOverlay('mcp-gateway', { ...flags, overlay: kind }, { kind: overlay.kind, because: chosenBecause });
     const settings = sessionSettings({ ...options, overlay, policy, version: toolkitVersion() });
