@@ -9,6 +9,10 @@ export const CLI_ERROR_CODES = ['usage'] as const;
 const EXIT_BY_CODE: Readonly<Record<string, ExitCode>> = {
   usage: EXIT.usage,
   config_invalid: EXIT.usage,
+  secret_missing: EXIT.usage,
+  secret_open_to_others: EXIT.usage,
+  secret_too_large: EXIT.usage,
+  secret_command_failed: EXIT.usage,
   bad_token: EXIT.usage,
   share_exists: EXIT.usage,
   state_folder_unsafe: EXIT.usage,
