@@ -5,13 +5,18 @@ export type {
   BackendConfig,
   GatewayConfig,
   HttpConfig,
+  InjectConfig,
+  Injected,
   LimitsConfig,
   OverlayName,
+  OwnSecrets,
+  PerIdentityConfig,
   ShareConfig,
   ShareTransportConfig,
   StdioConfig,
   ToolFilterConfig,
   TransportConfig,
+  VaultConfig,
 } from './config.ts';
 export { describeBackends, quoteWord } from './describe.ts';
 export { configReference, type DocumentedKey, documentedKeys, REGENERATE } from './doc.ts';
@@ -27,7 +32,19 @@ export {
 export { compileGlob } from './glob.ts';
 export { loadGatewayConfig } from './load.ts';
 export { type ParsedConfig, type ParseOptions, parseGatewayConfig } from './parse.ts';
+export { type ComposeOptions, composeAll, type Place } from './secret/compose.ts';
 export { SECRET_ERROR_CODES, SecretError, type SecretErrorCode } from './secret/errors.ts';
-export { parseSecretReference, SECRET_REFERENCE_FORM, type SecretReference } from './secret/reference.ts';
+export type { Keyring, LoadKeyring } from './secret/keyring.ts';
+export {
+  IDENTITY,
+  parseSecretReference,
+  SECRET_REFERENCE_FORM,
+  type SecretReference,
+  VAULT_NAME,
+} from './secret/reference.ts';
 export { type ResolveOptions, resolveSecret } from './secret/resolve.ts';
 export { SecretString } from './secret/secret-string.ts';
+export { type ConfiguredText, referencesIn, type SecretText } from './secret/text.ts';
+export { MAX_VAULT_BYTES, Vault, type VaultEntry, type VaultOptions } from './secret/vault.ts';
+export { looksSecret } from './secrets.ts';
+export { type Changer, changeableBy } from './tamper.ts';

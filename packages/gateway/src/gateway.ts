@@ -2,7 +2,7 @@
 // their own backend sessions -> an admin socket that tells how it is.
 
 import { randomBytes } from 'node:crypto';
-import { UsageError } from '@mcp-overlay/cli';
+import { UsageError, withoutSecrets } from '@mcp-overlay/cli';
 import type { GatewayConfig } from '@mcp-overlay/config';
 import { grantsOf, type Overlay, openOverlay, openPeerBook, ownIdentity } from '@mcp-overlay/overlay';
 import { DONE, LIMITS, type Limits } from '@mcp-overlay/relay';
@@ -14,6 +14,7 @@ import { type Peers, peersOf } from './peers.ts';
 import { toolFilter } from './policy/filter.ts';
 import { callGauge } from './policy/limit.ts';
 import { naming } from './routing/names.ts';
+import { hideWritten, secretsOf } from './secrets.ts';
 import { openProbes } from './session/probe.ts';
 import type { SessionSettings } from './session/settings.ts';
 import { openShare } from './share.ts';
@@ -53,6 +54,8 @@ export function sessionSettings(options: Omit<GatewayOptions, 'onLost'>): Sessio
   };
   const limits: Limits = { ...LIMITS, ...config.limits };
   const children = { count: 0 };
+  const secrets = secretsOf(options);
+  hideWritten(config.backends, options.env);
   const enabled = config.backends.filter((backend) => !backend.disabled);
   const servers = enabled.filter(({ transport, shared }) => transport.type === 'stdio' && shared !== true).length;
   if (servers > limits.childrenPerSession) {
@@ -70,6 +73,8 @@ export function sessionSettings(options: Omit<GatewayOptions, 'onLost'>): Sessio
       log,
       limits,
       children,
+      secrets,
+      hide: withoutSecrets,
       connectTimeoutMs: options.config.aggregator.connectTimeoutMs,
       ...watching(config.id, health, log),
     });

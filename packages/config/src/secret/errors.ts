@@ -5,6 +5,12 @@ export const SECRET_ERROR_CODES = [
   'secret_open_to_others',
   'secret_too_large',
   'secret_command_failed',
+  'secret_unusable',
+  'vault_key_wrong',
+  'vault_invalid',
+  'vault_busy',
+  'vault_unwritable',
+  'keyring_unavailable',
 ] as const;
 
 export type SecretErrorCode = (typeof SECRET_ERROR_CODES)[number];

@@ -14,13 +14,14 @@ export interface SecretFileOptions {
   /** Its group may read it: systemd gives a service its credentials that way (mode 0440, or an ACL, whose mask shows as
    *  the group's bits), in a folder that nobody else can enter. */
   readonly group?: boolean;
+  readonly maxBytes?: number;
 }
 
 /** Rejects with a SecretError that names `shown`. */
 export async function readSecretFile(
   file: string,
   shown: string,
-  { group = false }: SecretFileOptions = {},
+  { group = false, maxBytes = MAX_SECRET_BYTES }: SecretFileOptions = {},
 ): Promise<Buffer> {
   // A pipe without a writer would be waited for.
   const handle = await open(file, constants.O_RDONLY | constants.O_NONBLOCK).catch((error: NodeJS.ErrnoException) => {
@@ -43,7 +44,7 @@ export async function readSecretFile(
         throw new SecretError('secret_open_to_others', `${shown} belongs to another user`, hint);
       }
     }
-    return await readCapped(handle, shown);
+    return await readCapped(handle, shown, maxBytes);
   } finally {
     await handle.close();
   }
@@ -54,8 +55,8 @@ export function atHome(path: string): string {
 }
 
 /** Its size may change while it is read. */
-async function readCapped(handle: FileHandle, shown: string): Promise<Buffer> {
-  const bytes = Buffer.alloc(MAX_SECRET_BYTES + 1);
+async function readCapped(handle: FileHandle, shown: string, maxBytes: number): Promise<Buffer> {
+  const bytes = Buffer.alloc(maxBytes + 1);
   let length = 0;
   while (length < bytes.length) {
     const { bytesRead } = await handle.read(bytes, length, bytes.length - length).catch((error) => {
@@ -64,8 +65,5 @@ async function readCapped(handle: FileHandle, shown: string): Promise<Buffer> {
     if (bytesRead === 0) return Buffer.from(bytes.subarray(0, length));
     length += bytesRead;
   }
-  throw new SecretError(
-    'secret_too_large',
-    `${shown} has more than the ${MAX_SECRET_BYTES} bytes that a secret may have`,
-  );
+  throw new SecretError('secret_too_large', `${shown} has more than the ${maxBytes} bytes that it may have`);
 }

@@ -4,8 +4,10 @@ import { execFile } from 'node:child_process';
 import { join, resolve } from 'node:path';
 import { SecretError } from './errors.ts';
 import { atHome, MAX_SECRET_BYTES, readSecretFile } from './file.ts';
+import { type LoadKeyring, readKeyring } from './keyring.ts';
 import type { SecretReference } from './reference.ts';
 import { SecretString } from './secret-string.ts';
+import type { Vault } from './vault.ts';
 
 /** A password manager may ask a server; nobody is there to answer a question of its own. */
 const COMMAND_MS = 10_000;
@@ -16,12 +18,18 @@ export interface ResolveOptions {
   readonly baseDir?: string;
   /** For a command to end. */
   readonly commandMs?: number;
+  /** Where `vault:` is looked up. */
+  readonly vault?: Pick<Vault, 'get'> | undefined;
+  readonly keyring?: LoadKeyring;
+  /** Hears of every value before anybody else does, to keep it out of outputs. */
+  readonly onSecret?: ((value: Buffer, reference: SecretReference) => void) | undefined;
 }
 
 /** Rejects with a SecretError. One newline at the end of a file or of a command's output is cut. */
 export async function resolveSecret(reference: SecretReference, options: ResolveOptions): Promise<SecretString> {
   const value = await read(reference, options);
   if (value.length === 0) throw new SecretError('secret_missing', `${reference.text} is empty`);
+  options.onSecret?.(value, reference);
   return new SecretString(value, reference.text);
 }
 
@@ -48,6 +56,12 @@ async function read(reference: SecretReference, options: ResolveOptions): Promis
     }
     case 'cmd':
       return cutNewline(await runCommand(reference, options));
+    case 'vault':
+      if (options.vault === undefined)
+        throw new SecretError('secret_missing', `${reference.text}: there is no vault here`);
+      return options.vault.get(reference.name, reference.text);
+    case 'keyring':
+      return readKeyring(reference.service, reference.user, reference.text, options.keyring);
   }
 }
 
