@@ -3,8 +3,16 @@
 
 import { buildIssuers, buildTokens } from './access-shape.ts';
 import { buildAudit } from './audit-shape.ts';
-import { type BackendConfig, compact, DEFAULTS, type GatewayConfig, type ToolFilterConfig } from './config.ts';
+import {
+  type BackendConfig,
+  compact,
+  DEFAULTS,
+  type GatewayConfig,
+  type ToolFilterConfig,
+  type TransportConfig,
+} from './config.ts';
 import type { Spot } from './errors.ts';
+import { buildInject, type InjectSurroundings } from './inject-shape.ts';
 import { quoteText } from './node.ts';
 import { buildPolicy } from './policy-build.ts';
 import type { RawBackend, RawGateway, RawTools } from './schema.ts';
@@ -50,8 +58,10 @@ export function buildGateway(raw: RawGateway, file: string, reading: Reading): G
       logFile: raw.log_file,
       audit: raw.audit && buildAudit(raw.audit),
       policy: buildPolicy(raw, idsOf(raw), reading),
+      vault: raw.secrets?.vault && compact({ path: raw.secrets.vault.path, key: raw.secrets.vault.key }),
     }),
   };
+  if (raw.secrets?.inline === 'refuse') reading.report.refuse('inline-secret');
   checkIds(raw, reading);
   checkAnyEnabled(config.backends, raw.given.has('backends') ? raw.spotOf('backends') : undefined, reading);
   noteDifferences(raw, reading);
@@ -87,6 +97,7 @@ export function buildTools(
 function buildBackend(raw: RawBackend, reading: Reading): BackendConfig {
   const id = raw.id ?? '';
   const disabled = raw.disabled ?? false;
+  const transport = buildTransport(raw.transport, reading);
   if (disabled) reading.report.note(raw.spotOf('disabled'), 'disabled', `backend ${id} is disabled`);
   if (raw.shared === true && raw.transport?.type !== undefined && raw.transport.type !== 'stdio') {
     const where = raw.transport.type === 'share' || raw.transport.type === 'zrok' ? ': say --shared to its bridge' : '';
@@ -95,7 +106,7 @@ function buildBackend(raw: RawBackend, reading: Reading): BackendConfig {
   return {
     id,
     name: raw.name ?? id,
-    transport: buildTransport(raw.transport, reading),
+    transport,
     disabled,
     ...compact({
       prefix: raw.prefix,
@@ -104,8 +115,15 @@ function buildBackend(raw: RawBackend, reading: Reading): BackendConfig {
       callTimeoutMs: raw.call_timeout,
       shared: raw.shared,
       era: raw.era,
+      inject: buildInject(raw.inject, surroundingsOf(transport), reading),
     }),
   };
+}
+
+function surroundingsOf(transport: TransportConfig): InjectSurroundings {
+  const env = transport.type === 'stdio' ? transport.env : {};
+  const headers = transport.type === 'http' ? transport.headers : {};
+  return { type: transport.type, transport: { env, headers }, identity: () => undefined };
 }
 
 function checkIds(raw: RawGateway, { report }: Reading): void {

@@ -2,6 +2,7 @@
 
 import type { PolicyConfig } from './policy-config.ts';
 import type { SecretReference } from './secret/reference.ts';
+import type { ConfiguredText } from './secret/text.ts';
 
 export type OverlayName = 'local' | 'zrok' | 'ziti';
 
@@ -24,6 +25,8 @@ export interface GatewayConfig {
   readonly limits: LimitsConfig;
   /** Absent: no rules. */
   readonly policy?: PolicyConfig;
+  /** Where `vault:` references are looked up, as far as the file says. */
+  readonly vault?: VaultConfig;
 }
 
 export interface TokensConfig {
@@ -41,6 +44,12 @@ export interface IssuerConfig {
   readonly algorithms?: readonly string[];
   readonly groups?: string;
   readonly name?: string;
+}
+
+export interface VaultConfig {
+  /** Absolute. */
+  readonly path?: string;
+  readonly key?: SecretReference | 'passphrase';
 }
 
 export interface ShareConfig {
@@ -79,7 +88,34 @@ export interface BackendConfig {
   readonly shared?: boolean;
   /** What the server speaks; `auto`, or left out: found out. */
   readonly era?: 'auto' | 'legacy' | 'modern';
+  readonly inject?: InjectConfig;
   readonly disabled: boolean;
+}
+
+/** What a backend gets besides what its transport says, by who calls. */
+export interface InjectConfig {
+  readonly shared: Injected;
+  /** Absent: everybody gets the same. */
+  readonly perIdentity?: PerIdentityConfig;
+}
+
+export interface Injected {
+  readonly env: Readonly<Record<string, ConfiguredText>>;
+  readonly headers: Readonly<Record<string, ConfiguredText>>;
+}
+
+export interface PerIdentityConfig {
+  /** The first that fits counts. */
+  readonly own: readonly OwnSecrets[];
+  /** Who has none of his own: is not served, gets what is shared, or is named in the references by `{identity}`. */
+  readonly others: 'refuse' | 'shared' | 'named';
+}
+
+export interface OwnSecrets extends Injected {
+  /** As the file names it. */
+  readonly name: string;
+  /** Principal ids, `owner`, `unproven`, `network`, `group:<name>`: any one of them. */
+  readonly is: readonly string[];
 }
 
 export interface ToolFilterConfig {
@@ -95,7 +131,7 @@ export interface StdioConfig {
   /** A name to look up in PATH, or an absolute path. */
   readonly command: string;
   readonly args: readonly string[];
-  readonly env: Readonly<Record<string, string>>;
+  readonly env: Readonly<Record<string, ConfiguredText>>;
   /** Names of our own variables that are passed on. */
   readonly envPass: readonly string[];
   readonly cwd?: string;
@@ -116,7 +152,7 @@ export interface HttpConfig {
   /** Without user, password and fragment. */
   readonly url: string;
   readonly protocol: 'auto' | 'sse' | 'streamable';
-  readonly headers: Readonly<Record<string, string>>;
+  readonly headers: Readonly<Record<string, ConfiguredText>>;
   readonly tls: { readonly insecureSkipVerify: boolean; readonly caCertFile?: string };
   /** http:// is known and wanted. */
   readonly allowInsecure: boolean;

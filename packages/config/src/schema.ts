@@ -4,10 +4,18 @@
 
 import { issuersShape, secretReference, tokensShape, trustFile } from './access-shape.ts';
 import { auditShape } from './audit-shape.ts';
-import { withoutVariables } from './expand.ts';
 import { globProblem } from './glob.ts';
+import { injectShape } from './inject-shape.ts';
 import { identitiesShape, rolesShape, viewsShape } from './policy-shape.ts';
-import { looksSecret } from './secrets.ts';
+import {
+  argument,
+  headerName,
+  headerValue,
+  secretsShape,
+  urlText,
+  variableName,
+  variableValue,
+} from './secret-shape.ts';
 import { bool, choice, count, field, list, mapping, object, parsed, path, type Shape, text, wrong } from './shape.ts';
 import { shareTokenRefusal } from './share-token.ts';
 import { DURATION_FORM, parseDuration, parseSize } from './units.ts';
@@ -37,41 +45,6 @@ const grant = text({
 
 export const BACKEND_ID_FORM = '1 to 32 letters, digits, _ or -, first a letter or digit, without __';
 const backendId = text({ form: BACKEND_ID_FORM, pattern: /^(?!.*__)[A-Za-z0-9][A-Za-z0-9_-]{0,31}$/ });
-
-export const variableName = { form: 'the name of a variable', pattern: /^[^=\0\s]+$/ };
-export const headerName = { form: 'the name of a header', pattern: /^[A-Za-z0-9!#$%&'*+.^_`|~-]+$/ };
-
-/** How later versions refer to secrets. Passed on as plain text today, a server would get the address for the secret. */
-const REFERENCE =
-  /^(env|file|cmd|vault|creds|keyring):(?:(?<=env:)[A-Za-z_][A-Za-z0-9_]*$|(?<=file:)\/(?!\/)|(?<=cmd:)\s*\[|(?<=vault:|creds:|keyring:)\S)/;
-
-/** Free text that a server gets: an argument, a variable, a header. Never shown; a secret written out is warned of. */
-export function secretText(form: string, wanted?: { pattern: RegExp; form: string }): Shape<string> {
-  const parse: Parameters<typeof parsed<string>>[1] = (value, spot, { report, format }, raw) => {
-    const name = spot.key.split('.').at(-1) ?? '';
-    const reference = REFERENCE.exec(raw)?.[1];
-    if (reference !== undefined && format === 'ours') {
-      return {
-        refused: `${form}: references to secrets (${reference}:) are not in this version yet`,
-        hint: `write \${VAR} and set the variable`,
-      };
-    }
-    if (reference !== undefined) report.note(spot, 'literal', `${reference}: is passed on as it is, not looked up`);
-    const kind = looksSecret(withoutVariables(raw), name);
-    if (kind !== undefined) {
-      report.note(spot, 'inline-secret', `${kind} stands in the file, better to write \${VAR} and set the variable`);
-    }
-    return wanted && !wanted.pattern.test(value) ? { refused: wanted.form } : value;
-  };
-  return parsed<string>(form, parse, { secret: true, booleans: true });
-}
-
-export const argument = secretText('text');
-export const variableValue = secretText('text');
-export const headerValue = secretText('text', {
-  pattern: /^[\t\x20-\x7e\x80-\xff]*$/,
-  form: 'one line of Latin-1 text',
-});
 
 export const toolsShape = object(
   {
@@ -149,7 +122,7 @@ export const transportShape = object({
     default: 'none',
     example: '"file:~/.keys/holder.pem"',
   }),
-  endpoint: field(text({ form: 'a URL', secret: true }), 'URL of the MCP endpoint; https insists on https://', {
+  endpoint: field(urlText, 'URL of the MCP endpoint; https insists on https://', {
     only: HTTP,
     aliases: ['url'],
     example: 'https://mcp.example.com/mcp',
@@ -202,6 +175,7 @@ const backendFields = {
     'what the server speaks: legacy (revisions up to 2025-11-25) or modern (2026-07-28); auto finds out. Clients of either are served, translated where it differs',
     { default: 'auto' },
   ),
+  inject: field(injectShape, 'variables or headers besides those of the transport, the same for all or by who calls'),
   disabled: field(bool(), 'the backend is left out', { default: 'false' }),
 };
 
@@ -327,6 +301,7 @@ export const gatewayShape = object(
       default: 'none',
       neverEmpty: true,
     }),
+    secrets: field(secretsShape, 'how secrets are kept and referred to'),
     share_token: field(shareToken, 'share.token, as the Go original calls it', { example: 'my-gateway' }),
     orchestrator: field(
       object({
@@ -338,7 +313,6 @@ export const gatewayShape = object(
   },
   {
     later: {
-      secrets: 'how secrets are referred to',
       pins: 'pinned tool definitions',
       scrub: 'masking of secrets in values',
     },

@@ -3,7 +3,7 @@
 
 import { createHash, randomBytes } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
-import { UsageError } from '@mcp-overlay/cli';
+import { UsageError, withoutSecrets } from '@mcp-overlay/cli';
 import type { GatewayConfig } from '@mcp-overlay/config';
 import {
   type AccessSource,
@@ -29,6 +29,7 @@ import { callGauge } from './policy/limit.ts';
 import { loadPolicy } from './policy/load-policy.ts';
 import type { Policy } from './policy/policy.ts';
 import { naming } from './routing/names.ts';
+import { hideWritten, secretsOf } from './secrets.ts';
 import { openProbes } from './session/probe.ts';
 import type { AuditSettings, SessionSettings } from './session/settings.ts';
 import { openShare } from './share.ts';
@@ -78,6 +79,8 @@ export function sessionSettings(options: SettingsOptions): SessionSettings {
   };
   const limits: Limits = { ...LIMITS, ...config.limits };
   const children = { count: 0 };
+  const secrets = secretsOf(options);
+  hideWritten(config.backends, options.env);
   const enabled = config.backends.filter((backend) => !backend.disabled);
   const servers = enabled.filter(({ transport, shared }) => transport.type === 'stdio' && shared !== true).length;
   if (servers > limits.childrenPerSession) {
@@ -96,6 +99,8 @@ export function sessionSettings(options: SettingsOptions): SessionSettings {
       log,
       limits,
       children,
+      secrets,
+      hide: withoutSecrets,
       connectTimeoutMs: options.config.aggregator.connectTimeoutMs,
       ...watching(config.id, health, log),
     });

@@ -281,7 +281,13 @@ export class LegacySession {
     return new BackendSession({
       backend,
       health,
-      origin: { session: info.handOn, via: info.via, era: 'legacy', principal: info.principal.id },
+      origin: {
+        session: info.handOn,
+        via: info.via,
+        era: 'legacy',
+        principal: info.principal.id,
+        caller: info.principal,
+      },
       connectTimeoutMs: backend.config.connectTimeoutMs ?? settings.connectTimeoutMs,
       log: settings.log,
       events: {

@@ -279,7 +279,13 @@ export class ModernSession implements EraSession {
     return new BackendSession({
       backend,
       health,
-      origin: { session: info.handOn, via: info.via, era: 'modern', principal: info.principal.id },
+      origin: {
+        session: info.handOn,
+        via: info.via,
+        era: 'modern',
+        principal: info.principal.id,
+        caller: info.principal,
+      },
       connectTimeoutMs: backend.config.connectTimeoutMs ?? settings.connectTimeoutMs,
       log: settings.log,
       events: {
