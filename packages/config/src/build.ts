@@ -5,6 +5,7 @@ import { type BackendConfig, compact, DEFAULTS, type GatewayConfig, type ToolFil
 import type { Spot } from './errors.ts';
 import { quoteText } from './node.ts';
 import type { RawBackend, RawGateway, RawTools } from './schema.ts';
+import { buildOverride, buildScrub } from './scrub-shape.ts';
 import type { Reading } from './shape.ts';
 import { buildTransport } from './transport.ts';
 
@@ -41,7 +42,7 @@ export function buildGateway(raw: RawGateway, file: string, reading: Reading): G
       toolsPerBackend: raw.limits?.tools_per_backend,
       definitionBytes: raw.limits?.definition_bytes,
     }),
-    ...compact({ logFile: raw.log_file }),
+    ...compact({ logFile: raw.log_file, scrub: raw.scrub && buildScrub(raw.scrub) }),
   };
   checkIds(raw, reading);
   checkAnyEnabled(config.backends, raw.given.has('backends') ? raw.spotOf('backends') : undefined, reading);
@@ -91,6 +92,7 @@ function buildBackend(raw: RawBackend, reading: Reading): BackendConfig {
       callTimeoutMs: raw.call_timeout,
       shared: raw.shared,
       era: raw.era,
+      scrub: raw.scrub && buildOverride(raw.scrub),
     }),
   };
 }

@@ -15,6 +15,8 @@ export interface GatewayConfig {
   readonly logFile?: string;
   /** Only what the file sets; names are those of the relay's limits. */
   readonly limits: LimitsConfig;
+  /** Absent: what is found is recorded, nothing is changed. */
+  readonly scrub?: ScrubConfig;
 }
 
 export interface ShareConfig {
@@ -54,6 +56,30 @@ export interface BackendConfig {
   /** What the server speaks; `auto`, or left out: found out. */
   readonly era?: 'auto' | 'legacy' | 'modern';
   readonly disabled: boolean;
+  readonly scrub?: ScrubOverride;
+}
+
+export type ScrubMode = 'off' | 'flag' | 'redact' | 'block' | 'wrap';
+
+/** What is done with what is found; rules by id or glob of ids. */
+export interface ScrubOverride {
+  readonly mode?: ScrubMode;
+  readonly rules: Readonly<Record<string, ScrubMode>>;
+}
+
+export interface ScrubConfig extends ScrubOverride {
+  readonly mode: ScrubMode;
+  /** For what clients send to tools. */
+  readonly arguments: 'off' | 'flag' | 'block';
+  /** Absolute paths of pattern files. */
+  readonly patterns: readonly string[];
+  readonly pii: readonly string[];
+  /** Results tell what was found in them. */
+  readonly note: boolean;
+  /** Absent: links that carry data are hits, wherever they lead. */
+  readonly hosts?: readonly string[];
+  readonly onTimeout?: 'flag' | 'block';
+  readonly tools: readonly (ScrubOverride & { readonly backend: string; readonly tools: readonly string[] })[];
 }
 
 export interface ToolFilterConfig {

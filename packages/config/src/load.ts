@@ -25,7 +25,7 @@ const READ_FAULTS: Readonly<Record<string, string>> = {
 };
 
 /** At most one byte more than a file may have: a device or a pipe can be endless. */
-async function readBytes(path: string, cwd: string): Promise<Uint8Array> {
+export async function readBytes(path: string, cwd: string): Promise<Uint8Array> {
   try {
     await using handle = await open(resolve(cwd, path), 'r');
     const chunks: Uint8Array[] = [];

@@ -4,6 +4,7 @@
 
 import { withoutVariables } from './expand.ts';
 import { globProblem } from './glob.ts';
+import { backendScrubShape, scrubShape } from './scrub-shape.ts';
 import { looksSecret } from './secrets.ts';
 import { bool, choice, count, field, list, mapping, object, parsed, path, type Shape, text, wrong } from './shape.ts';
 import { shareTokenRefusal } from './share-token.ts';
@@ -189,13 +190,16 @@ const backendFields = {
     { default: 'auto' },
   ),
   disabled: field(bool(), 'the backend is left out', { default: 'false' }),
+  scrub: field(backendScrubShape, 'what is done with what is found in its texts; a mode alone is enough', {
+    default: 'that of scrub',
+    example: 'wrap',
+  }),
 };
 
 const backendObject = object(backendFields, {
   elsewhere: Object.fromEntries(Object.keys(transportShape.fields ?? {}).map((key) => [key, 'transport'])),
   later: {
     pins: 'pinned tool definitions',
-    scrub: 'masking of secrets in values',
     limits: 'limits per backend',
   },
 });
@@ -294,6 +298,11 @@ export const gatewayShape = object(
       ),
       'caps; the defaults protect the machine and do not stop a normal agent',
     ),
+    scrub: field(
+      scrubShape,
+      'what is done with secrets, injected instructions and hidden text in what servers send; a mode alone is enough. Visibility, not a boundary',
+      { default: 'flag: recorded, passed on byte for byte' },
+    ),
     share_token: field(shareToken, 'share.token, as the Go original calls it', { example: 'my-gateway' }),
     orchestrator: field(
       object({
@@ -310,7 +319,6 @@ export const gatewayShape = object(
       audit: 'a tamper-evident record of calls',
       secrets: 'how secrets are referred to',
       pins: 'pinned tool definitions',
-      scrub: 'masking of secrets in values',
     },
     elsewhere: {
       token: 'share',
