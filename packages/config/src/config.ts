@@ -68,7 +68,6 @@ export interface ScrubOverride {
 }
 
 export interface ScrubConfig extends ScrubOverride {
-  readonly mode: ScrubMode;
   /** For what clients send to tools. */
   readonly arguments: 'off' | 'flag' | 'block';
   /** Absolute paths of pattern files. */

@@ -29,7 +29,7 @@ export interface PatternEntry {
 
 /** How far around a literal a pattern looks where it does not say. */
 const DEFAULT_REACH = 256;
-const MAX_REACH = 2048;
+const MAX_REACH = 4096;
 const MAX_GROUP = 9;
 const MAX_ENTROPY = 8;
 

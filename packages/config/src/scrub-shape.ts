@@ -67,7 +67,7 @@ const toolOverride = object({
 });
 
 const settings = object({
-  mode: field(mode, overrideFields.mode.about, { default: 'flag', example: 'flag' }),
+  mode: field(mode, overrideFields.mode.about, { default: "each rule's own, mostly flag", example: 'flag' }),
   rules: overrideFields.rules,
   arguments: field(choice(['off', 'flag', 'block']), 'whether what clients send to tools is looked at too', {
     default: 'off',
@@ -124,13 +124,12 @@ type RawOverride = ReturnType<typeof backendScrubShape.read>;
 export function buildScrub(raw: NonNullable<RawScrub>): ScrubConfig {
   const given = raw as Partial<Exclude<typeof raw, { readonly mode: string; readonly rules?: never }>>;
   return {
-    mode: given.mode ?? 'flag',
     rules: Object.fromEntries(given.rules ?? []),
     arguments: given.arguments ?? 'off',
     patterns: given.patterns ?? [],
     pii: given.pii ?? [],
     note: given.note ?? true,
-    ...compact({ hosts: given.hosts, onTimeout: given.on_timeout }),
+    ...compact({ mode: given.mode, hosts: given.hosts, onTimeout: given.on_timeout }),
     tools: (given.tools ?? []).map((tool) => ({
       backend: tool.backend ?? '',
       tools: tool.tools ?? [],

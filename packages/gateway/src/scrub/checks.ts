@@ -10,7 +10,9 @@ const CHECKS: Readonly<Record<string, ValueCheck>> = {
   ssn,
   steuer_id: steuerId,
   insee,
-  codice_fiscale,
+  codice_fiscale: codiceFiscale,
+  dni,
+  secret,
 };
 
 export function checkOf(name: string): ValueCheck | undefined {
@@ -153,7 +155,7 @@ function insee(value: string): boolean {
 }
 
 /** Italian tax code: the last letter from odd and even places (D.M. 12/03/1974). */
-function codice_fiscale(value: string): boolean {
+function codiceFiscale(value: string): boolean {
   const text = value.toUpperCase();
   if (text.length !== 16) return false;
   let sum = 0;
@@ -166,3 +168,18 @@ function codice_fiscale(value: string): boolean {
 }
 
 const ODD = [1, 0, 5, 7, 9, 13, 15, 17, 19, 21, 2, 4, 18, 20, 11, 3, 6, 8, 12, 14, 16, 10, 22, 25, 24, 23];
+
+/** What stands where a secret would, and is none: a variable, a template, one character again and again, a word for it. */
+const NO_SECRET =
+  /^\$|^%|^\{|^<|^(.)\1*$|\$\{|\{\{|^(?:true|false|null|none|undefined|string|password|secret|token|changeme|example)$|example|placeholder|your[_-]|xxxx|abcdefghijklmnopqrstuvwxyz|1234567890(?![A-Za-z])/i;
+
+function secret(value: string): boolean {
+  return !NO_SECRET.test(value);
+}
+
+/** Spanish DNI and NIE: a letter by the remainder by 23. */
+function dni(value: string): boolean {
+  const text = value.replace(/[\s-]/g, '').toUpperCase();
+  const digits = text.slice(0, -1).replace(/^[XYZ]/, (letter) => String('XYZ'.indexOf(letter)));
+  return /^\d{7,8}$/.test(digits) && 'TRWAGMYFPDXBNJZSQVHLCKE'[Number(digits) % 23] === text.at(-1);
+}

@@ -18,7 +18,7 @@ export const SCRUB_LIMITS = {
   overlapChars: 4 * KiB,
   /** How far from its literal a pattern looks, each way, where it does not say `reach`. */
   reachChars: 256,
-  maxReachChars: 2048,
+  maxReachChars: 4096,
   /** What encoded parts of one message may become. */
   decodedChars: 64 * KiB,
   /** Encoded parts of one text that are decoded. */

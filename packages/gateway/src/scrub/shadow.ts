@@ -16,6 +16,8 @@ const NON_ASCII = /[^\0-\x7f]/;
 /** Default-ignorable characters and fillers: shown as nothing. */
 const UNSEEN = /[\p{Default_Ignorable_Code_Point}\p{Cf}]/u;
 const MAX_CACHED = 8192;
+/** Shorter words of nothing but look-alikes are words: `с`, `все`. */
+const MIN_DISGUISED = 5;
 
 export function isAscii(text: string): boolean {
   return !NON_ASCII.test(text);
@@ -36,7 +38,7 @@ export class Folder {
     let foreign = 0;
     let like = 0;
     const endWord = (): void => {
-      if (like > 0 && (ascii || like === foreign)) this.unmask(units, word, length);
+      if (like > 0 && (ascii || (like === foreign && like >= MIN_DISGUISED))) this.unmask(units, word, length);
       word = length;
       ascii = false;
       foreign = 0;
