@@ -16,6 +16,7 @@ import { buildInject, type InjectSurroundings } from './inject-shape.ts';
 import { quoteText } from './node.ts';
 import { buildPolicy } from './policy-build.ts';
 import type { RawBackend, RawGateway, RawTools } from './schema.ts';
+import { buildOverride, buildScrub } from './scrub-shape.ts';
 import type { Reading } from './shape.ts';
 import { buildTransport } from './transport.ts';
 
@@ -59,6 +60,7 @@ export function buildGateway(raw: RawGateway, file: string, reading: Reading): G
       audit: raw.audit && buildAudit(raw.audit),
       policy: buildPolicy(raw, idsOf(raw), reading),
       vault: raw.secrets?.vault && compact({ path: raw.secrets.vault.path, key: raw.secrets.vault.key }),
+      scrub: raw.scrub && buildScrub(raw.scrub),
     }),
   };
   if (raw.secrets?.inline === 'refuse') reading.report.refuse('inline-secret');
@@ -116,6 +118,7 @@ function buildBackend(raw: RawBackend, reading: Reading): BackendConfig {
       shared: raw.shared,
       era: raw.era,
       inject: buildInject(raw.inject, surroundingsOf(transport), reading),
+      scrub: raw.scrub && buildOverride(raw.scrub),
     }),
   };
 }

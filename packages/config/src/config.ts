@@ -27,6 +27,8 @@ export interface GatewayConfig {
   readonly policy?: PolicyConfig;
   /** Where `vault:` references are looked up, as far as the file says. */
   readonly vault?: VaultConfig;
+  /** Absent: what is found is recorded, nothing is changed. */
+  readonly scrub?: ScrubConfig;
 }
 
 export interface TokensConfig {
@@ -90,6 +92,29 @@ export interface BackendConfig {
   readonly era?: 'auto' | 'legacy' | 'modern';
   readonly inject?: InjectConfig;
   readonly disabled: boolean;
+  readonly scrub?: ScrubOverride;
+}
+
+export type ScrubMode = 'off' | 'flag' | 'redact' | 'block' | 'wrap';
+
+/** What is done with what is found; rules by id or glob of ids. */
+export interface ScrubOverride {
+  readonly mode?: ScrubMode;
+  readonly rules: Readonly<Record<string, ScrubMode>>;
+}
+
+export interface ScrubConfig extends ScrubOverride {
+  /** For what clients send to tools. */
+  readonly arguments: 'off' | 'flag' | 'block';
+  /** Absolute paths of pattern files. */
+  readonly patterns: readonly string[];
+  readonly pii: readonly string[];
+  /** Results tell what was found in them. */
+  readonly note: boolean;
+  /** Absent: links that carry data are hits, wherever they lead. */
+  readonly hosts?: readonly string[];
+  readonly onTimeout?: 'flag' | 'block';
+  readonly tools: readonly (ScrubOverride & { readonly backend: string; readonly tools: readonly string[] })[];
 }
 
 /** What a backend gets besides what its transport says, by who calls. */

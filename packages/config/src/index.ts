@@ -13,6 +13,9 @@ export type {
   OverlayName,
   OwnSecrets,
   PerIdentityConfig,
+  ScrubConfig,
+  ScrubMode,
+  ScrubOverride,
   ShareConfig,
   ShareTransportConfig,
   StdioConfig,
@@ -38,6 +41,7 @@ export {
 export { compileGlob } from './glob.ts';
 export { loadGatewayConfig } from './load.ts';
 export { type ParsedConfig, type ParseOptions, parseGatewayConfig } from './parse.ts';
+export { loadPatternFile, type PatternEntry, parsePatternFile, patternError } from './pattern-file.ts';
 export type {
   ArgConfig,
   ArgsConfig,

@@ -44,7 +44,7 @@ const READ_FAULTS: Readonly<Record<string, string>> = {
 };
 
 /** At most one byte more than a file may have: a device or a pipe can be endless. */
-async function readBytes(path: string, cwd: string, report: Report): Promise<Uint8Array> {
+export async function readBytes(path: string, cwd: string, report: Report): Promise<Uint8Array> {
   try {
     await using handle = await open(resolve(cwd, path), 'r');
     judgeChanger(changeableBy(await handle.stat()), path, report);

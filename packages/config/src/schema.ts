@@ -7,6 +7,7 @@ import { auditShape } from './audit-shape.ts';
 import { globProblem } from './glob.ts';
 import { injectShape } from './inject-shape.ts';
 import { identitiesShape, rolesShape, viewsShape } from './policy-shape.ts';
+import { backendScrubShape, scrubShape } from './scrub-shape.ts';
 import {
   argument,
   headerName,
@@ -177,13 +178,16 @@ const backendFields = {
   ),
   inject: field(injectShape, 'variables or headers besides those of the transport, the same for all or by who calls'),
   disabled: field(bool(), 'the backend is left out', { default: 'false' }),
+  scrub: field(backendScrubShape, 'what is done with what is found in its texts; a mode alone is enough', {
+    default: 'that of scrub',
+    example: 'wrap',
+  }),
 };
 
 const backendObject = object(backendFields, {
   elsewhere: Object.fromEntries(Object.keys(transportShape.fields ?? {}).map((key) => [key, 'transport'])),
   later: {
     pins: 'pinned tool definitions',
-    scrub: 'masking of secrets in values',
     limits: 'limits per backend',
   },
 });
@@ -302,6 +306,11 @@ export const gatewayShape = object(
       neverEmpty: true,
     }),
     secrets: field(secretsShape, 'how secrets are kept and referred to'),
+    scrub: field(
+      scrubShape,
+      'what is done with secrets, injected instructions and hidden text in what servers send; a mode alone is enough. Visibility, not a boundary',
+      { default: 'flag: recorded, passed on byte for byte' },
+    ),
     share_token: field(shareToken, 'share.token, as the Go original calls it', { example: 'my-gateway' }),
     orchestrator: field(
       object({
@@ -314,7 +323,6 @@ export const gatewayShape = object(
   {
     later: {
       pins: 'pinned tool definitions',
-      scrub: 'masking of secrets in values',
     },
     elsewhere: {
       token: 'share',
