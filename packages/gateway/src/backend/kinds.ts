@@ -71,18 +71,18 @@ export function backendOf(config: BackendConfig, around: BackendSurroundings): B
     oneForAll: transport.type === 'stdio',
     legacyNative: transport.type === 'share',
     timeoutMs: connectMs,
-    onFound: (era) => around.log.info({ backend: id, era }, 'the backend speaks this era'),
+    onFound: (known) => around.log.info({ backend: id, ...known }, 'the backend speaks this era'),
     onStray: (fault) => around.onStray(fault),
   });
-  const open: Backend['open'] = ({ era, principal, session, via }, events, signal) => {
+  const open: Backend['open'] = ({ era, principal, session, via, alone }, events, signal) => {
     const way = wayTo(config, { session, via }, around, shared);
-    return eras.open(era, { ...way, steady, principal }, events, signal);
+    return eras.open(era, { ...way, steady, principal, alone }, events, signal);
   };
   const shared = sharedServer(config, around);
   const close = async (reason: CloseReason): Promise<void> => {
     await Promise.all([eras.close(reason), shared?.close(reason)]);
   };
-  return { id, config, backoff, open, close };
+  return { id, config, backoff, open, close, era: () => eras.known };
 }
 
 function sharedServer(config: BackendConfig, around: BackendSurroundings): SharedServer | undefined {
@@ -101,7 +101,8 @@ function wayTo(
   switch (transport.type) {
     case 'stdio': {
       const fresh = (): Promise<Transport> => openChild(id, transport, around);
-      return shared === undefined ? { open: fresh } : { open: () => shared.attach(), fresh };
+      if (shared === undefined) return { open: fresh };
+      return { open: () => shared.attach(), fresh: { open: fresh, keep: (asked) => shared.keep(asked) } };
     }
     case 'share':
       return {

@@ -16,7 +16,7 @@ export function openAlone(
   const session = new BackendSession({
     backend,
     health,
-    origin: { session: NO_SESSION, via: [settings.instance], era: 'legacy', principal: 'owner' },
+    origin: { session: NO_SESSION, via: [settings.instance], era: 'legacy', principal: 'owner', alone: true },
     connectTimeoutMs: backend.config.connectTimeoutMs ?? settings.connectTimeoutMs,
     log: settings.log,
     events: {

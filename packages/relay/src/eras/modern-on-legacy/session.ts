@@ -42,6 +42,8 @@ export interface ModernOnLegacyOptions {
   readonly principal: string;
   /** Who we are, for servers whose client does not say who it is. */
   readonly by: JsonObject;
+  /** The server took initialize, in this revision. */
+  onTaken(revision: string | undefined): void;
   /** The server does not take initialize: it is no legacy one. */
   onRefused(): void;
 }
@@ -200,12 +202,13 @@ export class ModernOnLegacy implements Transport {
     const known = this.#peers.get(key);
     if (known !== undefined) return known;
     if (this.#peers.size >= MAX_PEERS && !this.#letOneGo()) return undefined;
-    const { open, by, onRefused } = this.#options;
+    const { open, by, onTaken, onRefused } = this.#options;
     const peer = new LegacyPeer({
       steady: open(),
       client,
       by,
       notification: (message) => this.#inbox.push(message),
+      onTaken,
       onRefused: () => {
         onRefused();
         // Whoever waits is told first.
