@@ -24,6 +24,8 @@ export function describeFault(fault: Fault): string {
       return 'its JSON is nested too deeply';
     case 'too_many_tokens':
       return 'its JSON has too many values';
+    case 'number_too_large':
+      return 'it has a number beyond what JSON readers agree on (over 1.8e308)';
     case 'invalid_utf8':
       return 'it is not valid UTF-8';
     case 'batch':

@@ -26,6 +26,7 @@ export const FAULT_CODES = [
   'message_too_large',
   'too_deep',
   'too_many_tokens',
+  'number_too_large',
   'not_json_rpc',
   'batch',
 ] as const;

@@ -105,6 +105,7 @@ const FAULT_TEXT: Record<Fault['code'], string> = {
   message_too_large: 'the message is too large',
   too_deep: 'the JSON is nested too deeply',
   too_many_tokens: 'the JSON has too many values',
+  number_too_large: 'the JSON has a number beyond what its readers agree on (over 1.8e308)',
   not_json_rpc: 'the body is JSON but no JSON-RPC 2.0 message',
   batch: 'the body is a batch, which MCP no longer has; send one message per POST',
 };
