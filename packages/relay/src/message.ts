@@ -29,6 +29,7 @@ export const FAULT_CODES = [
   'number_too_large',
   'not_json_rpc',
   'batch',
+  'batch_too_large',
 ] as const;
 
 export type FaultCode = (typeof FAULT_CODES)[number];

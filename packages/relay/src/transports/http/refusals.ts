@@ -4,6 +4,7 @@
 import type { IncomingMessage } from 'node:http';
 import type { RpcErrorValue } from '../../eras/envelope.ts';
 import { RPC_ERRORS } from '../../errors.ts';
+import { LIMITS } from '../../limits.ts';
 import type { Fault, Message } from '../../message.ts';
 import { LEGACY_VERSIONS } from '../../methods.ts';
 import type { BodyFailure } from './body.ts';
@@ -107,5 +108,6 @@ const FAULT_TEXT: Record<Fault['code'], string> = {
   too_many_tokens: 'the JSON has too many values',
   number_too_large: 'the JSON has a number beyond what its readers agree on (over 1.8e308)',
   not_json_rpc: 'the body is JSON but no JSON-RPC 2.0 message',
-  batch: 'the body is a batch, which MCP no longer has; send one message per POST',
+  batch: 'the body is a batch, which only revision 2025-03-26 has; send one message per POST',
+  batch_too_large: `the body is a batch of more than ${LIMITS.batchMessages} messages`,
 };
