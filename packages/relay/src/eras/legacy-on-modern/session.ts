@@ -23,7 +23,7 @@ import {
   resultOf,
   withEnvelope,
 } from '../envelope.ts';
-import { ACKNOWLEDGED, CANCELLED, DISCOVER, isTaskMethod, LEGACY_ONLY, LOG_LEVELS, TASKS } from '../methods.ts';
+import { ACKNOWLEDGED, CANCELLED, DISCOVER, isTaskMethod, LEGACY_ONLY, LISTEN, LOG_LEVELS, TASKS } from '../methods.ts';
 import { LegacyCall } from './call.ts';
 import { LegacyListener } from './listener.ts';
 import { Questions } from './questions.ts';
@@ -119,7 +119,7 @@ export class LegacyOnModern implements Transport {
   ask(method: string, params: JsonObject, number?: number): { id: string; answer: Promise<Message | Fault> } {
     const id = String(this.#next++);
     const answer = new Promise<Message | Fault>((resolve) => this.#asked.set(id, resolve));
-    const level = this.#level === undefined ? {} : { [META.logLevel]: this.#level };
+    const level = this.#level === undefined || method === LISTEN ? {} : { [META.logLevel]: this.#level };
     this.#server.send(requestMessage(id, method, withEnvelope(params, this.#envelope(), level), number));
     return { id, answer };
   }
