@@ -200,7 +200,12 @@ export class ModernOnLegacy implements Transport {
     const client = envelopeOf(params);
     const key = canonical(client.capabilities);
     const known = this.#peers.get(key);
-    if (known !== undefined) return known;
+    if (known !== undefined) {
+      // The last in the map is the last that was used.
+      this.#peers.delete(key);
+      this.#peers.set(key, known);
+      return known;
+    }
     if (this.#peers.size >= MAX_PEERS && !this.#letOneGo()) return undefined;
     const { open, by, onTaken, onRefused } = this.#options;
     const peer = new LegacyPeer({
