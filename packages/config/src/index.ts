@@ -27,3 +27,6 @@ export {
 export { compileGlob } from './glob.ts';
 export { loadGatewayConfig } from './load.ts';
 export { type ParsedConfig, type ParseOptions, parseGatewayConfig } from './parse.ts';
+export { parseSecretReference, SECRET_REFERENCE_FORM, type SecretReference } from './secret/reference.ts';
+export { type ResolveOptions, resolveSecret, SECRET_ERROR_CODES, SecretError } from './secret/resolve.ts';
+export { SecretString } from './secret/secret-string.ts';

@@ -33,7 +33,7 @@ export { identityNotes, ownIdentity, type Self } from './peers/self.ts';
 export { type ShareGuard, type ShareGuardOptions, shareGuard, shareKey } from './peers/share-guard.ts';
 export { type Credential, credentialFromPem, credentialOf } from './proof/credential.ts';
 export type { Naming } from './proof/naming.ts';
-export { isPrincipalId, OWNER, type Principal, UNPROVEN } from './proof/principal.ts';
+export { isPrincipalId, OWNER, type Principal, type Restriction, UNPROVEN } from './proof/principal.ts';
 export type { ProofSettings } from './proof/settings.ts';
 export { type TrustBundle, trustFromPem } from './proof/trust.ts';
 export { checkShareToken, isShareToken, randomShareToken } from './share-token.ts';

@@ -23,6 +23,35 @@ export interface Trail {
   callTimeoutMs?: number;
   /** Set by the deadline: called on each progress notification, which proves that the call lives. */
   onProgress?: () => void;
+  /** What is asked for, under the backend's own name. */
+  target?: { readonly kind: TargetKind; readonly name: string };
+  /** What the rules said, also where they refused. */
+  decision?: Decision;
+  /** Where the call's intent stands in the audit, once it is there. */
+  intent?: AuditReceipt;
+}
+
+/** What rules say of a request. `rule`: which one decided, for the record; the caller never sees it. */
+export interface Decision {
+  readonly allow: boolean;
+  readonly rule: string;
+  /** The caller's role that the rule belongs to. */
+  readonly role?: string;
+  /** Digest of the rules in force. */
+  readonly policy?: string;
+  /** It would have been refused, had rules been enforced. */
+  readonly shadow?: true;
+  /** For the operator, in words: which argument, what was expected. Never an argument's value. */
+  readonly why?: string;
+}
+
+/** Where a record stands: enough to ask about it, and to notice if it is missing later. */
+export interface AuditReceipt {
+  /** Id of the log. */
+  readonly log: string;
+  readonly seq: number;
+  /** Of the record's line, as `sha256:<hex>`. */
+  readonly hash: string;
 }
 
 export type TargetKind = 'tool' | 'prompt' | 'resource' | 'task' | 'method';

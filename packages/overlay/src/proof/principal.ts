@@ -12,7 +12,24 @@ export interface Principal {
   readonly proven: boolean;
   /** The network it came over. */
   readonly via: OverlayKind;
+  /** Names that whoever vouches for it says it belongs to; rules may be written for `group:<name>`. */
   readonly groups: readonly string[];
+  /** Roles that an access token carries itself. Absent: the configuration says which. */
+  readonly roles?: readonly string[];
+  /** Of an access token and of everybody who narrowed it: a request passes only where every one lets it. */
+  readonly restrictions?: readonly Restriction[];
+  /** Milliseconds since the epoch: then its sessions end. */
+  readonly expiresAt?: number;
+}
+
+/** What a token may be used for. A member that is absent restricts nothing; an empty list lets nothing through. Lists hold
+ *  globs on backend ids and on the backends' own names. A restriction on tools alone lets through no prompt or resource. */
+export interface Restriction {
+  readonly roles?: readonly string[];
+  readonly backends?: readonly string[];
+  readonly tools?: readonly string[];
+  readonly prompts?: readonly string[];
+  readonly resources?: readonly string[];
 }
 
 /** The user of the state folder: whoever reaches a local share without a proof. */

@@ -1,0 +1,80 @@
+// What the rest of the gateway knows of the audit log: an event goes in, a receipt comes out when it is as durable as
+// configured. Who writes events: stage.ts (calls), share.ts (sessions, refusals), gateway.ts (configuration). Values of a call
+// are redacted here, below this door, and nowhere else.
+
+import type { AuditReceipt, TargetKind } from '../call/call.ts';
+
+export type { AuditReceipt } from '../call/call.ts';
+
+/** Who acts, as it stands in every event of a session. */
+export interface AuditActor {
+  /** The session's number in this gateway. */
+  readonly session: number;
+  /** Principal id. */
+  readonly ident: string;
+}
+
+export type AuditEvent =
+  | (AuditActor & {
+      readonly type: 'session.open';
+      readonly name: string;
+      readonly proven: boolean;
+      readonly via: string;
+      readonly roles: readonly string[];
+      readonly by?: string;
+    })
+  | (AuditActor & { readonly type: 'session.close'; readonly calls: number; readonly reason: string })
+  /** Somebody was not let in. `claimed` is what it said of itself. */
+  | { readonly type: 'auth.deny'; readonly ident?: string; readonly claimed?: string; readonly code: string }
+  /** A call that rules let through, before the backend sees it. */
+  | (AuditActor & CallFacts & { readonly type: 'call.intent'; readonly args: unknown })
+  /** What became of it, before the caller sees it; also of a call that never came to an intent (`of` absent). */
+  | (AuditActor &
+      CallFacts & {
+        readonly type: 'call.outcome';
+        readonly of?: number;
+        readonly status: CallStatus;
+        readonly code?: number | string;
+        readonly ms: number;
+        readonly bytes: number;
+        readonly result?: Uint8Array;
+        readonly args?: unknown;
+        readonly why?: string;
+      })
+  | { readonly type: 'config.apply' | 'config.reject'; readonly digest: string; readonly reason?: string }
+  /** A decision of the operator: peers allow, token revoke, approve … */
+  | { readonly type: 'admin'; readonly what: string; readonly target: string; readonly by: string };
+
+/** Of a call; what is not known yet is absent. */
+export interface CallFacts {
+  readonly method: string;
+  readonly backend?: string;
+  readonly kind?: TargetKind;
+  /** The backend's own name. */
+  readonly target?: string;
+  readonly decision?: 'allow' | 'deny' | 'shadow';
+  readonly rule?: string;
+  readonly role?: string;
+  /** Digest of the rules in force. */
+  readonly policy?: string;
+}
+
+/** `refused`: by us, before the backend saw it. `error`: the backend's own. `unknown`: nobody can say whether it ran. */
+export type CallStatus = 'ok' | 'error' | 'refused' | 'timeout' | 'cancelled' | 'unknown';
+
+export interface AuditLog {
+  readonly id: string;
+  /** Rejects where the log cannot be written and its configuration says that nothing goes on without it. */
+  append(event: AuditEvent): Promise<AuditReceipt>;
+  /** For status: how far it is, and whether it can be written. */
+  state(): AuditState;
+  close(): Promise<void>;
+}
+
+export interface AuditState {
+  readonly head: AuditReceipt;
+  readonly path: string;
+  readonly durability: 'commit' | 'interval' | 'os';
+  /** In words, where something is wrong. */
+  readonly trouble?: string;
+}
