@@ -79,19 +79,6 @@ export async function main(program: Program, argv: readonly string[] = process.a
   setTimeout(() => process.exit(), LINGER_MS).unref();
 }
 
-/** Leaves yargs with a command. After one that returns it renders that command's help, which nobody reads: 10 ms and more of
- * every start. */
-class Chosen extends Error {
-  readonly command: Command;
-  readonly flags: Flags;
-
-  constructor(command: Command, flags: Flags) {
-    super(`run ${command.usage}`);
-    this.command = command;
-    this.flags = flags;
-  }
-}
-
 /** A fault of ours ends the program as Node would, but what is said of it passes through the output filter, and no report
  *  with the environment and the heap is left behind. */
 function endSafely(name: string): void {
@@ -103,6 +90,19 @@ function endSafely(name: string): void {
   process.report.reportOnFatalError = false;
   process.report.reportOnSignal = false;
   process.report.reportOnUncaughtException = false;
+}
+
+/** Leaves yargs with a command. After one that returns it renders that command's help, which nobody reads: 10 ms and more of
+ * every start. */
+class Chosen extends Error {
+  readonly command: Command;
+  readonly flags: Flags;
+
+  constructor(command: Command, flags: Flags) {
+    super(`run ${command.usage}`);
+    this.command = command;
+    this.flags = flags;
+  }
 }
 
 async function runCommand(program: Program, argv: readonly string[]): Promise<ExitCode> {

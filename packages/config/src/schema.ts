@@ -128,10 +128,14 @@ export const transportShape = object({
     aliases: ['url'],
     example: 'https://mcp.example.com/mcp',
   }),
-  protocol: field(choice(['sse', 'streamable', 'auto']), 'sse is the older transport; auto tries streamable first', {
-    only: HTTP,
-    default: 'sse',
-  }),
+  protocol: field(
+    choice(['sse', 'streamable', 'auto']),
+    'sse is the older transport, which has only the older revisions; auto tries streamable first',
+    {
+      only: HTTP,
+      default: "auto; sse in the Go original's files",
+    },
+  ),
   headers: field(mapping(headerValue, headerName), 'sent with every request, never to another host', {
     only: HTTP,
     default: 'none',

@@ -117,7 +117,8 @@ function buildHttp(raw: RawTransport, type: 'http' | 'https', reading: Reading):
     );
   }
   return httpOf(endpoint, {
-    protocol: raw.protocol ?? 'sse',
+    // The original knows nothing else; where it was not meant, the newest that the server has is found.
+    protocol: raw.protocol ?? (reading.format === 'original' ? 'sse' : 'auto'),
     headers: raw.headers,
     tls: {
       insecureSkipVerify: raw.tls?.insecure_skip_verify ?? false,

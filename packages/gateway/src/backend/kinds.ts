@@ -9,6 +9,7 @@ import {
   createBackoff,
   DONE,
   dialShare,
+  type EraKnown,
   type EraWay,
   type Fault,
   type Limits,
@@ -72,6 +73,8 @@ export function backendOf(config: BackendConfig, around: BackendSurroundings): B
       onStray: (fault) => around.onStray(fault),
     });
   const seatOf = seatsOf(config, around.secrets);
+  /** As found last; every caller's server is the same program. */
+  let known: EraKnown | undefined;
   const serverEras = (): ServerEras =>
     new ServerEras({
       // The older HTTP transport has only the older revisions.
@@ -81,7 +84,10 @@ export function backendOf(config: BackendConfig, around: BackendSurroundings): B
       oneForAll: transport.type === 'stdio',
       legacyNative: transport.type === 'share',
       timeoutMs: connectMs,
-      onFound: (era) => around.log.info({ backend: id, era }, 'the backend speaks this era'),
+      onFound: (found) => {
+        known = found;
+        around.log.info({ backend: id, ...found }, 'the backend speaks this era');
+      },
       onStray: (fault) => around.onStray(fault),
     });
   const lives = new Lives<Life>({
@@ -90,15 +96,23 @@ export function backendOf(config: BackendConfig, around: BackendSurroundings): B
       await Promise.all([eras.close(DONE), shared?.close(DONE)]);
     },
   });
-  const open: Backend['open'] = async ({ era, principal, caller, session, via }, events, signal) => {
+  const open: Backend['open'] = async ({ era, principal, caller, session, via, alone }, events, signal) => {
     const seat = seatOf(caller);
     if (seat === undefined) throw new Error(NOT_SERVED);
     const life = lives.enter(seat.key, signal);
     if (transport.type === 'stdio' && config.shared === true) life.shared ??= sharedServer(id, transport, seat, around);
     const way = wayTo(config, { session, via }, seat, life.shared, around);
-    return life.eras.open(era, { ...way, steady, principal }, events, signal);
+    return life.eras.open(era, { ...way, steady, principal, alone }, events, signal);
   };
-  return { id, config, backoff, serves: (caller) => seatOf(caller) !== undefined, open, close: () => lives.close() };
+  return {
+    id,
+    config,
+    backoff,
+    serves: (caller) => seatOf(caller) !== undefined,
+    open,
+    era: () => known,
+    close: () => lives.close(),
+  };
 }
 
 /** What sessions of one seat share. */
@@ -128,7 +142,8 @@ function wayTo(
   switch (transport.type) {
     case 'stdio': {
       const fresh = (): Promise<Transport> => openChild(id, transport, seat, around);
-      return shared === undefined ? { open: fresh } : { open: () => shared.attach(), fresh };
+      if (shared === undefined) return { open: fresh };
+      return { open: () => shared.attach(), fresh: { open: fresh, keep: (asked) => shared.keep(asked) } };
     }
     case 'share':
       return {

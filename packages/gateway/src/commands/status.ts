@@ -2,7 +2,7 @@
 
 import { type Command, EXIT, type Flags, print, printJson, printTable } from '@mcp-overlay/cli';
 import { askAdmin } from '../admin/client.ts';
-import type { GatewayStatus } from '../status.ts';
+import type { BackendStatus, GatewayStatus } from '../status.ts';
 
 export const statusCommand: Command = {
   usage: 'status [token]',
@@ -35,10 +35,11 @@ function show(status: GatewayStatus): void {
   print(`${calls.open} calls open, ${calls.waiting} waiting\n`);
   print(`${auditLine(status)}\n\n`);
   printTable(
-    ['backend', 'kind', 'state', 'since', 'calls', 'restarts', 'reason'],
+    ['backend', 'kind', 'speaks', 'state', 'since', 'calls', 'restarts', 'reason'],
     status.backends.map((b) => [
       b.id,
       b.kind,
+      spoken(b.protocol),
       b.state,
       new Date(b.since).toISOString(),
       String(b.calls),
@@ -60,4 +61,11 @@ function show(status: GatewayStatus): void {
       ...[s.link?.sent, s.link?.received, s.link?.breaks, s.link?.resent].map((count) => String(count ?? '')),
     ]),
   );
+}
+
+/** `legacy 2025-11-25`, `both 2026-07-28`, `modern (configured)`. */
+function spoken(protocol: BackendStatus['protocol']): string {
+  if (protocol === undefined) return '';
+  const { era, revision, from } = protocol;
+  return [era, revision, from === 'configured' ? '(configured)' : undefined].filter((word) => word).join(' ');
 }
