@@ -42,9 +42,12 @@ const DOORS: Readonly<Record<string, RegExp>> = {
 const GATEWAY_ROOMS: Readonly<Record<string, readonly string[]>> = {
   call: [],
   policy: ['call'],
+  audit: ['call'],
+  scrub: ['call'],
+  pins: ['call'],
   backend: ['call'],
-  routing: ['call', 'backend'],
-  session: ['call', 'backend', 'routing', 'pipeline'],
+  routing: ['call', 'backend', 'audit'],
+  session: ['call', 'backend', 'routing', 'pipeline', 'audit'],
 };
 
 interface Import {

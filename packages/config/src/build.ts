@@ -1,6 +1,7 @@
 // From what the schema read to a GatewayConfig: defaults, rules between keys, ids that must differ. Values that could not
 // be read have been reported and are undefined here; what is built then is never seen, because the report ends in a throw.
 
+import { buildAudit } from './audit-shape.ts';
 import { type BackendConfig, compact, DEFAULTS, type GatewayConfig, type ToolFilterConfig } from './config.ts';
 import type { Spot } from './errors.ts';
 import { quoteText } from './node.ts';
@@ -42,7 +43,11 @@ export function buildGateway(raw: RawGateway, file: string, reading: Reading): G
       toolsPerBackend: raw.limits?.tools_per_backend,
       definitionBytes: raw.limits?.definition_bytes,
     }),
-    ...compact({ logFile: raw.log_file, policy: buildPolicy(raw, idsOf(raw), reading) }),
+    ...compact({
+      logFile: raw.log_file,
+      audit: raw.audit && buildAudit(raw.audit),
+      policy: buildPolicy(raw, idsOf(raw), reading),
+    }),
   };
   checkIds(raw, reading);
   checkAnyEnabled(config.backends, raw.given.has('backends') ? raw.spotOf('backends') : undefined, reading);

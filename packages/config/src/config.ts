@@ -1,6 +1,7 @@
 // What the rest of the toolkit sees of a configuration: durations in ms, paths absolute, variables replaced, ids unique.
 
 import type { PolicyConfig } from './policy-config.ts';
+import type { SecretReference } from './secret/reference.ts';
 
 export type OverlayName = 'local' | 'zrok' | 'ziti';
 
@@ -15,6 +16,8 @@ export interface GatewayConfig {
   /** Absolute paths of PEM files. */
   readonly trust: readonly string[];
   readonly logFile?: string;
+  /** Absent: in the state folder, `durability: os`, no receipts. */
+  readonly audit?: AuditConfig | 'off';
   /** Only what the file sets; names are those of the relay's limits. */
   readonly limits: LimitsConfig;
   /** Absent: no rules. */
@@ -95,6 +98,24 @@ export interface HttpConfig {
   readonly tls: { readonly insecureSkipVerify: boolean; readonly caCertFile?: string };
   /** http:// is known and wanted. */
   readonly allowInsecure: boolean;
+}
+
+export interface AuditConfig {
+  /** Absolute; absent: in the state folder. */
+  readonly path?: string;
+  /** Absent: made beside the log. */
+  readonly key?: SecretReference;
+  /** That were in use before. */
+  readonly keys: readonly SecretReference[];
+  readonly durability: 'commit' | 'interval' | 'os';
+  readonly intervalMs?: number;
+  readonly arguments: 'digest' | 'sealed' | 'clear';
+  readonly onFailure: 'deny' | 'allow' | { readonly buffer: number };
+  readonly rotate: { readonly bytes?: number; readonly ageMs?: number };
+  readonly checkpoint?: { readonly key: SecretReference; readonly everyMs?: number };
+  readonly forwardSecure: boolean;
+  /** Results carry the number and hash of their record. */
+  readonly receipts: boolean;
 }
 
 export interface LimitsConfig {

@@ -2,6 +2,7 @@
 export { parseBridgeEnv } from './bridge-env.ts';
 export type {
   AggregatorConfig,
+  AuditConfig,
   BackendConfig,
   GatewayConfig,
   HttpConfig,

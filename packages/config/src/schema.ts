@@ -2,6 +2,7 @@
 // original are read by this one table; so are the hints for unknown keys and docs/CONFIG.md. A new key is a new line here,
 // in configs/example.yml, and in build.ts where it gets its meaning.
 
+import { auditShape } from './audit-shape.ts';
 import { withoutVariables } from './expand.ts';
 import { globProblem } from './glob.ts';
 import { identitiesShape, rolesShape, viewsShape } from './policy-shape.ts';
@@ -273,6 +274,9 @@ export const gatewayShape = object(
       "PEM files with CAs, and their revocation lists, whose certificates prove identities, besides the network's own; read again when they change",
       { default: 'none', example: '[corp-ca.pem]' },
     ),
+    audit: field(auditShape, 'the record of sessions and calls: a chain that shows every change', {
+      default: 'in the state folder, under a key made there, durability os, without receipts',
+    }),
     log_file: field(path(), 'the log goes there instead of stderr, as JSON', { default: 'stderr' }),
     limits: field(
       object(
@@ -320,7 +324,6 @@ export const gatewayShape = object(
   },
   {
     later: {
-      audit: 'a tamper-evident record of calls',
       secrets: 'how secrets are referred to',
       pins: 'pinned tool definitions',
       scrub: 'masking of secrets in values',

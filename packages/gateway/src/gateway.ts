@@ -1,11 +1,14 @@
 // Read first: joins everything. Configuration + overlay -> backends with their health -> a share whose sessions each get
 // their own backend sessions -> an admin socket that tells how it is.
 
-import { randomBytes } from 'node:crypto';
+import { createHash, randomBytes } from 'node:crypto';
+import { readFile } from 'node:fs/promises';
 import { UsageError } from '@mcp-overlay/cli';
 import type { GatewayConfig } from '@mcp-overlay/config';
-import { grantsOf, type Overlay, openOverlay, openPeerBook, ownIdentity } from '@mcp-overlay/overlay';
+import { grantsOf, type Overlay, OWNER, openOverlay, openPeerBook, ownIdentity } from '@mcp-overlay/overlay';
 import { DONE, LIMITS, type Limits } from '@mcp-overlay/relay';
+import { openConfiguredAudit } from './audit/configured.ts';
+import { recordAdmin } from './audit/lives.ts';
 import { HealthRecord } from './backend/health.ts';
 import { backendOf } from './backend/kinds.ts';
 import { watching } from './backend/watch.ts';
@@ -18,7 +21,7 @@ import { loadPolicy } from './policy/load-policy.ts';
 import type { Policy } from './policy/policy.ts';
 import { naming } from './routing/names.ts';
 import { openProbes } from './session/probe.ts';
-import type { SessionSettings } from './session/settings.ts';
+import type { AuditSettings, SessionSettings } from './session/settings.ts';
 import { openShare } from './share.ts';
 import { type GatewayStatus, statusOf } from './status.ts';
 
@@ -44,10 +47,12 @@ export interface Gateway {
 
 export interface SettingsOptions extends Omit<GatewayOptions, 'onLost'> {
   readonly policy: Policy;
+  /** Where calls go on record; whoever serves nobody has none. */
+  readonly audit?: AuditSettings | undefined;
 }
 
 export function sessionSettings(options: SettingsOptions): SessionSettings {
-  const { config, log, version } = options;
+  const { config, log, version, audit } = options;
   const by = `mcp-gateway/${version}`;
   const others = new Map<string, Promise<Overlay>>();
   const overlayOf = (kind: string | undefined): Promise<Overlay> => {
@@ -94,6 +99,7 @@ export function sessionSettings(options: SettingsOptions): SessionSettings {
     listWaitMs: config.aggregator.listWaitMs,
     limits,
     gauge: callGauge(),
+    ...(audit && { audit }),
     log,
   };
 }
@@ -110,6 +116,21 @@ export function overlayOptions({
 }
 
 export async function startGateway(options: GatewayOptions): Promise<Gateway> {
+  const { config, version, env, log } = options;
+  const audit = await openConfiguredAudit(config, {
+    env,
+    by: `mcp-gateway/${version}`,
+    onTrouble: (trouble) => log.warn({ trouble: trouble ?? 'none' }, 'audit log'),
+  });
+  try {
+    return await begin(options, audit);
+  } catch (error) {
+    await audit?.log.close();
+    throw error;
+  }
+}
+
+async function begin(options: GatewayOptions, audit: AuditSettings | undefined): Promise<Gateway> {
   const { config, overlay, version } = options;
   const book = await openPeerBook({ share: config.share.token, env: options.env, log: options.log });
   const handRole = (id: string): string | undefined => {
@@ -117,7 +138,8 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
     return record?.decision === 'allowed' ? record.role : undefined;
   };
   const policy = await loadPolicy(config, { handRole });
-  const settings = sessionSettings({ ...options, policy });
+  const settings = sessionSettings({ ...options, policy, audit });
+  await audit?.log.append({ type: 'config.apply', digest: await digestOf(config.file) });
   const share = await openShare({
     overlay,
     token: config.share.token,
@@ -127,6 +149,7 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
     hosts: config.share.hosts,
     book,
     admits: (principal) => policy.ruled && policy.rolesOf(principal).length > 0,
+    rolesOf: (principal) => policy.rolesOf(principal),
     onLost: options.onLost,
   });
   const probes = openProbes(settings);
@@ -137,13 +160,26 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
       const identity = await ownIdentity(overlay);
       return statusOf({ version, overlay: overlay.kind, identity, startedAt, share, settings });
     },
-    peers: peersOf(book, share, config.policy && [...config.policy.roles.keys()]),
+    peers: peersOf(book, share, {
+      roles: config.policy && [...config.policy.roles.keys()],
+      record: async (what, id) => {
+        if (audit) await recordAdmin(audit.log, what, id, OWNER);
+      },
+    }),
     close: async () => {
       await Promise.all([probes.close(), share.close()]);
       await book.close();
       await closeBackends(settings);
+      await audit?.log.close();
     },
   };
+}
+
+/** Of the file as it was read: what it means with which environment is told by nobody. */
+async function digestOf(file: string): Promise<string> {
+  return `sha256:${createHash('sha256')
+    .update(await readFile(file))
+    .digest('hex')}`;
 }
 
 /** After the sessions: what they had in common. */

@@ -22,11 +22,17 @@ export interface Peers {
   deny(id: string): Promise<PeerView>;
 }
 
-/** `roles`: those of the rules; undefined: there are no rules. */
+export interface PeersOptions {
+  /** Those of the rules; undefined: there are no rules. */
+  readonly roles: readonly string[] | undefined;
+  /** Puts a decision on record. */
+  record?(what: string, id: string): Promise<void>;
+}
+
 export function peersOf(
   book: PeerBook,
   share: Pick<Share, 'sessions' | 'cut'>,
-  roles: readonly string[] | undefined,
+  { roles, record = async () => {} }: PeersOptions,
 ): Peers {
   const view = (record: PeerRecord): PeerView => {
     const theirs = share.sessions().filter(({ accepted }) => accepted.principal.id === record.id);
@@ -40,6 +46,7 @@ export function peersOf(
       if (role !== undefined && roles && !roles.includes(role)) {
         throw new UsageError(`no role ${quoteWord(role)} in the configuration, which has: ${roles.join(', ')}`);
       }
+      await record('peers allow', id);
       await book.decide(id, 'allowed', more);
       const view = decided(id);
       return role !== undefined && !roles ? { ...view, roleUnused: true } : view;
@@ -49,7 +56,7 @@ export function peersOf(
       try {
         await book.decide(id, 'denied');
       } finally {
-        await share.cut(id);
+        await Promise.all([share.cut(id), record('peers deny', id).catch(() => {})]);
       }
       return decided(id);
     },

@@ -79,6 +79,7 @@ export interface RpcError {
 
 export type Reply =
   | { readonly result: JsonObject }
-  | { readonly error: RpcError }
+  /** `theirs`: the backend's own, which passes unchanged. */
+  | { readonly error: RpcError; readonly theirs?: true }
   /** A backend's answer that needs no change but its id. */
   | { readonly answer: Message };

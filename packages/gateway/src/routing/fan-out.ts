@@ -2,6 +2,8 @@
 
 import { createHash } from 'node:crypto';
 import { type Era, LISTS, type ListKind, listKindOf, parseMessage, within } from '@mcp-overlay/relay';
+import { argsOf, type CallAudit, factsOf, recordIntent } from '../audit/calls.ts';
+import { notRecorded } from '../audit/intent.ts';
 import type { BackendSession } from '../backend/backend-session.ts';
 import type { Call, Reply } from '../call/call.ts';
 import { deny } from '../call/denial.ts';
@@ -30,6 +32,7 @@ export interface FanOutOptions {
   readonly unchanged: boolean;
   /** How long one list waits for slow backends. */
   readonly patienceMs: number;
+  readonly audit: CallAudit | undefined;
   /** Resolves when nothing more of this session's waiting budget is worth waiting for. */
   waitForBackends(): Promise<void>;
 }
@@ -95,6 +98,10 @@ function digestOf(items: readonly JsonObject[]): string {
 }
 
 async function setLevel(call: Call, options: FanOutOptions): Promise<Reply> {
+  const { audit } = options;
+  if (audit && !(await recordIntent(audit, factsOf(call), argsOf(call.method, call.params), call.trail))) {
+    return notRecorded();
+  }
   const loggers = options.backends.filter((backend) => backend.up && backend.has('logging'));
   const answers = await Promise.all(loggers.map((backend) => backend.ask(call.method, call.params).answer));
   const errors = answers.map((answer) => asObject((parseMessage(answer) as { error?: unknown }).error)).filter(Boolean);

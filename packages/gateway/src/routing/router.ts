@@ -30,6 +30,7 @@ export function route(options: RouterOptions): Stage<Call, RoutedCall> {
     const owner = found.routed.backend;
     const { id, backend } = owner;
     call.trail.backend = id;
+    call.trail.target = found.routed.target;
     // Nothing but initialize may reach a server that has not answered it.
     if (!owner.welcome) await owner.settled;
     if (!owner.welcome) return unavailable(owner);

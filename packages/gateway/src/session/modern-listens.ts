@@ -41,10 +41,13 @@ export interface ModernListensOptions {
   readonly tasks: TaskIds;
   /** How long the acknowledgement waits for slow backends. */
   readonly patienceMs: number;
+  /** Puts it on record before a server sees it; undefined: that cannot be done. The result records how it went. */
+  record(params: JsonObject): Promise<((status: 'ok' | 'cancelled') => Promise<boolean>) | undefined>;
   send(message: Message): void;
   listChanged(backend: BackendSession, kind: ListKind): void;
 }
 
+const UNRECORDED = 'the gateway cannot write its audit log, and nothing passes unrecorded';
 const TARGETS: Readonly<Record<string, TargetKind>> = {
   [LISTS.tools.changed]: 'tool',
   [LISTS.prompts.changed]: 'prompt',
@@ -86,7 +89,7 @@ export class ModernListens {
   }
 
   async open(id: string, params: JsonObject, owners: Owners): Promise<void> {
-    const { send, patienceMs, backends } = this.options;
+    const { send, record, patienceMs, backends } = this.options;
     if (this.listens.size >= MAX_LISTENS) {
       send(errorMessage(id, 'busy', `more than ${MAX_LISTENS} subscriptions of one client`));
       return;
@@ -94,12 +97,26 @@ export class ModernListens {
     const wanted = asObject(params.notifications) ?? {};
     const listen: Listen = { id, wanted, meta: asObject(params._meta) ?? {}, parts: [], early: [], over: false };
     this.listens.set(id, listen);
+    const recorded = await record(params);
+    if (!recorded) {
+      this.end(listen, 'it cannot be recorded');
+      send(errorMessage(id, 'audit_unavailable', UNRECORDED, { ran: false }));
+      return;
+    }
     await within(patienceMs, Promise.all(backends.map(({ settled }) => settled)));
     const filters = await this.split(wanted, owners);
-    if (listen.over) return;
+    if (listen.over) {
+      void recorded('cancelled');
+      return;
+    }
     const acks = backends.map((backend) => this.add(listen, backend, filters.get(backend.id) ?? {}));
     await within(patienceMs, Promise.all(acks));
     const { early } = listen;
+    if (!(await recorded(listen.over ? 'cancelled' : 'ok'))) {
+      this.end(listen, 'it cannot be recorded');
+      send(errorMessage(id, 'audit_unavailable', UNRECORDED, { ran: true }));
+      return;
+    }
     if (listen.over || !early) return;
     listen.early = undefined;
     send(this.tagged(listen, ACKNOWLEDGED, { notifications: this.honoured(listen) }));

@@ -24,6 +24,8 @@ import {
   withId,
   within,
 } from '@mcp-overlay/relay';
+import { recordListen } from '../audit/aside.ts';
+import type { CallAudit } from '../audit/calls.ts';
 import type { Backend } from '../backend/backend.ts';
 import { BackendSession, refusal } from '../backend/backend-session.ts';
 import type { HealthRecord } from '../backend/health.ts';
@@ -41,7 +43,7 @@ import { paramsOf } from './from-backend.ts';
 import { ModernListens } from './modern-listens.ts';
 import { type OpenCall, OpenCalls } from './open-calls.ts';
 import type { EraSession } from './session.ts';
-import type { SessionOriginInfo, SessionSettings } from './settings.ts';
+import { callAudit, type SessionOriginInfo, type SessionSettings } from './settings.ts';
 import { SlowBackends } from './slow-backends.ts';
 
 /** Sets of capabilities that one client asks with; the oldest is forgotten and made anew when it comes back. */
@@ -70,6 +72,7 @@ export class ModernSession implements EraSession {
   private readonly listens: ModernListens;
   private readonly views = new Map<string, View>();
   private readonly open = new OpenCalls();
+  private readonly audit: CallAudit | undefined;
   /** Those that asked for log lines. */
   private readonly logging = new Set<OpenCall>();
   private readonly slow: SlowBackends;
@@ -92,6 +95,7 @@ export class ModernSession implements EraSession {
       this.resolveClosed = resolve;
     });
     const { backends } = settings;
+    this.audit = callAudit(settings, info);
     const [only] = backends;
     this.single = backends.length === 1 && only !== undefined;
     this.uris = this.single ? UNCHANGED : prefixedUris(backends.map(({ backend }) => backend.id));
@@ -107,6 +111,7 @@ export class ModernSession implements EraSession {
       uris: this.uris,
       tasks: this.tasks,
       patienceMs: settings.listWaitMs,
+      record: async (params) => (this.audit ? recordListen(this.audit, LISTEN, params) : async () => true),
       send: (message) => this.send(message),
       listChanged: (backend, kind) => this.forget(backend.id, kind),
     });
@@ -244,6 +249,7 @@ export class ModernSession implements EraSession {
       late: (kind) => this.listens.announce(kind),
     });
     const handle = pipeline({
+      audit: this.audit,
       era: 'modern',
       backends,
       catalog,

@@ -2,6 +2,8 @@
 
 import type { Principal } from '@mcp-overlay/overlay';
 import type { Limits } from '@mcp-overlay/relay';
+import type { AuditLog } from '../audit/audit-log.ts';
+import type { CallAudit } from '../audit/calls.ts';
 import type { Backend } from '../backend/backend.ts';
 import type { HealthRecord } from '../backend/health.ts';
 import type { GatewayLog } from '../call/log.ts';
@@ -24,7 +26,23 @@ export interface SessionSettings {
   readonly listWaitMs: number;
   readonly limits: Limits;
   readonly gauge: CallGauge;
+  /** Absent: `audit: off`. */
+  readonly audit?: AuditSettings;
   readonly log: GatewayLog;
+}
+
+export interface AuditSettings {
+  readonly log: AuditLog;
+  /** Whether answers carry the number of their record: where the configuration says `audit`. */
+  readonly receipts: boolean;
+}
+
+/** How one client's calls go on record. */
+export function callAudit(settings: SessionSettings, info: SessionOriginInfo): CallAudit | undefined {
+  const { audit, log } = settings;
+  if (!audit) return undefined;
+  const actor = { session: info.number, ident: info.principal.id };
+  return { ...audit, actor, warn: (fields, event) => log.warn(fields, event) };
 }
 
 export interface SessionOriginInfo {

@@ -21,7 +21,14 @@ export interface GateRefusal {
   readonly retryMs?: number;
 }
 
-export type GateJudgement = { readonly principal: Principal } | { readonly refused: GateRefusal };
+export type GateJudgement =
+  | { readonly principal: Principal }
+  | {
+      readonly refused: GateRefusal;
+      /** Who it is, where that is known, and what it says of itself: for the record. */
+      readonly ident?: string;
+      readonly claimed?: string | undefined;
+    };
 
 export interface Gate {
   /** `proof` null: it has none. Never rejects. */
@@ -83,7 +90,7 @@ export function openGate(options: GateOptions): Gate {
     }
     const refused = admission === 'denied' ? denial(principal) : stranger(principal, claimed, remedy);
     book?.saw({ id: principal.id, claimed, outcome: refused.code });
-    return { refused };
+    return { refused, ident: principal.id, claimed };
   };
 
   return {
@@ -93,12 +100,14 @@ export function openGate(options: GateOptions): Gate {
       } catch (error) {
         if (!(error instanceof OverlayError)) {
           log.warn({ error: String(error) }, 'caller cannot be judged');
-          return { refused: { code: 'peer_refused', reason: 'this host cannot tell who you are; its log says why' } };
+          const reason = 'this host cannot tell who you are; its log says why';
+          return { refused: { code: 'peer_refused', reason }, claimed: claimOf(connection) };
         }
         const { code, message, hint } = error;
         book?.saw({ id: UNPROVEN, claimed: claimOf(connection), outcome: code });
         const reason = hint === undefined ? message : `${message}; ${hint}`;
-        return { refused: { code, reason, ...(code === 'overlay_unavailable' && { retryMs: ASK_AGAIN_MS }) } };
+        const retry = code === 'overlay_unavailable' && { retryMs: ASK_AGAIN_MS };
+        return { refused: { code, reason, ...retry }, claimed: claimOf(connection) };
       }
     },
     prove: async (connection) => {
