@@ -17,7 +17,7 @@ import { type Peers, peersOf } from './peers.ts';
 import { accessOf } from './policy/access.ts';
 import { toolFilter } from './policy/filter.ts';
 import { callGauge } from './policy/limit.ts';
-import { loadPolicy } from './policy/load-policy.ts';
+import { openPolicy } from './policy/open-policy.ts';
 import type { Policy } from './policy/policy.ts';
 import { naming } from './routing/names.ts';
 import { openProbes } from './session/probe.ts';
@@ -137,7 +137,7 @@ async function begin(options: GatewayOptions, audit: AuditSettings | undefined):
     const record = book.get(id);
     return record?.decision === 'allowed' ? record.role : undefined;
   };
-  const policy = await loadPolicy(config, { handRole });
+  const policy = await openPolicy(config, { handRole });
   const settings = sessionSettings({ ...options, policy, audit });
   await audit?.log.append({ type: 'config.apply', digest: await digestOf(config.file) });
   const share = await openShare({

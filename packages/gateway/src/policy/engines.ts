@@ -2,10 +2,10 @@
 // rules of this file use, so that a gateway without such rules starts as fast as one without any.
 
 import type { ArgConfig, ArgsConfig, PolicyConfig } from '@mcp-overlay/config';
-import { loadSchemas, type Schemas } from './args/schema.ts';
+import type { Schemas } from './args/schema.ts';
 import { loadPatterns, type Patterns } from './re2.ts';
-import { loadSqlParser, type SqlParser } from './sql/parser.ts';
-import { type Conditions, loadConditions } from './when.ts';
+import type { SqlParser } from './sql/parser.ts';
+import type { Conditions } from './when.ts';
 
 export interface Engines {
   patterns(): Patterns;
@@ -30,9 +30,9 @@ export async function loadEngines({ roles }: Pick<PolicyConfig, 'roles'>): Promi
   const { conditions, schemas, sql } = needs;
   const patterns = needs.patterns || conditions || schemas ? await loadPatterns() : undefined;
   const [withConditions, withSchemas, withSql] = await Promise.all([
-    patterns && conditions ? loadConditions(patterns) : undefined,
-    patterns && schemas ? loadSchemas(patterns) : undefined,
-    sql ? loadSqlParser() : undefined,
+    patterns && conditions ? import('./when.ts').then(({ loadConditions }) => loadConditions(patterns)) : undefined,
+    patterns && schemas ? import('./args/schema.ts').then(({ loadSchemas }) => loadSchemas(patterns)) : undefined,
+    sql ? import('./sql/parser.ts').then(({ loadSqlParser }) => loadSqlParser()) : undefined,
   ]);
   return {
     patterns: () => loaded(patterns),
