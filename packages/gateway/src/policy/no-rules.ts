@@ -21,6 +21,7 @@ export function withoutRules(): Policy {
         ? { allow, rule: 'no rules' }
         : { allow, rule: 'token', why: 'the access token does not reach so far' };
     },
+    explain: () => [],
     reaches: (principal, backend) =>
       lets(principal) && (principal.restrictions ?? []).every((one) => restrictionReaches(one, backend)),
     mayAsk: () => true,
