@@ -30,6 +30,7 @@ export async function loadSchemas(patterns: Patterns): Promise<Schemas> {
         strict: true,
         strictRequired: false,
         strictTypes: false,
+        strictTuples: false,
         allErrors: false,
         logger: false,
         code: { regExp },
