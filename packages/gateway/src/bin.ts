@@ -4,6 +4,7 @@
 import { main } from '@mcp-overlay/cli';
 import { checkCommand } from './commands/check.ts';
 import { peersCommand } from './commands/peers.ts';
+import { policyCommand } from './commands/policy.ts';
 import { runCommand } from './commands/run.ts';
 import { statusCommand } from './commands/status.ts';
 import { tokenCommand } from './commands/token.ts';
@@ -12,5 +13,5 @@ import { vaultCommand } from './commands/vault.ts';
 await main({
   name: 'mcp-gateway',
   describe: 'One dark share for many MCP servers.',
-  commands: [runCommand, checkCommand, statusCommand, peersCommand, tokenCommand, vaultCommand],
+  commands: [runCommand, checkCommand, statusCommand, peersCommand, policyCommand, tokenCommand, vaultCommand],
 });
