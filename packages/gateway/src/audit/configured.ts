@@ -40,6 +40,9 @@ export interface OpenConfiguredOptions {
   onTrouble(trouble: string | undefined): void;
 }
 
+/** What becomes of a key that is not there. */
+type Missing = 'make the key' | 'refuse' | 'none needed';
+
 const KEY_FILE = 'audit.key';
 const MADE_KEY_BYTES = 32;
 
@@ -64,13 +67,15 @@ export async function openConfiguredAudit(
 export async function auditPlace(
   { audit, file }: AuditFrom,
   env: NodeJS.ProcessEnv,
-  missing: 'make the key' | 'refuse' = 'refuse',
+  missing: Missing = 'refuse',
 ): Promise<AuditPlace> {
   const its: Partial<AuditConfig> = audit === undefined || audit === 'off' ? {} : audit;
   const base = its.path ?? join((await stateFolder(env)).path, 'audit');
   const baseDir = dirname(file);
-  const key = its.key ? await secretOf(its.key, env, baseDir) : await keyBeside(base, missing);
-  const oldKeys = await Promise.all((its.keys ?? []).map((old) => secretOf(old, env, baseDir)));
+  const key =
+    its.key && missing !== 'none needed' ? await secretOf(its.key, env, baseDir) : await keyBeside(base, missing);
+  const old = missing === 'none needed' ? [] : (its.keys ?? []);
+  const oldKeys = await Promise.all(old.map((one) => secretOf(one, env, baseDir)));
   return { base, key, oldKeys };
 }
 
@@ -98,7 +103,8 @@ async function secretOf(reference: SecretReference, env: NodeJS.ProcessEnv, base
   return secret.use((value) => checkKey(Uint8Array.from(value), reference.text));
 }
 
-async function keyBeside(base: string, missing: 'make the key' | 'refuse'): Promise<Uint8Array> {
+async function keyBeside(base: string, missing: Missing): Promise<Uint8Array> {
+  if (missing === 'none needed') return new Uint8Array();
   const path = join(base, KEY_FILE);
   if (missing === 'make the key') {
     await mkdir(base, { recursive: true, mode: 0o700 });
