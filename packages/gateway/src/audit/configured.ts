@@ -1,7 +1,7 @@
 // From the configuration's `audit` to the log's place and keys. Without the key `audit` there is a log all the same: in the
 // state folder, left to the page cache. Whoever only reads makes nothing.
 
-import { randomBytes } from 'node:crypto';
+import { createPrivateKey, randomBytes } from 'node:crypto';
 import { mkdir, open, readFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import {
@@ -54,7 +54,9 @@ export async function openConfiguredAudit(
   const { audit } = config;
   if (audit === 'off') return undefined;
   const place = await auditPlace(config, env, 'make the key');
+  const checkpoint = audit?.checkpoint && (await checkpointOf(audit.checkpoint, env, dirname(config.file)));
   const log = await openAuditLog({
+    ...(checkpoint && { checkpoint }),
     ...place,
     by,
     onTrouble,
@@ -87,15 +89,31 @@ export async function keyOf(reference: string, env: NodeJS.ProcessEnv): Promise<
   return secretOf(parsed, env, process.cwd());
 }
 
-function settingsOf({ durability, intervalMs, arguments: mode, onFailure, rotate }: AuditConfig) {
+function settingsOf({ durability, intervalMs, arguments: mode, onFailure, rotate, forwardSecure }: AuditConfig) {
   const ms = rotate.ageMs;
   return {
     durability,
+    forwardSecure,
     arguments: mode,
     onFailure,
     rotate: { ...(rotate.bytes !== undefined && { bytes: rotate.bytes }), ...(ms !== undefined && { ms }) },
     ...(intervalMs !== undefined && { intervalMs }),
   };
+}
+
+async function checkpointOf(
+  { key, everyMs }: NonNullable<AuditConfig['checkpoint']>,
+  env: NodeJS.ProcessEnv,
+  baseDir: string,
+) {
+  const secret = await resolveSecret(key, { env, baseDir });
+  try {
+    return { key: secret.use((value) => createPrivateKey(value)), ...(everyMs !== undefined && { everyMs }) };
+  } catch {
+    throw new AuditError('audit_key_invalid', `${key.text} is no private key in PEM form`, {
+      hint: 'make one with: openssl genpkey -algorithm ed25519',
+    });
+  }
 }
 
 async function secretOf(reference: SecretReference, env: NodeJS.ProcessEnv, baseDir: string): Promise<Uint8Array> {

@@ -76,7 +76,7 @@ async function readBatch(file: AuditFile, place: Place, inspector: Inspector): P
   await eachLine(file, place.offset, ({ bytes, end, terminated }) => {
     // A record that is being written, or was cut by a crash.
     if (!terminated) return false;
-    const seen = inspector.inspect(bytes);
+    const seen = inspector.inspect(bytes, place.seg);
     const at = place.seq === 0 ? `at byte ${place.offset} of segment ${place.seg}` : `after record ${place.seq}`;
     if (seen.is === 'unknown-key') {
       throw new AuditError(
