@@ -5,6 +5,7 @@ import { buildAudit } from './audit-shape.ts';
 import { type BackendConfig, compact, DEFAULTS, type GatewayConfig, type ToolFilterConfig } from './config.ts';
 import type { Spot } from './errors.ts';
 import { quoteText } from './node.ts';
+import { buildPolicy } from './policy-build.ts';
 import type { RawBackend, RawGateway, RawTools } from './schema.ts';
 import type { Reading } from './shape.ts';
 import { buildTransport } from './transport.ts';
@@ -42,12 +43,20 @@ export function buildGateway(raw: RawGateway, file: string, reading: Reading): G
       toolsPerBackend: raw.limits?.tools_per_backend,
       definitionBytes: raw.limits?.definition_bytes,
     }),
-    ...compact({ logFile: raw.log_file, audit: raw.audit && buildAudit(raw.audit) }),
+    ...compact({
+      logFile: raw.log_file,
+      audit: raw.audit && buildAudit(raw.audit),
+      policy: buildPolicy(raw, idsOf(raw), reading),
+    }),
   };
   checkIds(raw, reading);
   checkAnyEnabled(config.backends, raw.given.has('backends') ? raw.spotOf('backends') : undefined, reading);
   noteDifferences(raw, reading);
   return config;
+}
+
+function idsOf(raw: RawGateway): readonly string[] {
+  return (raw.backends ?? []).flatMap(({ id }) => id ?? []);
 }
 
 export function checkAnyEnabled(backends: readonly BackendConfig[], spot: Spot | undefined, { report }: Reading): void {

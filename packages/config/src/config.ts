@@ -1,5 +1,6 @@
 // What the rest of the toolkit sees of a configuration: durations in ms, paths absolute, variables replaced, ids unique.
 
+import type { PolicyConfig } from './policy-config.ts';
 import type { SecretReference } from './secret/reference.ts';
 
 export type OverlayName = 'local' | 'zrok' | 'ziti';
@@ -19,6 +20,8 @@ export interface GatewayConfig {
   readonly audit?: AuditConfig | 'off';
   /** Only what the file sets; names are those of the relay's limits. */
   readonly limits: LimitsConfig;
+  /** Absent: no rules. */
+  readonly policy?: PolicyConfig;
 }
 
 export interface ShareConfig {

@@ -63,6 +63,8 @@ export class ConfigError extends Error {
 }
 
 export interface Report {
+  /** As the user named it. */
+  readonly file: string;
   problem(spot: Spot, expected: string, hint?: string): void;
   note(spot: Spot, kind: NoteKind, text: string): void;
   /** In file order. */
@@ -81,6 +83,7 @@ export function openReport(file: string): Report {
   const problems: ConfigProblem[] = [];
   const notes: ConfigNote[] = [];
   return {
+    file,
     problem: (spot, expected, hint) => {
       const text = `${placeOf(file, spot)}${expected}${hint === undefined ? '' : `; ${hint}`}`;
       problems.push({ ...plain(spot), expected, ...(hint === undefined ? {} : { hint }), text });

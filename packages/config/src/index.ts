@@ -23,11 +23,26 @@ export {
   type ConfigNote,
   type ConfigProblem,
   type NoteKind,
+  openReport,
+  type Report,
   type Spot,
 } from './errors.ts';
 export { compileGlob } from './glob.ts';
 export { loadGatewayConfig } from './load.ts';
 export { type ParsedConfig, type ParseOptions, parseGatewayConfig } from './parse.ts';
+export type {
+  ArgConfig,
+  ArgsConfig,
+  IdentityConfig,
+  Located,
+  PolicyConfig,
+  RuleConfig,
+  Scalar,
+  Selection,
+  SqlConfig,
+  SqlStatement,
+  ViewConfig,
+} from './policy-config.ts';
 export { parseSecretReference, SECRET_REFERENCE_FORM, type SecretReference } from './secret/reference.ts';
 export { type ResolveOptions, resolveSecret, SECRET_ERROR_CODES, SecretError } from './secret/resolve.ts';
 export { SecretString } from './secret/secret-string.ts';

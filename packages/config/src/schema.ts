@@ -5,6 +5,7 @@
 import { auditShape } from './audit-shape.ts';
 import { withoutVariables } from './expand.ts';
 import { globProblem } from './glob.ts';
+import { identitiesShape, rolesShape, viewsShape } from './policy-shape.ts';
 import { looksSecret } from './secrets.ts';
 import { bool, choice, count, field, list, mapping, object, parsed, path, type Shape, text, wrong } from './shape.ts';
 import { shareTokenRefusal } from './share-token.ts';
@@ -298,6 +299,20 @@ export const gatewayShape = object(
       ),
       'caps; the defaults protect the machine and do not stop a normal agent',
     ),
+    roles: field(rolesShape, 'who may do what: with it, nothing is allowed that no rule allows (docs/GOVERNANCE.md)', {
+      default: 'no rules: whoever is let in may call everything',
+      example: '{ reader: [ { allow: { tools: [read_*] } } ] }',
+      neverEmpty: true,
+    }),
+    identities: field(identitiesShape, 'who has which roles; whoever has one is let in on the share', {
+      default: 'nobody has a role',
+      neverEmpty: true,
+    }),
+    enforce: field(bool(), 'false: what rules would refuse goes on, and is recorded as such', { default: 'true' }),
+    views: field(viewsShape, 'selections of what is there, for roles or with shares of their own', {
+      default: 'none',
+      neverEmpty: true,
+    }),
     share_token: field(shareToken, 'share.token, as the Go original calls it', { example: 'my-gateway' }),
     orchestrator: field(
       object({
@@ -309,8 +324,6 @@ export const gatewayShape = object(
   },
   {
     later: {
-      roles: 'rules about who may call what',
-      identities: 'names and roles of callers',
       secrets: 'how secrets are referred to',
       pins: 'pinned tool definitions',
       scrub: 'masking of secrets in values',

@@ -378,10 +378,8 @@ const CASES: readonly (readonly [title: string, text: string, problems: readonly
       'g.yml:4:59: limits.calls_queued: expected a whole number, 0 to 100000 (got "many")',
     ],
   ],
-  ...['roles', 'identities', 'secrets', 'pins', 'scrub'].map((key): [string, string, string[]] => {
+  ...['secrets', 'pins', 'scrub'].map((key): [string, string, string[]] => {
     const what: Record<string, string> = {
-      roles: 'rules about who may call what',
-      identities: 'names and roles of callers',
       secrets: 'how secrets are referred to',
       pins: 'pinned tool definitions',
       scrub: 'masking of secrets in values',

@@ -2,6 +2,7 @@
 // mcp-gateway: aggregates servers into one share. Commands load what they need, nothing more.
 
 import { main } from '@mcp-overlay/cli';
+import { auditCommand } from './commands/audit.ts';
 import { checkCommand } from './commands/check.ts';
 import { peersCommand } from './commands/peers.ts';
 import { runCommand } from './commands/run.ts';
@@ -10,5 +11,5 @@ import { statusCommand } from './commands/status.ts';
 await main({
   name: 'mcp-gateway',
   describe: 'One dark share for many MCP servers.',
-  commands: [runCommand, checkCommand, statusCommand, peersCommand],
+  commands: [runCommand, checkCommand, statusCommand, peersCommand, auditCommand],
 });

@@ -2,6 +2,7 @@
 
 import type { Self } from '@mcp-overlay/overlay';
 import type { LinkStats } from '@mcp-overlay/relay';
+import type { AuditState } from './audit/audit-log.ts';
 import type { BackendHealth } from './backend/health.ts';
 import type { SessionSettings } from './session/settings.ts';
 import type { Share } from './share.ts';
@@ -16,6 +17,8 @@ export interface GatewayStatus {
   readonly identity: Self | undefined;
   readonly startedAt: string;
   readonly calls: { readonly open: number; readonly waiting: number };
+  /** How far the audit log is: an outside memory of it, for whoever asks now and then. Absent: `audit: off`. */
+  readonly audit: AuditState | undefined;
   readonly backends: readonly (BackendHealth & { readonly id: string; readonly kind: string })[];
   readonly sessions: readonly SessionStatus[];
 }
@@ -55,6 +58,7 @@ export function statusOf({ version, overlay, identity, startedAt, share, setting
     identity,
     startedAt: new Date(startedAt).toISOString(),
     calls: { open: settings.gauge.open, waiting: settings.gauge.waiting.size },
+    audit: settings.audit?.log.state(),
     backends: settings.backends.map(({ backend, health }) => ({
       id: backend.id,
       kind: backend.config.transport.type,

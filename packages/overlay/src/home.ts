@@ -21,6 +21,8 @@ export interface StateFolder {
   readonly peers: string;
   /** What running programs have made on a zrok network, to be removed if they die. */
   readonly records: string;
+  /** What audit logs of others told us of our calls. */
+  readonly receipts: string;
 }
 
 /** Makes what is absent. Throws `state_folder_unsafe`. `homeDir` stands in for the user's home. */
@@ -34,10 +36,11 @@ export async function stateFolder(env: NodeJS.ProcessEnv, homeDir?: string): Pro
     secrets: join(path, 'secrets'),
     peers: join(path, 'peers'),
     records: join(path, 'records'),
+    receipts: join(path, 'receipts'),
   };
   await makeOwn(path);
-  const { shares, run, admin, secrets, peers, records } = folder;
-  await Promise.all([shares, run, admin, secrets, peers, records].map(makeOwn));
+  const { path: _itself, ...rooms } = folder;
+  await Promise.all(Object.values(rooms).map(makeOwn));
   return folder;
 }
 

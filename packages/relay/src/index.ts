@@ -36,6 +36,7 @@ export {
   stringifyExact,
   survivesDouble,
 } from './json-exact.ts';
+export { memberAt, payloadOf, resultMetaOf, type Span, withResultMeta } from './json-members.ts';
 export {
   errorMessage,
   isFault,

@@ -4,6 +4,7 @@
 import { main } from '@mcp-overlay/cli';
 import { httpCommand } from './commands/http.ts';
 import { disableCommand, enableCommand, enrollCommand } from './commands/membership.ts';
+import { receiptsCommand } from './commands/receipts.ts';
 import { runCommand } from './commands/run.ts';
 import { createCommand, deleteCommand, listCommand } from './commands/shares.ts';
 import { statusCommand } from './commands/status.ts';
@@ -20,6 +21,7 @@ await main({
     listCommand,
     statusCommand,
     trustCommand,
+    receiptsCommand,
     enableCommand,
     disableCommand,
     enrollCommand,

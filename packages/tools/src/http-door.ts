@@ -48,8 +48,8 @@ export async function serveHttp(flags: Flags): Promise<ExitCode> {
     stateless: flags.stateless === true,
     jsonResponse: flags['json-response'] === true,
     onSession: (transport) => {
-      const { server } = openShareSession({ overlay, token, by, log });
-      void relay(transport, server, {
+      const { kept } = openShareSession({ overlay, token, by, log });
+      void relay(transport, kept, {
         onFault: (side, fault) => log.warn({ side, fault: describeFault(fault) }, 'message skipped'),
       });
     },

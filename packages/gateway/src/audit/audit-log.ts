@@ -25,7 +25,14 @@ export type AuditEvent =
     })
   | (AuditActor & { readonly type: 'session.close'; readonly calls: number; readonly reason: string })
   /** Somebody was not let in. `claimed` is what it said of itself. */
-  | { readonly type: 'auth.deny'; readonly ident?: string; readonly claimed?: string; readonly code: string }
+  | {
+      readonly type: 'auth.deny';
+      readonly ident?: string;
+      readonly claimed?: string;
+      readonly code: string;
+      /** How many before it were too many to record. */
+      readonly unrecorded?: number;
+    }
   /** A call that rules let through, before the backend sees it. */
   | (AuditActor & CallFacts & { readonly type: 'call.intent'; readonly args: unknown })
   /** What became of it, before the caller sees it; also of a call that never came to an intent (`of` absent). */
@@ -48,6 +55,8 @@ export type AuditEvent =
 /** Of a call; what is not known yet is absent. */
 export interface CallFacts {
   readonly method: string;
+  /** The backend asks the client; absent: the client calls. */
+  readonly from?: 'backend';
   readonly backend?: string;
   readonly kind?: TargetKind;
   /** The backend's own name. */

@@ -7,8 +7,8 @@ import { cutText, safeJson } from './safe-json.ts';
 
 /** In which order members stand, whatever the type. */
 const ORDER = [
-  'session', 'ident', 'name', 'proven', 'via', 'roles', 'by', 'claimed', 'calls',
-  'method', 'backend', 'kind', 'target', 'of', 'status', 'code', 'ms', 'bytes', 'why', 'reason',
+  'session', 'ident', 'name', 'proven', 'via', 'roles', 'by', 'claimed', 'unrecorded', 'calls',
+  'method', 'from', 'backend', 'kind', 'target', 'of', 'status', 'code', 'ms', 'bytes', 'why', 'reason',
   'decision', 'rule', 'role', 'policy', 'digest', 'what',
 ] as const; // biome-ignore format: a table
 

@@ -17,6 +17,8 @@ import { openOverlay } from '@mcp-overlay/overlay';
 import { LIST_KINDS } from '@mcp-overlay/relay';
 import { asString } from '../call/json.ts';
 import { closeBackends, overlayOptions, sessionSettings } from '../gateway.ts';
+import { toolFilter } from '../policy/filter.ts';
+import { loadPolicy } from '../policy/load-policy.ts';
 import { type Entry, walkPages } from '../routing/catalog.ts';
 import { nameAll } from '../routing/names.ts';
 import { rewriterFor } from '../routing/rewrite.ts';
@@ -51,6 +53,7 @@ export const checkCommand: Command = {
   },
   run: async (flags: Flags) => {
     const config = await loadConfig(String(flags.config));
+    const policy = await loadPolicy(config);
     const runs = describeBackends(config);
     if (flags.offline === true) {
       if (flags.json === true) printJson({ ok: true, backends: runs });
@@ -63,7 +66,7 @@ export const checkCommand: Command = {
     const options = { config, log, env: process.env, identity, trust };
     const { overlay, chosenBecause } = await openOverlay({ ...overlayOptions(options), kind });
     tellOverlay('mcp-gateway', { ...flags, overlay: kind }, { kind: overlay.kind, because: chosenBecause });
-    const settings = sessionSettings({ ...options, overlay, version: toolkitVersion() });
+    const settings = sessionSettings({ ...options, overlay, policy, version: toolkitVersion() });
     const checked = await Promise.all(settings.backends.map((one) => checkBackend(one, settings)));
     await closeBackends(settings);
     await overlay.close();
@@ -106,6 +109,7 @@ async function checkBackend(one: SessionSettings['backends'][number], settings: 
 
 function rowsOf(checked: readonly Checked[], settings: SessionSettings): Row[] {
   const ids = settings.backends.map(({ backend }) => backend.id);
+  const filters = new Map(settings.backends.map(({ backend }) => [backend.id, toolFilter(backend.config.tools)]));
   const uris = ids.length === 1 ? UNCHANGED : prefixedUris(ids);
   return LIST_KINDS.flatMap((kind): Row[] => {
     const entries = checked.flatMap((backend) => backend.entries.get(kind.member) ?? []);
@@ -119,8 +123,7 @@ function rowsOf(checked: readonly Checked[], settings: SessionSettings): Row[] {
         return row({ ...entry, native: asString(entry.item.uri) ?? asString(entry.item.uriTemplate) ?? '' }, uri, '');
       });
     }
-    const denied = (entry: Entry): boolean =>
-      kind.member === 'tools' && settings.filters.get(entry.backend)?.(entry.native) === undefined;
+    const denied = (entry: Entry): boolean => kind.member === 'tools' && !filters.get(entry.backend)?.(entry.native);
     const table = nameAll(
       entries.filter((entry) => !denied(entry)),
       settings.naming,

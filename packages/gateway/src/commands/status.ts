@@ -18,6 +18,13 @@ export const statusCommand: Command = {
   },
 };
 
+function auditLine({ audit }: GatewayStatus): string {
+  if (!audit) return 'audit off';
+  const { head, path, durability, trouble } = audit;
+  const wrong = trouble === undefined ? '' : `, in trouble: ${trouble}`;
+  return `audit ${path}, ${durability}, up to record ${head.seq} ${head.hash}${wrong}`;
+}
+
 function show(status: GatewayStatus): void {
   const { share, overlay, version, pid, identity, startedAt, calls } = status;
   process.stdout.write(`${share} on ${overlay}, mcp-gateway ${version}, pid ${pid}, since ${startedAt}\n`);
@@ -25,7 +32,8 @@ function show(status: GatewayStatus): void {
     const who = 'id' in identity ? identity.id : `unproven: ${identity.unproven}`;
     process.stdout.write(`identity ${who}\n`);
   }
-  process.stdout.write(`${calls.open} calls open, ${calls.waiting} waiting\n\n`);
+  process.stdout.write(`${calls.open} calls open, ${calls.waiting} waiting\n`);
+  process.stdout.write(`${auditLine(status)}\n\n`);
   printTable(
     ['backend', 'kind', 'state', 'since', 'calls', 'restarts', 'reason'],
     status.backends.map((b) => [

@@ -21,7 +21,14 @@ export interface GateRefusal {
   readonly retryMs?: number;
 }
 
-export type GateJudgement = { readonly principal: Principal } | { readonly refused: GateRefusal };
+export type GateJudgement =
+  | { readonly principal: Principal }
+  | {
+      readonly refused: GateRefusal;
+      /** Who it is, where that is known, and what it says of itself: for the record. */
+      readonly ident?: string;
+      readonly claimed?: string | undefined;
+    };
 
 export interface Gate {
   /** `proof` null: it has none. Never rejects. */
@@ -40,6 +47,8 @@ export interface GateOptions {
   /** Principal ids that host this share besides us. */
   readonly hosts?: readonly string[];
   readonly book?: PeerBook;
+  /** Whom else the share admits: who has something to do there. */
+  admits?(principal: Principal): boolean;
   /** What its operator types to let this id in. */
   remedy(id: string): string;
   readonly log: { warn(fields: object, event: string): void };
@@ -67,7 +76,8 @@ export function openGate(options: GateOptions): Gate {
 
   const admit = async (principal: Principal): Promise<Admission> => {
     const decision = book?.get(principal.id)?.decision;
-    return admissionOf(principal, { grants, decision, owners: await owners() });
+    const admission = admissionOf(principal, { grants, decision, owners: await owners() });
+    return admission === 'unknown' && options.admits?.(principal) === true ? 'granted' : admission;
   };
 
   const judge = async (connection: Duplex, proof: Readonly<Record<string, unknown>> | null): Promise<GateJudgement> => {
@@ -76,11 +86,11 @@ export function openGate(options: GateOptions): Gate {
     const admission = await admit(principal);
     if (letsIn(admission)) {
       book?.saw({ id: principal.id, claimed, outcome: admission });
-      return { principal };
+      return { principal: admission === 'owner' && principal.proven ? { ...principal, owner: true } : principal };
     }
     const refused = admission === 'denied' ? denial(principal) : stranger(principal, claimed, remedy);
     book?.saw({ id: principal.id, claimed, outcome: refused.code });
-    return { refused };
+    return { refused, ident: principal.id, claimed };
   };
 
   return {
@@ -90,12 +100,14 @@ export function openGate(options: GateOptions): Gate {
       } catch (error) {
         if (!(error instanceof OverlayError)) {
           log.warn({ error: String(error) }, 'caller cannot be judged');
-          return { refused: { code: 'peer_refused', reason: 'this host cannot tell who you are; its log says why' } };
+          const reason = 'this host cannot tell who you are; its log says why';
+          return { refused: { code: 'peer_refused', reason }, claimed: claimOf(connection) };
         }
         const { code, message, hint } = error;
         book?.saw({ id: UNPROVEN, claimed: claimOf(connection), outcome: code });
         const reason = hint === undefined ? message : `${message}; ${hint}`;
-        return { refused: { code, reason, ...(code === 'overlay_unavailable' && { retryMs: ASK_AGAIN_MS }) } };
+        const retry = code === 'overlay_unavailable' && { retryMs: ASK_AGAIN_MS };
+        return { refused: { code, reason, ...retry }, claimed: claimOf(connection) };
       }
     },
     prove: async (connection) => {
