@@ -45,9 +45,12 @@ function readCef(line: string): { head: string[]; fields: Map<string, string> } 
   const parts: string[] = [''];
   let at = 0;
   for (; at < line.length && parts.length < 8; at += 1) {
-    if (line[at] === '\\') parts[parts.length - 1] += line[++at] ?? '';
-    else if (line[at] === '|') parts.push('');
-    else parts[parts.length - 1] += line[at];
+    if (line[at] === '|') {
+      parts.push('');
+      continue;
+    }
+    if (line[at] === '\\') at += 1;
+    parts.push((parts.pop() ?? '') + (line[at] ?? ''));
   }
   const fields = new Map<string, string>();
   const extension = line.slice(at);
@@ -57,7 +60,7 @@ function readCef(line: string): { head: string[]; fields: Map<string, string> } 
     return slashes % 2 === 0;
   });
   for (const [nth, key] of keys.entries()) {
-    const from = key.index + key[0].length;
+    const from = (key.index ?? 0) + key[0].length;
     const value = extension.slice(from, keys[nth + 1]?.index);
     fields.set(
       key[1] ?? '',
