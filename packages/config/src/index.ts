@@ -28,8 +28,9 @@ export {
   type Spot,
 } from './errors.ts';
 export { compileGlob } from './glob.ts';
-export { loadGatewayConfig } from './load.ts';
+export { loadGatewayConfig, readConfigText } from './load.ts';
 export { type ParsedConfig, type ParseOptions, parseGatewayConfig } from './parse.ts';
+export { type PolicyCase, type PolicyCases, parsePolicyCases } from './policy-cases.ts';
 export type {
   ArgConfig,
   ArgsConfig,

@@ -7,10 +7,15 @@ import { type ParsedConfig, type ParseOptions, parseGatewayConfig } from './pars
 import { decodeSource, MAX_FILE_BYTES } from './source.ts';
 
 export async function loadGatewayConfig(path: string, around: Omit<ParseOptions, 'file'>): Promise<ParsedConfig> {
+  return parseGatewayConfig(await readConfigText(path, around.cwd), { ...around, file: path });
+}
+
+/** Of any file of ours. */
+export async function readConfigText(path: string, cwd: string): Promise<string> {
   const report = openReport(path);
-  const text = decodeSource(await readBytes(path, around.cwd), report);
+  const text = decodeSource(await readBytes(path, cwd), report);
   report.end();
-  return parseGatewayConfig(text ?? '', { ...around, file: path });
+  return text ?? '';
 }
 
 const READ_FAULTS: Readonly<Record<string, string>> = {

@@ -5,11 +5,12 @@ import { main } from '@mcp-overlay/cli';
 import { auditCommand } from './commands/audit.ts';
 import { checkCommand } from './commands/check.ts';
 import { peersCommand } from './commands/peers.ts';
+import { policyCommand } from './commands/policy.ts';
 import { runCommand } from './commands/run.ts';
 import { statusCommand } from './commands/status.ts';
 
 await main({
   name: 'mcp-gateway',
   describe: 'One dark share for many MCP servers.',
-  commands: [runCommand, checkCommand, statusCommand, peersCommand, auditCommand],
+  commands: [runCommand, checkCommand, statusCommand, peersCommand, policyCommand, auditCommand],
 });

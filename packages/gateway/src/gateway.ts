@@ -17,12 +17,12 @@ import { type Peers, peersOf } from './peers.ts';
 import { accessOf } from './policy/access.ts';
 import { toolFilter } from './policy/filter.ts';
 import { callGauge } from './policy/limit.ts';
-import { loadPolicy } from './policy/load-policy.ts';
+import { openPolicy } from './policy/open-policy.ts';
 import type { Policy } from './policy/policy.ts';
 import { naming } from './routing/names.ts';
 import { openProbes } from './session/probe.ts';
 import type { AuditSettings, SessionSettings } from './session/settings.ts';
-import { openShare } from './share.ts';
+import { openShares } from './shares.ts';
 import { type GatewayStatus, statusOf } from './status.ts';
 
 export interface GatewayOptions {
@@ -87,11 +87,10 @@ export function sessionSettings(options: SettingsOptions): SessionSettings {
     });
     return { backend, health };
   });
-  const filters = new Map(enabled.map((backend) => [backend.id, toolFilter(backend.tools)]));
   return {
     instance: randomBytes(8).toString('hex'),
     backends,
-    accessFor: (principal, session) => accessOf(options.policy, filters, principal, session),
+    accessFor: accessFor(config, options.policy),
     naming: naming(enabled, config.aggregator.separator),
     own: { name: config.aggregator.name, version: config.aggregator.version ?? version },
     callTimeoutMs: config.aggregator.callTimeoutMs,
@@ -102,6 +101,11 @@ export function sessionSettings(options: SettingsOptions): SessionSettings {
     ...(audit && { audit }),
     log,
   };
+}
+
+function accessFor({ backends }: GatewayConfig, policy: Policy): SessionSettings['accessFor'] {
+  const filters = new Map(backends.map((backend) => [backend.id, toolFilter(backend.tools)]));
+  return (principal, session) => accessOf(policy, filters, principal, session);
 }
 
 /** How overlays are opened for a gateway. */
@@ -137,19 +141,18 @@ async function begin(options: GatewayOptions, audit: AuditSettings | undefined):
     const record = book.get(id);
     return record?.decision === 'allowed' ? record.role : undefined;
   };
-  const policy = await loadPolicy(config, { handRole });
+  const policy = await openPolicy(config, { handRole });
   const settings = sessionSettings({ ...options, policy, audit });
   await audit?.log.append({ type: 'config.apply', digest: await digestOf(config.file) });
-  const share = await openShare({
+  const share = await openShares({
     overlay,
     token: config.share.token,
-    settings,
+    policy,
+    settingsFor: (policy) => ({ ...settings, accessFor: accessFor(config, policy) }),
     by: `mcp-gateway/${version}`,
     grants: grantsOf(config.share.grants),
     hosts: config.share.hosts,
     book,
-    admits: (principal) => policy.ruled && policy.rolesOf(principal).length > 0,
-    rolesOf: (principal) => policy.rolesOf(principal),
     onLost: options.onLost,
   });
   const probes = openProbes(settings);

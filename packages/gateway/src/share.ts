@@ -36,6 +36,8 @@ export interface ShareOptions {
   admits(principal: Principal): boolean;
   /** For the record. */
   rolesOf(principal: Principal): readonly string[];
+  /** Of the next session, unique in the gateway. */
+  nextNumber(): number;
   onLost(error: Error): void;
 }
 
@@ -51,7 +53,6 @@ export interface Share {
 export async function openShare(options: ShareOptions): Promise<Share> {
   const { overlay, settings, by, grants, hosts, book } = options;
   const sessions = new Map<ClientSession, AcceptedSession<Principal>>();
-  let count = 0;
   let name: (token: string) => void = () => {};
   const gate = openGate({
     overlay,
@@ -79,11 +80,11 @@ export async function openShare(options: ShareOptions): Promise<Share> {
     prove: gate.prove,
     instance: settings.instance,
     onSession: (accepted) => {
-      count += 1;
+      const number = options.nextNumber();
       const session = new ClientSession(
         accepted.transport,
         {
-          number: count,
+          number,
           handOn: handOn(accepted),
           via: [...accepted.via, settings.instance],
           principal: accepted.principal,
@@ -94,7 +95,7 @@ export async function openShare(options: ShareOptions): Promise<Share> {
       sessions.set(session, accepted);
       // It may have been denied since it was judged; a link cannot be closed while it is being opened.
       if (gate.denied(accepted.principal.id)) setImmediate(() => void session.close(DENIED));
-      settings.log.info({ session: count, by: accepted.by, principal: accepted.principal.id }, 'session opened');
+      settings.log.info({ session: number, by: accepted.by, principal: accepted.principal.id }, 'session opened');
       const { info } = session;
       if (audit) recordOpened(audit.log, { ...info, roles: options.rolesOf(info.principal) });
       void session.closed.then(() => {

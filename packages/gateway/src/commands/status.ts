@@ -26,12 +26,13 @@ function auditLine({ audit }: GatewayStatus): string {
 }
 
 function show(status: GatewayStatus): void {
-  const { share, overlay, version, pid, identity, startedAt, calls } = status;
+  const { share, views, overlay, version, pid, identity, startedAt, calls } = status;
   process.stdout.write(`${share} on ${overlay}, mcp-gateway ${version}, pid ${pid}, since ${startedAt}\n`);
   if (identity !== undefined) {
     const who = 'id' in identity ? identity.id : `unproven: ${identity.unproven}`;
     process.stdout.write(`identity ${who}\n`);
   }
+  for (const { view, token } of views) process.stdout.write(`${token} shows view ${view}\n`);
   process.stdout.write(`${calls.open} calls open, ${calls.waiting} waiting\n`);
   process.stdout.write(`${auditLine(status)}\n\n`);
   printTable(
