@@ -37,6 +37,7 @@ export interface ShareOptions {
   /** Who is let in besides: rules give it something to do. */
   admits(principal: Principal): boolean;
   /** For the record. */
+  readonly view?: string;
   rolesOf(principal: Principal): readonly string[];
   readonly access: AccessOptions;
   /** Of the next session, unique in the gateway. */
@@ -103,7 +104,7 @@ export async function openShare(options: ShareOptions): Promise<Share> {
       if (gate.denied(accepted.principal.id)) setImmediate(() => void session.close(DENIED));
       settings.log.info({ session: number, by: accepted.by, principal: accepted.principal.id }, 'session opened');
       const { info } = session;
-      if (audit) recordOpened(audit.log, { ...info, roles: options.rolesOf(info.principal) });
+      if (audit) recordOpened(audit.log, { ...info, roles: options.rolesOf(info.principal), view: options.view });
       const unwatch = gate.watch(accepted.principal, (why) => void session.close(why));
       void session.closed.then(() => {
         unwatch();
