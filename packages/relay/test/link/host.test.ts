@@ -57,7 +57,7 @@ test('a link is resumed with its id, and the id is a fresh random one each time'
   assert.equal(host.count(), 2);
 });
 
-test('a stranger cannot resume: wrong id, other principal and other session all look like an unknown link', async () => {
+test('T08: a stranger cannot resume: wrong id, other principal and other session all look like an unknown link', async () => {
   let who = 'alice';
   const { host, hosted } = stage({ host: { judge: () => ({ principal: { id: who } }) } });
   const { raw, id } = await opened(host);
