@@ -187,7 +187,7 @@ describe('tokens on one machine', () => {
   test('a link that is broken at the time is not taken up again', async () => {
     await using here = await tokenTown();
     const bob = await here.mint('bob');
-    await using agent = LineClient.spawn(here.agent(bob));
+    await using agent = LineClient.spawn(here.agent(bob, '--log-level', 'debug'));
     await agent.initialize();
     agent.ends.kill('SIGSTOP');
     const [row] = await here.token('list');
