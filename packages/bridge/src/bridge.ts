@@ -152,7 +152,7 @@ function serverEras({ era, by, log }: BridgeOptions): ServerEras {
     oneForAll: true,
     legacyNative: false,
     timeoutMs: START_MS,
-    onFound: (found) => log.info({ era: found }, 'the server speaks this era'),
+    onFound: (found) => log.info(found, 'the server speaks this era'),
     onStray: strayLogger(log),
   });
 }
@@ -161,7 +161,7 @@ function wayOf(options: BridgeOptions, shared: SharedServer | undefined, princip
   const fresh = (): Promise<Transport> => spawnServer(options);
   return {
     open: shared === undefined ? fresh : () => shared.attach(),
-    fresh: shared === undefined ? undefined : fresh,
+    fresh: shared === undefined ? undefined : { open: fresh, keep: (asked) => shared.keep(asked) },
     steady: (open) => steady(options, open),
     principal,
   };

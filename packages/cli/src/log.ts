@@ -4,6 +4,7 @@
 import { pino } from 'pino';
 import type { CommonFlags, LogLevel } from './flags.ts';
 import { openSink } from './log-sink.ts';
+import { withoutSecrets } from './output-filter.ts';
 import { prettyLine } from './pretty.ts';
 
 type Write = (fields: object, event: string) => void;
@@ -38,7 +39,7 @@ export function openLogFor(program: string, flags: CommonFlags, file?: string): 
 
 export function openLog({ level = 'info', format, file, program }: LogOptions): Log {
   const pretty = (format ?? (file === undefined && process.stderr.isTTY ? 'pretty' : 'json')) === 'pretty';
-  const shown = (line: string): string => (pretty ? prettyLine(line) : line);
+  const shown = (line: string): string => withoutSecrets(pretty ? prettyLine(line) : line);
   const sink = openSink(file, (lost) => {
     const record = {
       level: 40,

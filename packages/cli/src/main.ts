@@ -70,12 +70,26 @@ export async function main(program: Program, argv: readonly string[] = process.a
   process.stdout.on('error', (error) => {
     process.exitCode = report(program.name, error);
   });
+  endSafely(program.name);
   try {
     process.exitCode = await runCommand(program, argv);
   } catch (error) {
     process.exitCode = report(program.name, error);
   }
   setTimeout(() => process.exit(), LINGER_MS).unref();
+}
+
+/** A fault of ours ends the program as Node would, but what is said of it passes through the output filter, and no report
+ *  with the environment and the heap is left behind. */
+function endSafely(name: string): void {
+  process.on('uncaughtException', (error) => {
+    report(name, error);
+    process.exit(EXIT.failed);
+  });
+  if (process.report === undefined) return;
+  process.report.reportOnFatalError = false;
+  process.report.reportOnSignal = false;
+  process.report.reportOnUncaughtException = false;
 }
 
 async function runCommand(program: Program, argv: readonly string[]): Promise<ExitCode> {

@@ -1,29 +1,37 @@
 // Read first: joins everything. Configuration + overlay -> backends with their health -> a share whose sessions each get
 // their own backend sessions -> an admin socket that tells how it is.
 
-import { randomBytes } from 'node:crypto';
-import { UsageError } from '@mcp-overlay/cli';
+import { createHash, randomBytes } from 'node:crypto';
+import { readFile } from 'node:fs/promises';
+import { UsageError, withoutSecrets } from '@mcp-overlay/cli';
 import type { GatewayConfig } from '@mcp-overlay/config';
 import {
   type AccessSource,
   grantsOf,
   type Overlay,
+  OWNER,
   openIssuers,
   openOverlay,
   openPeerBook,
   ownIdentity,
 } from '@mcp-overlay/overlay';
 import { DONE, LIMITS, type Limits } from '@mcp-overlay/relay';
+import { openConfiguredAudit } from './audit/configured.ts';
+import { recordAdmin } from './audit/lives.ts';
 import { HealthRecord } from './backend/health.ts';
 import { backendOf } from './backend/kinds.ts';
 import { watching } from './backend/watch.ts';
 import type { GatewayLog } from './call/log.ts';
 import { type Peers, peersOf } from './peers.ts';
+import { accessOf } from './policy/access.ts';
 import { toolFilter } from './policy/filter.ts';
 import { callGauge } from './policy/limit.ts';
+import { loadPolicy } from './policy/load-policy.ts';
+import type { Policy } from './policy/policy.ts';
 import { naming } from './routing/names.ts';
+import { hideWritten, secretsOf } from './secrets.ts';
 import { openProbes } from './session/probe.ts';
-import type { SessionSettings } from './session/settings.ts';
+import type { AuditSettings, SessionSettings } from './session/settings.ts';
 import { openShare } from './share.ts';
 import { type GatewayStatus, statusOf } from './status.ts';
 import { openTokensOf, type Tokens, tokensOf } from './tokens.ts';
@@ -51,8 +59,14 @@ export interface Gateway {
   close(): Promise<void>;
 }
 
-export function sessionSettings(options: Omit<GatewayOptions, 'onLost'>): SessionSettings {
-  const { config, log, version } = options;
+export interface SettingsOptions extends Omit<GatewayOptions, 'onLost'> {
+  readonly policy: Policy;
+  /** Where calls go on record; whoever serves nobody has none. */
+  readonly audit?: AuditSettings | undefined;
+}
+
+export function sessionSettings(options: SettingsOptions): SessionSettings {
+  const { config, log, version, audit } = options;
   const by = `mcp-gateway/${version}`;
   const others = new Map<string, Promise<Overlay>>();
   const overlayOf = (kind: string | undefined): Promise<Overlay> => {
@@ -65,6 +79,8 @@ export function sessionSettings(options: Omit<GatewayOptions, 'onLost'>): Sessio
   };
   const limits: Limits = { ...LIMITS, ...config.limits };
   const children = { count: 0 };
+  const secrets = secretsOf(options);
+  hideWritten(config.backends, options.env);
   const enabled = config.backends.filter((backend) => !backend.disabled);
   const servers = enabled.filter(({ transport, shared }) => transport.type === 'stdio' && shared !== true).length;
   if (servers > limits.childrenPerSession) {
@@ -83,15 +99,18 @@ export function sessionSettings(options: Omit<GatewayOptions, 'onLost'>): Sessio
       log,
       limits,
       children,
+      secrets,
+      hide: withoutSecrets,
       connectTimeoutMs: options.config.aggregator.connectTimeoutMs,
       ...watching(config.id, health, log),
     });
     return { backend, health };
   });
+  const filters = new Map(enabled.map((backend) => [backend.id, toolFilter(backend.tools)]));
   return {
     instance: randomBytes(8).toString('hex'),
     backends,
-    filters: new Map(enabled.map((backend) => [backend.id, toolFilter(backend.tools)])),
+    accessFor: (principal, session) => accessOf(options.policy, filters, principal, session),
     naming: naming(enabled, config.aggregator.separator),
     own: { name: config.aggregator.name, version: config.aggregator.version ?? version },
     callTimeoutMs: config.aggregator.callTimeoutMs,
@@ -99,6 +118,7 @@ export function sessionSettings(options: Omit<GatewayOptions, 'onLost'>): Sessio
     listWaitMs: config.aggregator.listWaitMs,
     limits,
     gauge: callGauge(),
+    ...(audit && { audit }),
     log,
   };
 }
@@ -115,11 +135,32 @@ export function overlayOptions({
 }
 
 export async function startGateway(options: GatewayOptions): Promise<Gateway> {
+  const { config, version, env, log } = options;
+  const audit = await openConfiguredAudit(config, {
+    env,
+    by: `mcp-gateway/${version}`,
+    onTrouble: (trouble) => log.warn({ trouble: trouble ?? 'none' }, 'audit log'),
+  });
+  try {
+    return await begin(options, audit);
+  } catch (error) {
+    await audit?.log.close();
+    throw error;
+  }
+}
+
+async function begin(options: GatewayOptions, audit: AuditSettings | undefined): Promise<Gateway> {
   const { config, overlay, version, env, log } = options;
-  const settings = sessionSettings(options);
   const book = await openPeerBook({ share: config.share.token, env: options.env, log: options.log });
+  const handRole = (id: string): string | undefined => {
+    const record = book.get(id);
+    return record?.decision === 'allowed' ? record.role : undefined;
+  };
+  const policy = await loadPolicy(config, { handRole });
+  const settings = sessionSettings({ ...options, policy, audit });
   const tokenBook = await openTokensOf(config, config.share.token, env);
   const issuers = config.issuers.length === 0 ? undefined : await openIssuers({ issuers: config.issuers, log });
+  await audit?.log.append({ type: 'config.apply', digest: await digestOf(config.file) });
   const share = await openShare({
     overlay,
     token: config.share.token,
@@ -128,7 +169,9 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
     grants: grantsOf(config.share.grants),
     hosts: config.share.hosts,
     book,
-    access: { book: tokenBook, issuers, rules: false },
+    admits: (principal) => policy.ruled && policy.rolesOf(principal).length > 0,
+    rolesOf: (principal) => policy.rolesOf(principal),
+    access: { book: tokenBook, issuers, rules: policy.ruled },
     onLost: options.onLost,
   });
   const probes = openProbes(settings);
@@ -139,7 +182,12 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
       const identity = await ownIdentity(overlay);
       return statusOf({ version, overlay: overlay.kind, identity, startedAt, share, settings });
     },
-    peers: peersOf(book, share),
+    peers: peersOf(book, share, {
+      roles: config.policy && [...config.policy.roles.keys()],
+      record: async (what, id) => {
+        if (audit) await recordAdmin(audit.log, what, id, OWNER);
+      },
+    }),
     tokens: tokensOf({
       book: tokenBook,
       network: overlay.proofs?.network ?? overlay.kind,
@@ -151,8 +199,16 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
       await Promise.all([probes.close(), share.close()]);
       await book.close();
       await closeBackends(settings);
+      await audit?.log.close();
     },
   };
+}
+
+/** Of the file as it was read: what it means with which environment is told by nobody. */
+async function digestOf(file: string): Promise<string> {
+  return `sha256:${createHash('sha256')
+    .update(await readFile(file))
+    .digest('hex')}`;
 }
 
 /** After the sessions: what they had in common. */

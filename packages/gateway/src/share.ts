@@ -14,6 +14,7 @@ import {
   UNPROVEN,
 } from '@mcp-overlay/overlay';
 import { type AcceptedSession, Acceptor, within } from '@mcp-overlay/relay';
+import { denialRecorder, recordClosed, recordOpened } from './audit/lives.ts';
 import { ClientSession } from './session/session.ts';
 import type { SessionSettings } from './session/settings.ts';
 
@@ -33,6 +34,10 @@ export interface ShareOptions {
   /** Principal ids that host this share besides us. */
   readonly hosts: readonly string[];
   readonly book: PeerBook;
+  /** Who is let in besides: rules give it something to do. */
+  admits(principal: Principal): boolean;
+  /** For the record. */
+  rolesOf(principal: Principal): readonly string[];
   readonly access: AccessOptions;
   onLost(error: Error): void;
 }
@@ -61,15 +66,22 @@ export async function openShare(options: ShareOptions): Promise<Share> {
     grants,
     hosts,
     book,
+    admits: options.admits,
     access,
     remedy: (id) => (id === UNPROVEN ? 'share.grants: [unproven]' : `mcp-gateway peers allow ${quoteWord(id)}`),
     log: settings.log,
   });
+  const { audit } = settings;
+  const denied = audit && denialRecorder(audit.log);
   const acceptor = new Acceptor<Principal>({
     by,
     log: settings.log,
     limits: settings.limits,
-    judge: gate.judge,
+    judge: async (connection, proof) => {
+      const judged = await gate.judge(connection, proof);
+      if ('refused' in judged) denied?.({ ...judged, code: judged.refused.code });
+      return judged;
+    },
     prove: gate.prove,
     instance: settings.instance,
     onSession: (accepted) => {
@@ -89,10 +101,13 @@ export async function openShare(options: ShareOptions): Promise<Share> {
       // It may have been denied since it was judged; a link cannot be closed while it is being opened.
       if (gate.denied(accepted.principal.id)) setImmediate(() => void session.close(DENIED));
       settings.log.info({ session: count, by: accepted.by, principal: accepted.principal.id }, 'session opened');
+      const { info } = session;
+      if (audit) recordOpened(audit.log, { ...info, roles: options.rolesOf(info.principal) });
       const unwatch = gate.watch(accepted.principal, (why) => void session.close(why));
       void session.closed.then(() => {
         unwatch();
         sessions.delete(session);
+        if (audit) recordClosed(audit.log, info, session.calls, session.ended?.code ?? 'done');
         settings.log.info({ session: session.info.number, calls: session.calls }, 'session closed');
       });
     },

@@ -23,6 +23,8 @@ export interface StateFolder {
   readonly tokens: string;
   /** What running programs have made on a zrok network, to be removed if they die. */
   readonly records: string;
+  /** What audit logs of others told us of our calls. */
+  readonly receipts: string;
 }
 
 /** Makes what is absent. Throws `state_folder_unsafe`. `homeDir` stands in for the user's home. */
@@ -37,10 +39,11 @@ export async function stateFolder(env: NodeJS.ProcessEnv, homeDir?: string): Pro
     peers: join(path, 'peers'),
     tokens: join(path, 'tokens'),
     records: join(path, 'records'),
+    receipts: join(path, 'receipts'),
   };
   await makeOwn(path);
-  const { shares, run, admin, secrets, peers, tokens, records } = folder;
-  await Promise.all([shares, run, admin, secrets, peers, tokens, records].map(makeOwn));
+  const { path: _itself, ...rooms } = folder;
+  await Promise.all(Object.values(rooms).map(makeOwn));
   return folder;
 }
 

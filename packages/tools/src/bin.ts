@@ -6,6 +6,7 @@ import { httpCommand } from './commands/http.ts';
 import { keyCommand } from './commands/key.ts';
 import { disableCommand, enableCommand, enrollCommand } from './commands/membership.ts';
 import { narrowCommand } from './commands/narrow.ts';
+import { receiptsCommand } from './commands/receipts.ts';
 import { runCommand } from './commands/run.ts';
 import { createCommand, deleteCommand, listCommand } from './commands/shares.ts';
 import { statusCommand } from './commands/status.ts';
@@ -22,6 +23,7 @@ await main({
     listCommand,
     statusCommand,
     trustCommand,
+    receiptsCommand,
     narrowCommand,
     keyCommand,
     enableCommand,

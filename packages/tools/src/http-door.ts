@@ -50,8 +50,8 @@ export async function serveHttp(flags: Flags): Promise<ExitCode> {
     stateless: flags.stateless === true,
     jsonResponse: flags['json-response'] === true,
     onSession: (transport) => {
-      const { server } = openShareSession({ overlay, token, access, by, log });
-      void relay(transport, server, {
+      const { kept } = openShareSession({ overlay, token, access, by, log });
+      void relay(transport, kept, {
         onFault: (side, fault) => log.warn({ side, fault: describeFault(fault) }, 'message skipped'),
       });
     },

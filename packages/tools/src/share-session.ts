@@ -11,8 +11,18 @@ import {
   type Overlay,
   OverlayError,
   shareGuard,
+  shareKey,
 } from '@mcp-overlay/overlay';
-import { createBackoff, dialShare, RelayError, SteadySession, type SteadyState } from '@mcp-overlay/relay';
+import {
+  createBackoff,
+  dialShare,
+  RelayError,
+  SteadySession,
+  type SteadyState,
+  type Transport,
+} from '@mcp-overlay/relay';
+import { receiptKeeper } from './receipts/keeper.ts';
+import { tapReceipts } from './receipts/tap.ts';
 
 /** How long a share may be out of reach before the first session. */
 const FIRST_TRY_MS = 20_000;
@@ -73,6 +83,8 @@ export interface ShareSessionLog {
 
 export interface ShareSession {
   readonly server: SteadySession;
+  /** The same, with the receipts of its answers kept. */
+  readonly kept: Transport;
   /** Settles with the first attempt to reach the share; the error if it failed for good. */
   readonly firstAttempt: Promise<unknown>;
   /** Why the share was never reached. */
@@ -132,7 +144,9 @@ export function openShareSession(options: ShareSessionOptions): ShareSession {
       onState?.(state);
     },
   });
-  return { server, firstAttempt, failure: () => (reached ? undefined : failure) };
+  const keeper = receiptKeeper({ key: shareKey(overlay, token), env, log });
+  const kept = tapReceipts(server, { keeper, share: token, log });
+  return { server, kept, firstAttempt, failure: () => (reached ? undefined : failure) };
 }
 
 /** Trying again would not help. */

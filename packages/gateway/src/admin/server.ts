@@ -1,6 +1,7 @@
 // The admin socket of a running gateway: a Unix socket in a 0700 folder, one JSON request line, one JSON answer.
 
 import { createInterface } from 'node:readline';
+import { withoutSecrets } from '@mcp-overlay/cli';
 import { bindSocket, stateFolder } from '@mcp-overlay/overlay';
 import type { Gateway } from '../gateway.ts';
 import type { MintRequest } from '../tokens.ts';
@@ -14,7 +15,7 @@ export async function openAdmin(gateway: Gateway, env: NodeJS.ProcessEnv): Promi
   return bindSocket(`${folder.admin}/${gateway.token}.sock`, (socket) => {
     socket.on('error', () => socket.destroy());
     createInterface({ input: socket }).once('line', (line) => {
-      void answer(line, gateway).then((text) => socket.end(`${JSON.stringify(text)}\n`));
+      void answer(line, gateway).then((text) => socket.end(`${withoutSecrets(JSON.stringify(text))}\n`));
     });
   });
 }

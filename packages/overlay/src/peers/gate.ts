@@ -27,7 +27,12 @@ export interface GateRefusal {
 export type GateJudgement =
   /** `as`: for whom it is taken, told to whoever brought a token. */
   | { readonly principal: Principal; readonly as?: string }
-  | { readonly refused: GateRefusal }
+  | {
+      readonly refused: GateRefusal;
+      /** Who it is, where that is known, and what it says of itself: for the record. */
+      readonly ident?: string;
+      readonly claimed?: string | undefined;
+    }
   /** It announced a token that is shown to a host that proved itself. */
   | { readonly asks: true };
 
@@ -54,6 +59,8 @@ export interface GateOptions {
   /** Principal ids that host this share besides us. */
   readonly hosts?: readonly string[];
   readonly book?: PeerBook;
+  /** Whom else the share admits: who has something to do there. */
+  admits?(principal: Principal): boolean;
   /** Absent: access tokens are not taken here. */
   readonly access?: AccessOptions | undefined;
   /** What its operator types to let this id in. */
@@ -115,7 +122,8 @@ export function openGate(options: GateOptions): Gate {
   const admit = async (principal: Principal, token: boolean): Promise<Admission> => {
     const { id } = principal;
     const decision = denied(id) ? 'denied' : book?.get(id)?.decision;
-    return admissionOf(principal, { grants, decision, owners: await owners(), token });
+    const admission = admissionOf(principal, { grants, decision, owners: await owners(), token });
+    return admission === 'unknown' && options.admits?.(principal) === true ? 'granted' : admission;
   };
 
   const judge = async (connection: Duplex, proof: Readonly<Record<string, unknown>> | null): Promise<GateJudgement> => {
@@ -127,12 +135,13 @@ export function openGate(options: GateOptions): Gate {
     const admission = await admit(principal, token);
     if (letsIn(admission)) {
       book?.saw({ id: principal.id, claimed, outcome: admission });
-      evidence.set(principal, identified.evidence);
-      return { principal, ...(offer !== undefined && { as: principal.id }) };
+      const who: Principal = admission === 'owner' && principal.proven ? { ...principal, owner: true } : principal;
+      evidence.set(who, identified.evidence);
+      return { principal: who, ...(offer !== undefined && { as: who.id }) };
     }
     const refused = admission === 'denied' ? denial(principal) : stranger(principal, claimed, remedy);
     book?.saw({ id: principal.id, claimed, outcome: refused.code });
-    return { refused };
+    return { refused, ident: principal.id, claimed };
   };
 
   return {
@@ -142,10 +151,11 @@ export function openGate(options: GateOptions): Gate {
       } catch (error) {
         if (!(error instanceof OverlayError)) {
           log.warn({ error: String(error) }, 'caller cannot be judged');
-          return { refused: { code: 'peer_refused', reason: 'this host cannot tell who you are; its log says why' } };
+          const reason = 'this host cannot tell who you are; its log says why';
+          return { refused: { code: 'peer_refused', reason }, claimed: claimOf(connection) };
         }
         book?.saw({ id: UNPROVEN, claimed: claimOf(connection), outcome: error.code });
-        return { refused: refusalOf(error) };
+        return { refused: refusalOf(error), claimed: claimOf(connection) };
       }
     },
     prove: async (connection) => {

@@ -11,6 +11,8 @@ export interface Principal {
   /** For people: never matched. */
   readonly name: string;
   readonly proven: boolean;
+  /** It came with a proof and owns the share: rules for the owner are for it too. */
+  readonly owner?: true;
   /** The network it came over. */
   readonly via: OverlayKind;
   /** Names that whoever vouches for it says it belongs to; rules may be written for `group:<name>`. */

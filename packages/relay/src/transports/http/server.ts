@@ -11,6 +11,7 @@
 
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Duplex } from 'node:stream';
+import { BATCH_VERSION, splitBatch } from '../../batches.ts';
 import { claimsModern, MODERN_VERSIONS, paramsOf, refuseEnvelope } from '../../eras/envelope.ts';
 import { RPC_ERRORS } from '../../errors.ts';
 import { isFault, readMessage } from '../../json-rpc.ts';
@@ -208,9 +209,11 @@ class HttpDoor {
     const wrong = wrongPost(request) ?? (session === undefined ? undefined : wrongVersion(request));
     if (wrong !== undefined) return no(wrong);
     await session?.ready();
-    const message = await this.#read(request);
-    if ('status' in message) return no(message);
+    const messages = await this.#readSome(request, session?.batches === true);
+    if ('status' in messages) return no(messages);
     if (response.destroyed) return;
+    const [message] = messages;
+    if (messages.length > 1) return this.#postBatch(messages, request, response, session);
     if (message.kind === 'request' && claimsModern(message)) return this.#takeModern(message, request, response);
     if (message.method === 'initialize' && message.kind === 'request') {
       if (session !== undefined) return no(again(message));
@@ -226,7 +229,27 @@ class HttpDoor {
     }
     if (session.has(message.id ?? 'null')) return no(inUse(message));
     if (session.full) return no({ ...busy('too many requests of this session are open'), ...idOf(message) });
-    session.request(message, response, header(request, VERSION_HEADER));
+    session.request(messages, response, header(request, VERSION_HEADER));
+  }
+
+  async #postBatch(
+    messages: readonly Message[],
+    request: IncomingMessage,
+    response: ServerResponse,
+    session: StreamableSession | undefined,
+  ): Promise<void> {
+    const no = (refusal: Refusal): Promise<void> => refuse(request, response, refusal);
+    if (session === undefined || this.#streamable.get(session.id) !== session) return no(unknownSession());
+    const requests = messages.filter(({ kind }) => kind === 'request');
+    const greeting = requests.find(({ method }) => method === 'initialize');
+    if (greeting !== undefined) return no(again(greeting));
+    const ids = requests.map(({ id = 'null' }) => id);
+    const twice = requests.find(({ id = 'null' }, at) => session.has(id) || ids.indexOf(id) < at);
+    if (twice !== undefined) return no(inUse(twice));
+    if (session.full) return no(busy('too many requests of this session are open'));
+    if (requests.length > 0) return session.request(messages, response, header(request, VERSION_HEADER));
+    for (const message of messages) session.accept(message);
+    empty(response, 202);
   }
 
   #initialize(message: Message, request: IncomingMessage, response: ServerResponse): void | Promise<void> {
@@ -239,7 +262,7 @@ class HttpDoor {
       onClosed: (closed) => this.#streamable.delete(closed.id),
     });
     this.#streamable.set(session.id, session);
-    session.request(message, response, undefined);
+    session.request([message], response, undefined);
     this.#announce(session, 'streamable', request);
   }
 
@@ -266,18 +289,22 @@ class HttpDoor {
     const wrong = wrongPost(request);
     if (wrong !== undefined) return no(wrong);
     await this.#stateless?.ready();
-    const message = await this.#read(request);
-    if ('status' in message) return no(message);
+    // Without a header it is that revision (specification 2025-06-18, "Protocol Version Header").
+    const batches = (header(request, VERSION_HEADER) ?? BATCH_VERSION) === BATCH_VERSION;
+    const messages = await this.#readSome(request, batches);
+    if ('status' in messages) return no(messages);
+    const [message] = messages;
     if (message.kind === 'request' && claimsModern(message)) return this.#takeModern(message, request, response);
     if (message.method !== 'initialize') {
       const version = wrongVersion(request);
       if (version !== undefined) return no({ ...version, ...idOf(message) });
     }
     // What a client tells without asking concerns a session it does not have.
-    if (message.kind !== 'request') return empty(response, 202);
+    const requests = messages.filter(({ kind }) => kind === 'request');
+    if (requests.length === 0) return empty(response, 202);
     const session = this.#stateless ?? this.#openStateless(request);
     if (session.full) return no({ ...busy('too many requests are open here'), ...idOf(message) });
-    session.request(message, response);
+    session.request(requests, response);
   }
 
   #openStateless(request: IncomingMessage): StatelessSession {
@@ -393,11 +420,20 @@ class HttpDoor {
   // --- shared -----------------------------------------------------------------------------------------------------
 
   async #read(request: IncomingMessage): Promise<Message | Refusal> {
+    const messages = await this.#readSome(request, false);
+    return 'status' in messages ? messages : messages[0];
+  }
+
+  /** Several only where the client's revision has batches. */
+  async #readSome(request: IncomingMessage, batches: boolean): Promise<readonly [Message, ...Message[]] | Refusal> {
     const maxBytes = this.#limits.messageBytes;
     const body = await readBody(request, { maxBytes, idleMs: BODY_IDLE_MS, budget: this.#budget });
     if (typeof body === 'string') return bodyRefusal(body, maxBytes);
     const message = readMessage(compactJson(body), this.#limits);
-    return isFault(message) ? faultRefusal(message) : message;
+    if (!isFault(message)) return [message];
+    const parts = batches && message.code === 'batch' ? splitBatch(body, this.#limits) : message;
+    const fault = 'code' in parts ? parts : parts.find(isFault);
+    return fault === undefined ? (parts as [Message, ...Message[]]) : faultRefusal(fault);
   }
 
   #announce(transport: Transport, kind: HttpSessionInfo['kind'], request: IncomingMessage): void {
