@@ -154,15 +154,18 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
 }
 
 async function begin(options: GatewayOptions, audit: AuditSettings | undefined): Promise<Gateway> {
-  const { config, overlay, version, env, log } = options;
+  const { config, overlay, version, log } = options;
+  const record = async (what: string, id: string): Promise<void> => {
+    if (audit) await recordAdmin(audit.log, what, id, OWNER);
+  };
   const book = await openPeerBook({ share: config.share.token, env: options.env, log: options.log });
   const handRole = (id: string): string | undefined => {
-    const record = book.get(id);
-    return record?.decision === 'allowed' ? record.role : undefined;
+    const peer = book.get(id);
+    return peer?.decision === 'allowed' ? peer.role : undefined;
   };
   const policy = await openPolicy(config, { handRole });
   const settings = sessionSettings({ ...options, policy, audit });
-  const tokenBook = await openTokensOf(config, config.share.token, env);
+  const tokenBook = await openTokensOf(config, config.share.token, secretsOf(options));
   const issuers = config.issuers.length === 0 ? undefined : await openIssuers({ issuers: config.issuers, log });
   await audit?.log.append({ type: 'config.apply', digest: await digestOf(config.file) });
   const share = await openShares({
@@ -185,18 +188,15 @@ async function begin(options: GatewayOptions, audit: AuditSettings | undefined):
       const identity = await ownIdentity(overlay);
       return statusOf({ version, overlay: overlay.kind, identity, startedAt, share, settings });
     },
-    peers: peersOf(book, share, {
-      roles: config.policy && [...config.policy.roles.keys()],
-      record: async (what, id) => {
-        if (audit) await recordAdmin(audit.log, what, id, OWNER);
-      },
-    }),
+    peers: peersOf(book, share, { roles: rolesIn(config), record }),
     tokens: tokensOf({
       book: tokenBook,
       network: overlay.proofs?.network ?? overlay.kind,
       share: share.token,
       maxTtlMs: config.tokens.maxTtlMs,
+      roles: rolesIn(config),
       onRevoked: share.check,
+      record,
     }),
     close: async () => {
       await Promise.all([probes.close(), share.close()]);
@@ -205,6 +205,11 @@ async function begin(options: GatewayOptions, audit: AuditSettings | undefined):
       await audit?.log.close();
     },
   };
+}
+
+/** undefined: there are no rules. */
+export function rolesIn({ policy }: Pick<GatewayConfig, 'policy'>): readonly string[] | undefined {
+  return policy && [...policy.roles.keys()];
 }
 
 /** Of the file as it was read: what it means with which environment is told by nobody. */
