@@ -30,6 +30,7 @@ const DOORS: Readonly<Record<string, RegExp>> = {
   pino: /^packages\/cli\/src\/log\.ts$/,
   yaml: /^packages\/config\/src\//,
   'libsodium-wrappers': /^packages\/ziti\/src\/crypto\/sodium\.ts$/,
+  re2js: /^packages\/gateway\/src\/scrub\/regex\.ts$/,
   ws: /^packages\/ziti\/src\/(channel\/ws-underlay|testing\/[^/]+)\.ts$/,
   'eventsource-parser': /^packages\/relay\/src\/transports\/http\//,
 };
@@ -40,7 +41,8 @@ const GATEWAY_ROOMS: Readonly<Record<string, readonly string[]>> = {
   policy: ['call'],
   backend: ['call'],
   routing: ['call', 'backend'],
-  session: ['call', 'backend', 'routing', 'pipeline'],
+  scrub: ['call'],
+  session: ['call', 'backend', 'routing', 'scrub', 'pipeline'],
 };
 
 interface Import {

@@ -14,6 +14,7 @@ import { type Peers, peersOf } from './peers.ts';
 import { toolFilter } from './policy/filter.ts';
 import { callGauge } from './policy/limit.ts';
 import { naming } from './routing/names.ts';
+import type { Scrubbing } from './scrub/open.ts';
 import { openProbes } from './session/probe.ts';
 import type { SessionSettings } from './session/settings.ts';
 import { openShare } from './share.ts';
@@ -29,6 +30,8 @@ export interface GatewayOptions {
   readonly trust?: readonly string[] | undefined;
   readonly version: string;
   readonly log: GatewayLog;
+  /** What looks through texts of servers; absent: nothing does. */
+  readonly scrub?: Scrubbing | undefined;
   onLost(error: Error): void;
 }
 
@@ -86,6 +89,8 @@ export function sessionSettings(options: Omit<GatewayOptions, 'onLost'>): Sessio
     listWaitMs: config.aggregator.listWaitMs,
     limits,
     gauge: callGauge(),
+    scrubber: options.scrub?.scrubber,
+    scrubHits: options.scrub?.hits,
     log,
   };
 }
@@ -103,7 +108,9 @@ export function overlayOptions({
 
 export async function startGateway(options: GatewayOptions): Promise<Gateway> {
   const { config, overlay, version } = options;
-  const settings = sessionSettings(options);
+  const { openScrub } = await import('./scrub/open.ts');
+  const scrub = await openScrub({ config, log: options.log });
+  const settings = sessionSettings({ ...options, scrub });
   const book = await openPeerBook({ share: config.share.token, env: options.env, log: options.log });
   const share = await openShare({
     overlay,
@@ -121,13 +128,14 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
     token: share.token,
     status: async () => {
       const identity = await ownIdentity(overlay);
-      return statusOf({ version, overlay: overlay.kind, identity, startedAt, share, settings });
+      return statusOf({ version, overlay: overlay.kind, identity, startedAt, share, settings, scrub });
     },
     peers: peersOf(book, share),
     close: async () => {
       await Promise.all([probes.close(), share.close()]);
       await book.close();
       await closeBackends(settings);
+      await scrub?.close();
     },
   };
 }

@@ -4,8 +4,9 @@
 //   fanOut     takes the requests that concern every backend
 //   route      finds the owner and its own name for the target; permission binds to that name, never to the public one
 //   authorize  lets through or answers like unknown; after it a call carries a permit
+//   scrub      what is known to be let through, in the backend's own names; below it stands what really goes down and comes up
 //   dispatch   the backend; takes nothing without a permit
-// Audit will stand outermost, scrub and intent between authorize and dispatch.
+// Audit will stand outermost, intent between scrub and dispatch.
 
 import type { Limits } from '@mcp-overlay/relay';
 import type { Call } from './call/call.ts';
@@ -17,6 +18,8 @@ import { type CallGauge, limit, type SessionGauge } from './policy/limit.ts';
 import { type DispatchOptions, dispatch } from './routing/dispatch.ts';
 import { type FanOutOptions, fanOut } from './routing/fan-out.ts';
 import { type RouterOptions, route } from './routing/router.ts';
+import type { SessionScrub } from './scrub/session-scrub.ts';
+import { scrub } from './scrub/stage.ts';
 
 export interface PipelineOptions extends RouterOptions, FanOutOptions, DispatchOptions {
   readonly gauge: CallGauge;
@@ -24,6 +27,8 @@ export interface PipelineOptions extends RouterOptions, FanOutOptions, DispatchO
   readonly limits: Limits;
   readonly callTimeoutMs: number;
   readonly filters: ReadonlyMap<string, ToolFilter>;
+  /** Absent: nothing is looked through. */
+  readonly scrub?: SessionScrub | undefined;
 }
 
 export function pipeline(o: PipelineOptions): Next<Call> {
@@ -31,5 +36,5 @@ export function pipeline(o: PipelineOptions): Next<Call> {
     o.gauge,
     o.limits,
     o.sessionGauge,
-  )(deadline(o.callTimeoutMs)(fanOut(o)(route(o)(authorize(o.filters)(dispatch(o))))));
+  )(deadline(o.callTimeoutMs)(fanOut(o)(route(o)(authorize(o.filters)(scrub(o.scrub)(dispatch(o)))))));
 }

@@ -3,6 +3,7 @@
 import type { Self } from '@mcp-overlay/overlay';
 import type { LinkStats } from '@mcp-overlay/relay';
 import type { BackendHealth } from './backend/health.ts';
+import type { Scrubbing, ScrubStatus } from './scrub/open.ts';
 import type { SessionSettings } from './session/settings.ts';
 import type { Share } from './share.ts';
 
@@ -18,6 +19,8 @@ export interface GatewayStatus {
   readonly calls: { readonly open: number; readonly waiting: number };
   readonly backends: readonly (BackendHealth & { readonly id: string; readonly kind: string })[];
   readonly sessions: readonly SessionStatus[];
+  /** Absent: texts of servers are not looked through. */
+  readonly scrub: ScrubStatus | undefined;
 }
 
 export interface SessionStatus {
@@ -43,9 +46,18 @@ export interface StatusSources {
   readonly startedAt: number;
   readonly share: Share;
   readonly settings: SessionSettings;
+  readonly scrub?: Scrubbing | undefined;
 }
 
-export function statusOf({ version, overlay, identity, startedAt, share, settings }: StatusSources): GatewayStatus {
+export function statusOf({
+  version,
+  overlay,
+  identity,
+  startedAt,
+  share,
+  settings,
+  scrub,
+}: StatusSources): GatewayStatus {
   return {
     program: 'mcp-gateway',
     version,
@@ -73,5 +85,6 @@ export function statusOf({ version, overlay, identity, startedAt, share, setting
       backends: session.backendStates(),
       link: accepted.link?.stats(),
     })),
+    scrub: scrub?.status(),
   };
 }

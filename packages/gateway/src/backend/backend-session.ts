@@ -41,6 +41,8 @@ export interface BackendSessionOptions {
   readonly health: HealthRecord;
   readonly connectTimeoutMs: number;
   readonly events: BackendEvents;
+  /** What of its greeting is passed on. */
+  readonly seen?: ((welcome: JsonObject) => JsonObject) | undefined;
   readonly log: GatewayLog;
 }
 
@@ -122,7 +124,7 @@ export class BackendSession {
     const welcome = asObject(result);
     if (this.closed) return;
     if (welcome) {
-      this.welcome = welcome;
+      this.welcome = this.options.seen?.(welcome) ?? welcome;
       this.refusal = undefined;
       this.options.health.saw('up');
       this.settle();
