@@ -1,14 +1,13 @@
 // The one line a serving program writes to stdout, and tables for people. Everything else goes to stderr.
 
-/** Names and reasons come from servers: what would steer the terminal or turn its reading direction is not shown. */
-const STEERING = /[^\P{Cc}\n]|[\p{Cf}\p{Zl}\p{Zp}]/gu;
+import { displaySafe, displaySafeJson, displaySafeLines } from './display-safe.ts';
 
 export function announce(fact: Readonly<Record<string, string>>): void {
-  process.stdout.write(`${JSON.stringify(fact)}\n`);
+  process.stdout.write(`${displaySafeJson(JSON.stringify(fact))}\n`);
 }
 
 export function printJson(value: unknown): void {
-  process.stdout.write(`${JSON.stringify(value, null, 2)}\n`);
+  process.stdout.write(`${displaySafeJson(JSON.stringify(value, null, 2))}\n`);
 }
 
 /** Columns padded to their widest cell; the head in capitals. */
@@ -24,9 +23,9 @@ export function printTable(head: readonly string[], rows: readonly (readonly str
 /** A line for a person on stderr: lower-case, no final period, hints on lines of their own. */
 export function say(text: string, hint?: string): void {
   const lines = hint === undefined ? text : `${text}\n  ${hint.replaceAll('\n', '\n  ')}`;
-  process.stderr.write(`${lines.replace(STEERING, '?')}\n`);
+  process.stderr.write(`${displaySafeLines(lines)}\n`);
 }
 
 function oneLine(cell: string): string {
-  return cell.replaceAll('\n', ' ').replace(STEERING, '?');
+  return displaySafe(cell.replaceAll('\n', ' '));
 }

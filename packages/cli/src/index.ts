@@ -1,5 +1,6 @@
 // The public names of @mcp-overlay/cli, one by one.
 export { announce, printJson, printTable, say } from './announce.ts';
+export { displaySafe, displaySafeJson, displaySafeLines } from './display-safe.ts';
 export { EXIT, type ExitCode } from './exit-codes.ts';
 export { type CommonFlags, type Flags, LOG_LEVELS, type LogLevel } from './flags.ts';
 export { type Log, type LogOptions, openLog, openLogFor } from './log.ts';

@@ -5,10 +5,11 @@ import { main } from '@mcp-overlay/cli';
 import { checkCommand } from './commands/check.ts';
 import { peersCommand } from './commands/peers.ts';
 import { runCommand } from './commands/run.ts';
+import { scrubCommand } from './commands/scrub.ts';
 import { statusCommand } from './commands/status.ts';
 
 await main({
   name: 'mcp-gateway',
   describe: 'One dark share for many MCP servers.',
-  commands: [runCommand, checkCommand, statusCommand, peersCommand],
+  commands: [runCommand, checkCommand, statusCommand, peersCommand, scrubCommand],
 });

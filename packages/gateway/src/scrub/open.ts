@@ -54,7 +54,7 @@ export async function openScrub({ config, log, record }: OpenScrubOptions): Prom
   const files = scrub?.patterns ?? [];
   const cwd = dirname(config.file);
   const own = await loadOwnPatterns(files, cwd);
-  const scrubber = new Scrubber({ config: scrub, backends, specs: [...shippedPatterns(), ...own], log });
+  const scrubber = new Scrubber({ config: scrub, backends, specs: [...shippedPatterns(), ...own] });
   if (scrubber.rules === 0) {
     await scrubber.close();
     return undefined;

@@ -2,7 +2,6 @@
 // configured, and tells what it found. Visibility, not a boundary: a text that no rule knows passes.
 
 import type { ScrubHit } from '../call/call.ts';
-import type { GatewayLog } from '../call/log.ts';
 import { hitsOf, isWrappable, newMarks, redact } from './act.ts';
 import { hostCheck } from './hosts.ts';
 import { SCRUB_LIMITS } from './limits.ts';
@@ -26,7 +25,6 @@ export type HitSink = (place: ScrubPlace, hits: readonly ScrubHit[]) => void;
 
 export interface ScrubberOptions extends ModeSources {
   readonly specs: readonly PatternSpec[];
-  readonly log: GatewayLog;
 }
 
 /** What became of a value. */
@@ -96,6 +94,15 @@ export class Scrubber {
   /** Looks through on this thread: small messages, and those whose order counts. */
   lookNow(value: unknown, surface: Surface): Looked {
     return lookThrough(value, surface, this.engine.scanner, performance.now() + SCRUB_LIMITS.budgetMs);
+  }
+
+  /** For whoever has time: a person at a terminal. */
+  lookPatiently(value: unknown, surface: Surface): Looked {
+    return lookThrough(value, surface, this.engine.scanner, Number.POSITIVE_INFINITY);
+  }
+
+  rule(id: string): RuleInfo | undefined {
+    return this.engine.book.rules.get(id);
   }
 
   /** In a worker; what is too long for one is cut off unseen. */
