@@ -30,8 +30,11 @@ const DOORS: Readonly<Record<string, RegExp>> = {
   pino: /^packages\/cli\/src\/log\.ts$/,
   yaml: /^packages\/config\/src\//,
   'libsodium-wrappers': /^packages\/ziti\/src\/crypto\/sodium\.ts$/,
-  re2js: /^packages\/gateway\/src\/scrub\/regex\.ts$/,
   ws: /^packages\/ziti\/src\/(channel\/ws-underlay|testing\/[^/]+)\.ts$/,
+  re2js: /^packages\/gateway\/src\/(policy\/re2|scrub\/regex)\.ts$/,
+  ajv: /^packages\/gateway\/src\/policy\/args\/schema\.ts$/,
+  '@marcbachmann/cel-js': /^packages\/gateway\/src\/policy\/when\.ts$/,
+  'libpg-query': /^packages\/gateway\/src\/policy\/sql\/parser\.ts$/,
   'eventsource-parser': /^packages\/relay\/src\/transports\/http\//,
 };
 
@@ -39,10 +42,12 @@ const DOORS: Readonly<Record<string, RegExp>> = {
 const GATEWAY_ROOMS: Readonly<Record<string, readonly string[]>> = {
   call: [],
   policy: ['call'],
-  backend: ['call'],
-  routing: ['call', 'backend'],
+  audit: ['call'],
   scrub: ['call'],
-  session: ['call', 'backend', 'routing', 'scrub', 'pipeline'],
+  pins: ['call'],
+  backend: ['call'],
+  routing: ['call', 'backend', 'audit'],
+  session: ['call', 'backend', 'routing', 'pipeline', 'audit', 'scrub'],
 };
 
 interface Import {

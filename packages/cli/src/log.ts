@@ -5,6 +5,7 @@ import { pino } from 'pino';
 import { displaySafeJson } from './display-safe.ts';
 import type { CommonFlags, LogLevel } from './flags.ts';
 import { openSink } from './log-sink.ts';
+import { withoutSecrets } from './output-filter.ts';
 import { prettyLine } from './pretty.ts';
 
 /** Of one text in a line: what names and reasons never need, and a flooded log would. */
@@ -42,7 +43,7 @@ export function openLogFor(program: string, flags: CommonFlags, file?: string): 
 
 export function openLog({ level = 'info', format, file, program }: LogOptions): Log {
   const pretty = (format ?? (file === undefined && process.stderr.isTTY ? 'pretty' : 'json')) === 'pretty';
-  const shown = (line: string): string => (pretty ? prettyLine(line) : displaySafeJson(line));
+  const shown = (line: string): string => withoutSecrets(pretty ? prettyLine(line) : displaySafeJson(line));
   const sink = openSink(file, (lost) => {
     const record = {
       level: 40,

@@ -117,7 +117,7 @@ export function parsePatternFile(content: string, file: string): PatternEntry[] 
 /** From disk; a file that is none ends in the same ConfigError. */
 export async function loadPatternFile(path: string, cwd: string): Promise<PatternEntry[]> {
   const report = openReport(path);
-  const content = decodeSource(await readBytes(path, cwd), report);
+  const content = decodeSource(await readBytes(path, cwd, report), report);
   report.end();
   return parsePatternFile(content ?? '', path);
 }

@@ -7,9 +7,11 @@ import { peersCommand } from './commands/peers.ts';
 import { runCommand } from './commands/run.ts';
 import { scrubCommand } from './commands/scrub.ts';
 import { statusCommand } from './commands/status.ts';
+import { tokenCommand } from './commands/token.ts';
+import { vaultCommand } from './commands/vault.ts';
 
 await main({
   name: 'mcp-gateway',
   describe: 'One dark share for many MCP servers.',
-  commands: [runCommand, checkCommand, statusCommand, peersCommand, scrubCommand],
+  commands: [runCommand, checkCommand, statusCommand, peersCommand, tokenCommand, vaultCommand, scrubCommand],
 });

@@ -1,24 +1,41 @@
 // Read first: joins everything. Configuration + overlay -> backends with their health -> a share whose sessions each get
 // their own backend sessions -> an admin socket that tells how it is.
 
-import { randomBytes } from 'node:crypto';
-import { UsageError } from '@mcp-overlay/cli';
+import { createHash, randomBytes } from 'node:crypto';
+import { readFile } from 'node:fs/promises';
+import { UsageError, withoutSecrets } from '@mcp-overlay/cli';
 import type { GatewayConfig } from '@mcp-overlay/config';
-import { grantsOf, type Overlay, openOverlay, openPeerBook, ownIdentity } from '@mcp-overlay/overlay';
+import {
+  type AccessSource,
+  grantsOf,
+  type Overlay,
+  OWNER,
+  openIssuers,
+  openOverlay,
+  openPeerBook,
+  ownIdentity,
+} from '@mcp-overlay/overlay';
 import { DONE, LIMITS, type Limits } from '@mcp-overlay/relay';
+import { openConfiguredAudit } from './audit/configured.ts';
+import { recordAdmin } from './audit/lives.ts';
 import { HealthRecord } from './backend/health.ts';
 import { backendOf } from './backend/kinds.ts';
 import { watching } from './backend/watch.ts';
 import type { GatewayLog } from './call/log.ts';
 import { type Peers, peersOf } from './peers.ts';
+import { accessOf } from './policy/access.ts';
 import { toolFilter } from './policy/filter.ts';
 import { callGauge } from './policy/limit.ts';
+import { loadPolicy } from './policy/load-policy.ts';
+import type { Policy } from './policy/policy.ts';
 import { naming } from './routing/names.ts';
 import type { Scrubbing } from './scrub/open.ts';
+import { hideWritten, secretsOf } from './secrets.ts';
 import { openProbes } from './session/probe.ts';
-import type { SessionSettings } from './session/settings.ts';
+import type { AuditSettings, SessionSettings } from './session/settings.ts';
 import { openShare } from './share.ts';
 import { type GatewayStatus, statusOf } from './status.ts';
+import { openTokensOf, type Tokens, tokensOf } from './tokens.ts';
 
 export interface GatewayOptions {
   readonly config: GatewayConfig;
@@ -28,6 +45,8 @@ export interface GatewayOptions {
   readonly identity?: string | undefined;
   /** Trust files of the command line, beside those of the configuration. */
   readonly trust?: readonly string[] | undefined;
+  /** A token for shares behind us that name none of their own. */
+  readonly access?: AccessSource | undefined;
   readonly version: string;
   readonly log: GatewayLog;
   /** What looks through texts of servers; absent: nothing does. */
@@ -39,11 +58,18 @@ export interface Gateway {
   readonly token: string;
   status(): Promise<GatewayStatus>;
   readonly peers: Peers;
+  readonly tokens: Tokens;
   close(): Promise<void>;
 }
 
-export function sessionSettings(options: Omit<GatewayOptions, 'onLost'>): SessionSettings {
-  const { config, log, version } = options;
+export interface SettingsOptions extends Omit<GatewayOptions, 'onLost'> {
+  readonly policy: Policy;
+  /** Where calls go on record; whoever serves nobody has none. */
+  readonly audit?: AuditSettings | undefined;
+}
+
+export function sessionSettings(options: SettingsOptions): SessionSettings {
+  const { config, log, version, audit } = options;
   const by = `mcp-gateway/${version}`;
   const others = new Map<string, Promise<Overlay>>();
   const overlayOf = (kind: string | undefined): Promise<Overlay> => {
@@ -56,6 +82,8 @@ export function sessionSettings(options: Omit<GatewayOptions, 'onLost'>): Sessio
   };
   const limits: Limits = { ...LIMITS, ...config.limits };
   const children = { count: 0 };
+  const secrets = secretsOf(options);
+  hideWritten(config.backends, options.env);
   const enabled = config.backends.filter((backend) => !backend.disabled);
   const servers = enabled.filter(({ transport, shared }) => transport.type === 'stdio' && shared !== true).length;
   if (servers > limits.childrenPerSession) {
@@ -69,19 +97,23 @@ export function sessionSettings(options: Omit<GatewayOptions, 'onLost'>): Sessio
     const backend = backendOf(config, {
       overlayOf: ({ overlay }) => overlayOf(overlay),
       env: options.env,
+      access: options.access,
       by,
       log,
       limits,
       children,
+      secrets,
+      hide: withoutSecrets,
       connectTimeoutMs: options.config.aggregator.connectTimeoutMs,
       ...watching(config.id, health, log),
     });
     return { backend, health };
   });
+  const filters = new Map(enabled.map((backend) => [backend.id, toolFilter(backend.tools)]));
   return {
     instance: randomBytes(8).toString('hex'),
     backends,
-    filters: new Map(enabled.map((backend) => [backend.id, toolFilter(backend.tools)])),
+    accessFor: (principal, session) => accessOf(options.policy, filters, principal, session),
     naming: naming(enabled, config.aggregator.separator),
     own: { name: config.aggregator.name, version: config.aggregator.version ?? version },
     callTimeoutMs: config.aggregator.callTimeoutMs,
@@ -91,6 +123,7 @@ export function sessionSettings(options: Omit<GatewayOptions, 'onLost'>): Sessio
     gauge: callGauge(),
     scrubber: options.scrub?.scrubber,
     scrubHits: options.scrub?.hits,
+    ...(audit && { audit }),
     log,
   };
 }
@@ -107,11 +140,34 @@ export function overlayOptions({
 }
 
 export async function startGateway(options: GatewayOptions): Promise<Gateway> {
-  const { config, overlay, version } = options;
-  const { openScrub } = await import('./scrub/open.ts');
-  const scrub = await openScrub({ config, log: options.log });
-  const settings = sessionSettings({ ...options, scrub });
+  const { config, version, env, log } = options;
+  const audit = await openConfiguredAudit(config, {
+    env,
+    by: `mcp-gateway/${version}`,
+    onTrouble: (trouble) => log.warn({ trouble: trouble ?? 'none' }, 'audit log'),
+  });
+  try {
+    return await begin(options, audit);
+  } catch (error) {
+    await audit?.log.close();
+    throw error;
+  }
+}
+
+async function begin(options: GatewayOptions, audit: AuditSettings | undefined): Promise<Gateway> {
+  const { config, overlay, version, env, log } = options;
   const book = await openPeerBook({ share: config.share.token, env: options.env, log: options.log });
+  const handRole = (id: string): string | undefined => {
+    const record = book.get(id);
+    return record?.decision === 'allowed' ? record.role : undefined;
+  };
+  const policy = await loadPolicy(config, { handRole });
+  const { openScrub } = await import('./scrub/open.ts');
+  const scrub = await openScrub({ config, log });
+  const settings = sessionSettings({ ...options, policy, audit, scrub });
+  const tokenBook = await openTokensOf(config, config.share.token, env);
+  const issuers = config.issuers.length === 0 ? undefined : await openIssuers({ issuers: config.issuers, log });
+  await audit?.log.append({ type: 'config.apply', digest: await digestOf(config.file) });
   const share = await openShare({
     overlay,
     token: config.share.token,
@@ -120,6 +176,9 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
     grants: grantsOf(config.share.grants),
     hosts: config.share.hosts,
     book,
+    admits: (principal) => policy.ruled && policy.rolesOf(principal).length > 0,
+    rolesOf: (principal) => policy.rolesOf(principal),
+    access: { book: tokenBook, issuers, rules: policy.ruled },
     onLost: options.onLost,
   });
   const probes = openProbes(settings);
@@ -130,14 +189,34 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
       const identity = await ownIdentity(overlay);
       return statusOf({ version, overlay: overlay.kind, identity, startedAt, share, settings, scrub });
     },
-    peers: peersOf(book, share),
+    peers: peersOf(book, share, {
+      roles: config.policy && [...config.policy.roles.keys()],
+      record: async (what, id) => {
+        if (audit) await recordAdmin(audit.log, what, id, OWNER);
+      },
+    }),
+    tokens: tokensOf({
+      book: tokenBook,
+      network: overlay.proofs?.network ?? overlay.kind,
+      share: share.token,
+      maxTtlMs: config.tokens.maxTtlMs,
+      onRevoked: share.check,
+    }),
     close: async () => {
       await Promise.all([probes.close(), share.close()]);
       await book.close();
       await closeBackends(settings);
       await scrub?.close();
+      await audit?.log.close();
     },
   };
+}
+
+/** Of the file as it was read: what it means with which environment is told by nobody. */
+async function digestOf(file: string): Promise<string> {
+  return `sha256:${createHash('sha256')
+    .update(await readFile(file))
+    .digest('hex')}`;
 }
 
 /** After the sessions: what they had in common. */

@@ -1,7 +1,8 @@
 // What `mcp-gateway status` shows: plain facts, no secrets, nothing of any call's contents.
 
 import type { Self } from '@mcp-overlay/overlay';
-import type { LinkStats } from '@mcp-overlay/relay';
+import type { EraKnown, LinkStats } from '@mcp-overlay/relay';
+import type { AuditState } from './audit/audit-log.ts';
 import type { BackendHealth } from './backend/health.ts';
 import type { Scrubbing, ScrubStatus } from './scrub/open.ts';
 import type { SessionSettings } from './session/settings.ts';
@@ -17,10 +18,19 @@ export interface GatewayStatus {
   readonly identity: Self | undefined;
   readonly startedAt: string;
   readonly calls: { readonly open: number; readonly waiting: number };
-  readonly backends: readonly (BackendHealth & { readonly id: string; readonly kind: string })[];
+  /** How far the audit log is: an outside memory of it, for whoever asks now and then. Absent: `audit: off`. */
+  readonly audit: AuditState | undefined;
+  readonly backends: readonly BackendStatus[];
   readonly sessions: readonly SessionStatus[];
   /** Absent: texts of servers are not looked through. */
   readonly scrub: ScrubStatus | undefined;
+}
+
+export interface BackendStatus extends BackendHealth {
+  readonly id: string;
+  readonly kind: string;
+  /** What its server speaks; absent: it was not heard yet. */
+  readonly protocol: EraKnown | undefined;
 }
 
 export interface SessionStatus {
@@ -67,9 +77,11 @@ export function statusOf({
     identity,
     startedAt: new Date(startedAt).toISOString(),
     calls: { open: settings.gauge.open, waiting: settings.gauge.waiting.size },
+    audit: settings.audit?.log.state(),
     backends: settings.backends.map(({ backend, health }) => ({
       id: backend.id,
       kind: backend.config.transport.type,
+      protocol: backend.era?.(),
       ...health.get(),
     })),
     sessions: share.sessions().map(({ session, accepted }) => ({

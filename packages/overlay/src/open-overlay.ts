@@ -56,6 +56,12 @@ export async function openOverlay(options: OpenOverlayOptions): Promise<OpenedOv
   }
 }
 
+/** Which network that would be, as proofs and tokens name it, without joining it. */
+export async function networkNow({ kind, env, homeDir }: OpenOverlayOptions): Promise<'local' | 'ziti'> {
+  const chosen = kind ?? ((await readZrokRoot(env, homeDir)).environment ? 'zrok' : 'local');
+  return chosen === 'local' ? 'local' : 'ziti';
+}
+
 async function local({ env, homeDir, log, identity, trust = [] }: OpenOverlayOptions): Promise<Overlay> {
   const proofs = await proofsFromFiles({ network: 'local', identity, trust, log });
   return createLocalOverlay({ env, proofs, ...(homeDir === undefined ? {} : { homeDir }), ...(log ? { log } : {}) });

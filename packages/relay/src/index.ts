@@ -17,7 +17,7 @@ export {
   refuseEnvelope,
 } from './eras/envelope.ts';
 export { ACKNOWLEDGED, CACHEABLE, FILTERS, LEGACY_ONLY, LISTEN, UNCACHED } from './eras/methods.ts';
-export { type EraSetting, type EraWay, ServerEras, type ServerErasOptions } from './eras/server-eras.ts';
+export { type EraKnown, type EraSetting, type EraWay, ServerEras, type ServerErasOptions } from './eras/server-eras.ts';
 export { splitEras } from './eras/split.ts';
 export {
   outcomeUnknown,
@@ -36,6 +36,7 @@ export {
   stringifyExact,
   survivesDouble,
 } from './json-exact.ts';
+export { memberAt, payloadOf, resultMetaOf, type Span, withResultMeta } from './json-members.ts';
 export {
   errorMessage,
   isFault,

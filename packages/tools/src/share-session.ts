@@ -3,8 +3,26 @@
 // is dialled again as long as the agent lives.
 
 import { randomBytes } from 'node:crypto';
-import { IDENTITY_ERROR_CODES, type Overlay, OverlayError, shareGuard } from '@mcp-overlay/overlay';
-import { createBackoff, dialShare, RelayError, SteadySession, type SteadyState } from '@mcp-overlay/relay';
+import { SecretError } from '@mcp-overlay/config';
+import {
+  ACCESS_ERROR_CODES,
+  type AccessSource,
+  IDENTITY_ERROR_CODES,
+  type Overlay,
+  OverlayError,
+  shareGuard,
+  shareKey,
+} from '@mcp-overlay/overlay';
+import {
+  createBackoff,
+  dialShare,
+  RelayError,
+  SteadySession,
+  type SteadyState,
+  type Transport,
+} from '@mcp-overlay/relay';
+import { receiptKeeper } from './receipts/keeper.ts';
+import { tapReceipts } from './receipts/tap.ts';
 
 /** How long a share may be out of reach before the first session. */
 const FIRST_TRY_MS = 20_000;
@@ -30,6 +48,7 @@ const FINAL: ReadonlySet<string> = new Set([
   'account_refused',
   'environment_refused',
   ...IDENTITY_ERROR_CODES,
+  ...ACCESS_ERROR_CODES,
 ]);
 /** A host that our program cannot talk to. */
 const NOT_OURS = new Set(['link_version', 'link_protocol']);
@@ -49,6 +68,8 @@ export interface ShareSessionOptions {
   readonly token: string;
   /** Where the state folder is. Default: this process's. */
   readonly env?: NodeJS.ProcessEnv;
+  /** A token to come with, read again for each connection. */
+  readonly access?: AccessSource | undefined;
   readonly by: string;
   readonly log: ShareSessionLog;
   readonly onState?: (state: SteadyState) => void;
@@ -62,6 +83,8 @@ export interface ShareSessionLog {
 
 export interface ShareSession {
   readonly server: SteadySession;
+  /** The same, with the receipts of its answers kept. */
+  readonly kept: Transport;
   /** Settles with the first attempt to reach the share; the error if it failed for good. */
   readonly firstAttempt: Promise<unknown>;
   /** Why the share was never reached. */
@@ -69,9 +92,9 @@ export interface ShareSession {
 }
 
 export function openShareSession(options: ShareSessionOptions): ShareSession {
-  const { overlay, token, env = process.env, by, log, onState } = options;
+  const { overlay, token, env = process.env, access, by, log, onState } = options;
   const session = randomBytes(16).toString('hex');
-  const check = shareGuard({ overlay, share: token, env, log });
+  const check = shareGuard({ overlay, share: token, env, access, log });
   const backoff = createBackoff(BACKOFF);
   const giveUpAt = Date.now() + FIRST_TRY_MS;
   let reached = false;
@@ -121,12 +144,15 @@ export function openShareSession(options: ShareSessionOptions): ShareSession {
       onState?.(state);
     },
   });
-  return { server, firstAttempt, failure: () => (reached ? undefined : failure) };
+  const keeper = receiptKeeper({ key: shareKey(overlay, token), env, log });
+  const kept = tapReceipts(server, { keeper, share: token, log });
+  return { server, kept, firstAttempt, failure: () => (reached ? undefined : failure) };
 }
 
 /** Trying again would not help. */
 function isFinal(error: unknown): boolean {
   if (error instanceof OverlayError) return FINAL.has(error.code);
+  if (error instanceof SecretError) return true;
   if (!(error instanceof RelayError)) return false;
   return NOT_OURS.has(error.code) || (REFUSED.has(error.code) && error.facts.retryMs === undefined);
 }

@@ -25,7 +25,14 @@ export type AuditEvent =
     })
   | (AuditActor & { readonly type: 'session.close'; readonly calls: number; readonly reason: string })
   /** Somebody was not let in. `claimed` is what it said of itself. */
-  | { readonly type: 'auth.deny'; readonly ident?: string; readonly claimed?: string; readonly code: string }
+  | {
+      readonly type: 'auth.deny';
+      readonly ident?: string;
+      readonly claimed?: string;
+      readonly code: string;
+      /** How many before it were too many to record. */
+      readonly unrecorded?: number;
+    }
   /** A call that rules let through, before the backend sees it. */
   | (AuditActor & CallFacts & { readonly type: 'call.intent'; readonly args: unknown })
   /** What became of it, before the caller sees it; also of a call that never came to an intent (`of` absent). */
@@ -48,6 +55,8 @@ export type AuditEvent =
 /** Of a call; what is not known yet is absent. */
 export interface CallFacts {
   readonly method: string;
+  /** The backend asks the client; absent: the client calls. */
+  readonly from?: 'backend';
   readonly backend?: string;
   readonly kind?: TargetKind;
   /** The backend's own name. */
@@ -64,8 +73,11 @@ export type CallStatus = 'ok' | 'error' | 'refused' | 'timeout' | 'cancelled' | 
 
 export interface AuditLog {
   readonly id: string;
-  /** Rejects where the log cannot be written and its configuration says that nothing goes on without it. */
-  append(event: AuditEvent): Promise<AuditReceipt>;
+  /**
+   * Rejects where the log cannot be written and its configuration says that nothing goes on without it. undefined: it cannot
+   * be written, and the configuration lets things go on (`on_failure: buffer` or `allow`).
+   */
+  append(event: AuditEvent): Promise<AuditReceipt | undefined>;
   /** For status: how far it is, and whether it can be written. */
   state(): AuditState;
   close(): Promise<void>;

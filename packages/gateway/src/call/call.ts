@@ -47,7 +47,8 @@ export interface ScrubHit {
   readonly via?: string;
 }
 
-/** What rules say of a request. `rule`: which one decided, for the record; the caller never sees it. */
+/** What rules say of a request. `rule`: which one decided, for the record; the caller never sees it. Where nothing allowed it
+ *  that is `default`, and where the caller's token does not reach so far `token`. */
 export interface Decision {
   readonly allow: boolean;
   readonly rule: string;
@@ -59,6 +60,8 @@ export interface Decision {
   readonly shadow?: true;
   /** For the operator, in words: which argument, what was expected. Never an argument's value. */
   readonly why?: string;
+  /** The argument that did not fit, and the way to its member. */
+  readonly argument?: readonly string[];
 }
 
 /** Where a record stands: enough to ask about it, and to notice if it is missing later. */
@@ -92,6 +95,7 @@ export interface RpcError {
 
 export type Reply =
   | { readonly result: JsonObject }
-  | { readonly error: RpcError }
+  /** `theirs`: the backend's own, which passes unchanged. */
+  | { readonly error: RpcError; readonly theirs?: true }
   /** A backend's answer that needs no change but its id. */
   | { readonly answer: Message };

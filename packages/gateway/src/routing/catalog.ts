@@ -4,9 +4,9 @@
 
 import { LISTS, type Limits, type ListKind, type Message, parseMessage, UNCACHED, within } from '@mcp-overlay/relay';
 import type { BackendSession } from '../backend/backend-session.ts';
+import type { TargetKind } from '../call/call.ts';
 import { asArray, asObject, asString, type JsonObject } from '../call/json.ts';
-
-import type { ToolFilter } from '../policy/filter.ts';
+import type { Access } from '../policy/access.ts';
 import { type NameTable, type Naming, nameAll } from './names.ts';
 import { rewriterFor } from './rewrite.ts';
 import type { UriNaming } from './uris.ts';
@@ -26,7 +26,7 @@ export interface CatalogOptions {
   readonly backends: readonly BackendSession[];
   readonly naming: Naming;
   readonly uris: UriNaming;
-  readonly filters: ReadonlyMap<string, ToolFilter>;
+  readonly access: Pick<Access, 'personal' | 'shows'>;
   readonly listed: CatalogNote;
   readonly hid: CatalogNote;
   readonly limits: ListLimits;
@@ -96,7 +96,8 @@ export class Catalog {
   hints(kind: ListKind): CacheHints {
     const { backends } = this.options;
     const declared = backends.filter((backend) => !backend.welcome || backend.has(kind.capability));
-    return mergeHints(declared.map(({ id }) => this.kept.get(keyOf(kind, id)) ?? UNCACHED));
+    const hints = mergeHints(declared.map(({ id }) => this.kept.get(keyOf(kind, id)) ?? UNCACHED));
+    return this.options.access.personal ? { ...hints, cacheScope: 'private' } : hints;
   }
 
   hidden(kind: ListKind): NameTable<Entry>['hidden'] {
@@ -191,12 +192,11 @@ export class Catalog {
   }
 
   private entries(kind: ListKind): readonly Entry[] {
-    const { backends, filters, look } = this.options;
+    const { backends, access, look } = this.options;
     return backends.flatMap((backend) => {
       const all = this.seen.get(keyOf(kind, backend.id)) ?? [];
       const entries = look ? all.filter(({ item }) => look(backend.id, kind.member, item) !== undefined) : all;
-      const filter = kind === LISTS.tools ? filters.get(backend.id) : undefined;
-      return filter ? entries.filter((entry) => filter(entry.native) !== undefined) : entries;
+      return entries.filter((entry) => access.shows(backend.id, kindOf(kind), judgedName(kind, entry)));
     });
   }
 
@@ -293,6 +293,17 @@ function sameItems(a: readonly Entry[] | undefined, b: readonly Entry[] | undefi
 
 function nativeName(item: JsonObject): string {
   return asString(item.name) ?? asString(item.uri) ?? asString(item.uriTemplate) ?? '';
+}
+
+/** What rules know it by: its URI, where it has one. */
+function judgedName(kind: ListKind, { native, item }: Entry): string {
+  if (kind === LISTS.resources) return asString(item.uri) ?? '';
+  return kind === LISTS.resourceTemplates ? (asString(item.uriTemplate) ?? '') : native;
+}
+
+function kindOf(kind: ListKind): TargetKind {
+  if (kind === LISTS.tools) return 'tool';
+  return kind === LISTS.prompts ? 'prompt' : 'resource';
 }
 
 function keyOf(kind: ListKind, backend: string): string {

@@ -24,6 +24,8 @@ import {
   withId,
   within,
 } from '@mcp-overlay/relay';
+import { recordListen } from '../audit/aside.ts';
+import type { CallAudit } from '../audit/calls.ts';
 import type { Backend } from '../backend/backend.ts';
 import { BackendSession, refusal } from '../backend/backend-session.ts';
 import type { HealthRecord } from '../backend/health.ts';
@@ -31,6 +33,7 @@ import type { Call, Reply, RpcError } from '../call/call.ts';
 import { asObject, asString, type JsonObject } from '../call/json.ts';
 import type { Next } from '../call/stage.ts';
 import { pipeline } from '../pipeline.ts';
+import type { Access } from '../policy/access.ts';
 import { Catalog } from '../routing/catalog.ts';
 import { listsOf } from '../routing/fan-out.ts';
 import { prefixedTaskIds, singleTaskIds, type TaskIds } from '../routing/task-ids.ts';
@@ -42,7 +45,7 @@ import { ModernListens } from './modern-listens.ts';
 import { type OpenCall, OpenCalls } from './open-calls.ts';
 import { scrubFor } from './scrubbing.ts';
 import type { EraSession } from './session.ts';
-import type { SessionOriginInfo, SessionSettings } from './settings.ts';
+import { callAudit, type SessionOriginInfo, type SessionSettings } from './settings.ts';
 import { SlowBackends } from './slow-backends.ts';
 
 /** Sets of capabilities that one client asks with; the oldest is forgotten and made anew when it comes back. */
@@ -62,6 +65,8 @@ export class ModernSession implements EraSession {
   private readonly client: Transport;
   private readonly info: SessionOriginInfo;
   private readonly settings: SessionSettings;
+  private readonly access: Access;
+  /** Those of which this client may have anything. */
   private readonly backends: readonly BackendSession[];
   private readonly uris: UriNaming;
   private readonly tasks: TaskIds;
@@ -69,6 +74,7 @@ export class ModernSession implements EraSession {
   private readonly listens: ModernListens;
   private readonly views = new Map<string, View>();
   private readonly open = new OpenCalls();
+  private readonly audit: CallAudit | undefined;
   /** Those that asked for log lines. */
   private readonly logging = new Set<OpenCall>();
   private readonly slow: SlowBackends;
@@ -93,17 +99,23 @@ export class ModernSession implements EraSession {
       this.resolveClosed = resolve;
     });
     const { backends } = settings;
+    this.audit = callAudit(settings, info);
     const [only] = backends;
     this.single = backends.length === 1 && only !== undefined;
     this.uris = this.single ? UNCHANGED : prefixedUris(backends.map(({ backend }) => backend.id));
     this.tasks = this.single && only ? singleTaskIds(only.backend.id) : prefixedTaskIds();
-    this.backends = backends.map(({ backend, health }) => this.openBackend(backend, health));
+    this.access = settings.accessFor(info.principal, info.number);
+    this.backends = backends
+      .filter(({ backend }) => this.access.reaches(backend.id))
+      .map(({ backend, health }) => this.openBackend(backend, health));
     this.listens = new ModernListens({
       backends: this.backends,
+      access: this.access,
       single: this.single,
       uris: this.uris,
       tasks: this.tasks,
       patienceMs: settings.listWaitMs,
+      record: async (params) => (this.audit ? recordListen(this.audit, LISTEN, params) : async () => true),
       send: (message) => this.send(message),
       listChanged: (backend, kind) => this.forget(backend.id, kind),
     });
@@ -190,7 +202,7 @@ export class ModernSession implements EraSession {
       const [only] = this.backends;
       // A single backend that is not there yet has nothing to tell, and nobody else has.
       if (this.single && only && !only.welcome) await only.settled;
-      return { result: discovered(this.backends, this.settings.own) };
+      return { result: discovered(this.backends, this.settings.own, this.single, this.access.personal) };
     }
     this.calls += 1;
     return this.viewFor(params).handle({ method, params, message, cancel: open.cancel, trail: open.trail });
@@ -222,13 +234,13 @@ export class ModernSession implements EraSession {
   }
 
   private makeView(envelope: JsonObject): View {
-    const { settings, backends, uris, tasks } = this;
-    const { naming, filters, limits } = settings;
+    const { settings, backends, uris, tasks, access } = this;
+    const { naming, limits } = settings;
     const catalog = new Catalog({
       backends,
       naming,
       uris,
-      filters,
+      access,
       limits,
       look: this.scrub && ((id, list, item) => this.scrub?.item(id, list, item)),
       envelope,
@@ -242,13 +254,14 @@ export class ModernSession implements EraSession {
       late: (kind) => this.listens.announce(kind),
     });
     const handle = pipeline({
+      audit: this.audit,
       era: 'modern',
       backends,
       catalog,
       naming,
       uris,
       tasks,
-      filters,
+      access,
       scrub: this.scrub,
       unchanged: this.single,
       gauge: settings.gauge,
@@ -273,7 +286,13 @@ export class ModernSession implements EraSession {
       backend,
       health,
       seen: this.scrub && ((greeting) => this.scrub?.welcome(backend.id, greeting) ?? greeting),
-      origin: { session: info.handOn, via: info.via, era: 'modern', principal: info.principal.id },
+      origin: {
+        session: info.handOn,
+        via: info.via,
+        era: 'modern',
+        principal: info.principal.id,
+        caller: info.principal,
+      },
       connectTimeoutMs: backend.config.connectTimeoutMs ?? settings.connectTimeoutMs,
       log: settings.log,
       events: {

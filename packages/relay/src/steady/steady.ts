@@ -5,7 +5,7 @@
 
 import { ACKNOWLEDGED, LISTEN } from '../eras/methods.ts';
 import type { RpcErrorName } from '../errors.ts';
-import { describeFault } from '../faults.ts';
+import { describeFault, faultReply } from '../faults.ts';
 import { stringifyExact } from '../json-exact.ts';
 import { errorMessage, notificationMessage, parseMessage } from '../json-rpc.ts';
 import { LIMITS } from '../limits.ts';
@@ -314,8 +314,12 @@ export class SteadySession implements Transport {
   }
 
   private fromServerFault(fault: Fault): void {
-    const { id } = fault;
-    if (id === undefined || fault.kind === 'notification' || !(this.open.has(id) || this.own.has(id))) {
+    const { id, kind } = fault;
+    // A question: nobody will hear it, and the server should not wait.
+    const reply = kind === 'request' ? faultReply(fault) : undefined;
+    if (reply !== undefined) this.transport?.send(reply);
+    const answers = kind === 'response' || kind === 'unknown';
+    if (id === undefined || !answers || !(this.open.has(id) || this.own.has(id))) {
       this.options.onStray?.(fault);
       return;
     }

@@ -274,6 +274,17 @@ test('an answer that cannot be passed on becomes an error for its request', asyn
   assert.match(error?.message ?? '', /the answer of backend fs was not passed on: it is too large \(20000000 bytes\)/);
 });
 
+test('a question of the server that cannot be passed on is refused to the server; the call under the same id goes on', async () => {
+  await using house = await established();
+  house.session.send(requestMessage('3', 'tools/call', {}));
+  await house.first.next();
+  house.first.ours.injectFault({ code: 'number_too_large', id: '3', kind: 'request', bytes: 99, preview: '{' });
+  const refusal = await house.first.next();
+  assert.deepEqual([refusal.kind, refusal.id, errorOf(refusal)?.code], ['response', '3', -32600]);
+  house.first.transport.send(resultMessage('3', { ok: true }));
+  assert.equal(errorOf(await house.fromSession()), undefined);
+});
+
 test('a suspended way lets new requests wait here and loses nothing when it is mended', async () => {
   await using house = await established();
   house.first.events.suspended('network gone');
