@@ -163,7 +163,15 @@ async function begin(options: GatewayOptions, audit: AuditSettings | undefined):
   };
   const policy = await loadPolicy(config, { handRole });
   const { openScrub } = await import('./scrub/open.ts');
-  const scrub = await openScrub({ config, log });
+  const scrub = await openScrub({
+    config,
+    log,
+    record: (hit) => {
+      audit?.log
+        .append({ type: 'scrub.hit', ...hit })
+        .catch((error: unknown) => log.warn({ error: String(error) }, 'scrub hit is not on record'));
+    },
+  });
   const settings = sessionSettings({ ...options, policy, audit, scrub });
   const tokenBook = await openTokensOf(config, config.share.token, env);
   const issuers = config.issuers.length === 0 ? undefined : await openIssuers({ issuers: config.issuers, log });

@@ -38,7 +38,8 @@ interface SessionOf {
 export interface ScrubRecord extends ScrubPlace {
   readonly session: number;
   readonly ident: string;
-  readonly hits: readonly ScrubHit[];
+  /** In words, for a record. */
+  readonly hits: readonly string[];
 }
 
 export interface OpenScrubOptions {
@@ -80,7 +81,7 @@ export async function openScrub({ config, log, record }: OpenScrubOptions): Prom
         const fields = { session: number, ...place, rules: hits.map(({ rule, mode }) => `${rule}:${mode}`) };
         if (configured) log.info(fields, 'scrub hit');
         else log.debug(fields, 'scrub hit');
-        record?.({ session: number, ident: principal.id, ...place, hits });
+        record?.({ session: number, ident: principal.id, ...place, hits: hits.map(inWords) });
       },
     status: () => ({
       purpose: 'visibility, not a boundary',
@@ -94,6 +95,13 @@ export async function openScrub({ config, log, record }: OpenScrubOptions): Prom
       await scrubber.close();
     },
   };
+}
+
+function inWords({ rule, mode, surface, count, at, via }: ScrubHit): string {
+  const places = at.map(([start, end]) => `${start}-${end}`).join(',');
+  return [rule, mode, surface, `×${count}`, ...(places === '' ? [] : [places]), ...(via ? [`in ${via}`] : [])].join(
+    ' ',
+  );
 }
 
 /** Folders are watched, because an editor puts a new file in the place of the old one. */

@@ -19,6 +19,8 @@ export interface ScrubPlace {
   readonly method: string;
   /** Of a call: the backend's own name of what was asked for. */
   readonly target?: string;
+  /** Number of the call's intent in the record. */
+  readonly of?: number;
 }
 
 export type HitSink = (place: ScrubPlace, hits: readonly ScrubHit[]) => void;

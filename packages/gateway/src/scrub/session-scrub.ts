@@ -178,7 +178,8 @@ export class SessionScrub {
   private tell(place: ScrubPlace, hits: Scrubbed['hits'], call?: PermittedCall): void {
     if (hits.length === 0) return;
     if (call) call.trail.scrub = [...(call.trail.scrub ?? []), ...hits];
-    this.sink(place, hits);
+    const of = call?.trail.intent?.seq;
+    this.sink(of === undefined ? place : { ...place, of }, hits);
   }
 }
 
