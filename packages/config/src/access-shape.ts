@@ -2,18 +2,9 @@
 
 import type { IssuerConfig, TokensConfig } from './config.ts';
 import { compact } from './config.ts';
-import { parseSecretReference, SECRET_REFERENCE_FORM } from './secret/reference.ts';
+import { secretReference } from './secret-shape.ts';
 import { choice, field, list, object, parsed, text } from './shape.ts';
 import { LIFETIME_FORM, parseLifetime } from './units.ts';
-
-/** The address of a secret, never the secret; `file:` relative to the configuration. */
-export const secretReference = parsed<string>(SECRET_REFERENCE_FORM, (value, spot, reading) => {
-  const reference = parseSecretReference(value);
-  if (!reference) return { refused: SECRET_REFERENCE_FORM };
-  if (reference.kind !== 'file') return value;
-  const path = reading.path(reference.path, spot);
-  return path === undefined ? undefined : `file:${path}`;
-});
 
 const TRUST_FORM = 'a path, or spiffe://DOMAIN=PATH';
 const SPIFFE_FILE = /^(spiffe:\/\/[a-z0-9._-]{1,255})=(.+)$/;

@@ -4,14 +4,17 @@ import type { Self } from '@mcp-overlay/overlay';
 import type { EraKnown, LinkStats } from '@mcp-overlay/relay';
 import type { AuditState } from './audit/audit-log.ts';
 import type { BackendHealth } from './backend/health.ts';
+import type { Scrubbing, ScrubStatus } from './scrub/open.ts';
 import type { SessionSettings } from './session/settings.ts';
-import type { Share } from './share.ts';
+import type { Shares } from './shares.ts';
 
 export interface GatewayStatus {
   readonly program: 'mcp-gateway';
   readonly version: string;
   readonly pid: number;
   readonly share: string;
+  /** Shares of views. */
+  readonly views: readonly { readonly view: string; readonly token: string }[];
   readonly overlay: string;
   /** Who the gateway is on its network; absent: it proves nothing there. */
   readonly identity: Self | undefined;
@@ -21,6 +24,8 @@ export interface GatewayStatus {
   readonly audit: AuditState | undefined;
   readonly backends: readonly BackendStatus[];
   readonly sessions: readonly SessionStatus[];
+  /** Absent: texts of servers are not looked through. */
+  readonly scrub: ScrubStatus | undefined;
 }
 
 export interface BackendStatus extends BackendHealth {
@@ -51,16 +56,26 @@ export interface StatusSources {
   readonly overlay: string;
   readonly identity: Self | undefined;
   readonly startedAt: number;
-  readonly share: Share;
+  readonly share: Shares;
   readonly settings: SessionSettings;
+  readonly scrub?: Scrubbing | undefined;
 }
 
-export function statusOf({ version, overlay, identity, startedAt, share, settings }: StatusSources): GatewayStatus {
+export function statusOf({
+  version,
+  overlay,
+  identity,
+  startedAt,
+  share,
+  settings,
+  scrub,
+}: StatusSources): GatewayStatus {
   return {
     program: 'mcp-gateway',
     version,
     pid: process.pid,
     share: share.token,
+    views: share.views,
     overlay,
     identity,
     startedAt: new Date(startedAt).toISOString(),
@@ -85,5 +100,6 @@ export function statusOf({ version, overlay, identity, startedAt, share, setting
       backends: session.backendStates(),
       link: accepted.link?.stats(),
     })),
+    scrub: scrub?.status(),
   };
 }

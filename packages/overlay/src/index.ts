@@ -12,8 +12,7 @@ export { jwksRefusal } from './access/jwks.ts';
 export { keyFromPem, keyFromText, keyPem, keyText, newKey } from './access/keys.ts';
 export { type Minted, type MintOptions, mintToken, type NarrowOptions, narrowToken } from './access/mint.ts';
 export { type AccessSecret, type AccessSource, opened, textOf } from './access/present.ts';
-export { type RestrictedKind, restrictionsAllow, rolesWithin } from './access/restriction.ts';
-export type { Rights } from './access/rights.ts';
+export { type Rights, rightsOf } from './access/rights.ts';
 export { type AccessToken, readToken, tokenText } from './access/token.ts';
 export {
   forgetTokens,

@@ -169,8 +169,8 @@ function wayTo(
   }
 }
 
-function accessTo({ access, accessKey }: TransportOf<'share'>, { env, access: own }: BackendSurroundings) {
-  return access === undefined ? own : accessReader({ access, key: accessKey }, { env });
+function accessTo({ access, accessKey: key }: TransportOf<'share'>, { secrets, access: own }: BackendSurroundings) {
+  return access === undefined ? own : accessReader({ access, key }, secrets);
 }
 
 type TransportOf<K> = Extract<BackendConfig['transport'], { type: K }>;
