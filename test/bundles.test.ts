@@ -27,7 +27,7 @@ for (const name of ['mcp-tools', 'mcp-bridge', 'mcp-gateway']) {
 
 test('the OpenZiti client is there once for all programs, and its encryption apart: a login does without', () => {
   const files = readdirSync(join(dist, 'chunks')).map((file) => join(dist, 'chunks', file));
-  const [client, wasm] = ['encryption_mismatch', '_crypto_secretstream_xchacha20poly1305_init_push'].map((word) =>
+  const [client, wasm] = ['zt-session', '_crypto_secretstream_xchacha20poly1305_init_push'].map((word) =>
     holding(files, word),
   );
   assert.deepEqual([client?.length, wasm?.length], [1, 1]);
