@@ -3,7 +3,7 @@
 
 import { randomBytes } from 'node:crypto';
 import { UsageError, withoutSecrets } from '@mcp-overlay/cli';
-import type { GatewayConfig } from '@mcp-overlay/config';
+import type { GatewayConfig, SecretString } from '@mcp-overlay/config';
 import { grantsOf, type Overlay, openOverlay, openPeerBook, ownIdentity } from '@mcp-overlay/overlay';
 import { DONE, LIMITS, type Limits } from '@mcp-overlay/relay';
 import { HealthRecord } from './backend/health.ts';
@@ -30,6 +30,8 @@ export interface GatewayOptions {
   readonly trust?: readonly string[] | undefined;
   readonly version: string;
   readonly log: GatewayLog;
+  /** Of a vault that wants one. Absent: nobody is at a terminal. */
+  readonly passphrase?: (() => Promise<SecretString>) | undefined;
   onLost(error: Error): void;
 }
 
