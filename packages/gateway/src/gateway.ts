@@ -4,7 +4,7 @@
 import { createHash, randomBytes } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
 import { UsageError, withoutSecrets } from '@mcp-overlay/cli';
-import type { GatewayConfig } from '@mcp-overlay/config';
+import type { GatewayConfig, SecretString } from '@mcp-overlay/config';
 import {
   type AccessSource,
   grantsOf,
@@ -51,6 +51,8 @@ export interface GatewayOptions {
   readonly log: GatewayLog;
   /** What looks through texts of servers; absent: nothing does. */
   readonly scrub?: Scrubbing | undefined;
+  /** Of a vault that wants one. Absent: nobody is at a terminal. */
+  readonly passphrase?: (() => Promise<SecretString>) | undefined;
   onLost(error: Error): void;
 }
 
