@@ -293,13 +293,3 @@ test('anchors and aliases work', () => {
   );
   assert.deepEqual(config.backends[1]?.transport, config.backends[0]?.transport);
 });
-
-test('later references to secrets are refused in our files and said in the original’s', () => {
-  const text = (value: string) => withBackend('', `type: stdio, command: srv, env: { A: '${value}' }`);
-  for (const value of ['env:NAME', 'file:/run/secret', 'cmd:["pass"]', 'vault:kv/x', 'creds:x', 'keyring:a/b']) {
-    assert.match(problemsOf(text(value)).join(), /references to secrets \(\w+:\) are not in this version yet/, value);
-    assert.match(notesOf(`${text(value)}share_token: abc\n`).join('\n'), /is passed on as it is, not looked up/, value);
-  }
-  for (const value of ['file:./dev.db', 'file:///dev.db', 'env: x', 'cmd:x'])
-    assert.deepEqual(notesOf(text(value)), [], value);
-});

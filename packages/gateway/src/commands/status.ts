@@ -1,6 +1,6 @@
 // `mcp-gateway status [TOKEN]`: how a running gateway is, read from its admin socket.
 
-import { type Command, EXIT, type Flags, printJson, printTable } from '@mcp-overlay/cli';
+import { type Command, EXIT, type Flags, print, printJson, printTable } from '@mcp-overlay/cli';
 import { askAdmin } from '../admin/client.ts';
 import type { BackendStatus, GatewayStatus } from '../status.ts';
 
@@ -18,14 +18,23 @@ export const statusCommand: Command = {
   },
 };
 
+function auditLine({ audit }: GatewayStatus): string {
+  if (!audit) return 'audit off';
+  const { head, path, durability, trouble } = audit;
+  const wrong = trouble === undefined ? '' : `, in trouble: ${trouble}`;
+  return `audit ${path}, ${durability}, up to record ${head.seq} ${head.hash}${wrong}`;
+}
+
 function show(status: GatewayStatus): void {
-  const { share, overlay, version, pid, identity, startedAt, calls } = status;
-  process.stdout.write(`${share} on ${overlay}, mcp-gateway ${version}, pid ${pid}, since ${startedAt}\n`);
+  const { share, views, overlay, version, pid, identity, startedAt, calls } = status;
+  print(`${share} on ${overlay}, mcp-gateway ${version}, pid ${pid}, since ${startedAt}\n`);
   if (identity !== undefined) {
     const who = 'id' in identity ? identity.id : `unproven: ${identity.unproven}`;
-    process.stdout.write(`identity ${who}\n`);
+    print(`identity ${who}\n`);
   }
-  process.stdout.write(`${calls.open} calls open, ${calls.waiting} waiting\n\n`);
+  for (const { view, token } of views) print(`${token} shows view ${view}\n`);
+  print(`${calls.open} calls open, ${calls.waiting} waiting\n`);
+  print(`${auditLine(status)}\n\n`);
   printTable(
     ['backend', 'kind', 'speaks', 'state', 'since', 'calls', 'restarts', 'reason'],
     status.backends.map((b) => [
@@ -39,7 +48,7 @@ function show(status: GatewayStatus): void {
       b.reason ?? Object.values(b.incomplete).join('; '),
     ]),
   );
-  process.stdout.write('\n');
+  print('\n');
   printTable(
     ['session', 'who', 'with', 'over', 'since', 'calls', 'open', 'sent', 'received', 'breaks', 'resent'],
     status.sessions.map((s) => [

@@ -64,8 +64,8 @@ export interface HttpSessionInfo {
   /** What the client says it is (User-Agent): a claim. */
   readonly by?: string;
   readonly kind: 'streamable' | 'sse' | 'stateless' | 'modern';
-  /** The connection of its first request: for whoever knows who is at the other end of it. */
-  readonly connection: Duplex;
+  /** Its first request: for whoever knows who sent it. */
+  readonly request: IncomingMessage;
 }
 
 export interface HttpSessionsOptions {
@@ -85,7 +85,9 @@ export interface HttpSessionsOptions {
   readonly keepAliveMs?: number;
   /** Modern requests with the same name here share a session: the era has none that could tell them apart. undefined: only
    *  those of one connection do. Default: all. */
-  readonly sharedBy?: (connection: Duplex) => string | undefined;
+  readonly sharedBy?: (request: IncomingMessage) => string | undefined;
+  /** Whose a request is: a session goes on only with requests of whoever began it. Default: one owner of all. */
+  readonly ownerOf?: (request: IncomingMessage) => string;
   /** Program and version, for the session that `stateless` opens by itself. */
   readonly by?: string;
 }
@@ -117,6 +119,7 @@ class HttpDoor {
   readonly #sse = new Map<string, SseSession>();
   /** By whom they are shared. */
   readonly #modern = new Map<string | Duplex, ModernSession>();
+  readonly #owners = new WeakMap<Transport, string | undefined>();
   readonly #ending = new Set<Promise<void>>();
   #stateless: StatelessSession | undefined;
   #tick: NodeJS.Timeout;
@@ -201,7 +204,7 @@ class HttpDoor {
 
   async #postStreamable(request: IncomingMessage, response: ServerResponse, id: string | undefined): Promise<void> {
     const no = (refusal: Refusal): Promise<void> => refuse(request, response, refusal);
-    const session = id === undefined ? undefined : this.#streamable.get(id);
+    const session = id === undefined ? undefined : this.#owned(this.#streamable.get(id), request);
     if (id !== undefined && session === undefined) return no(unknownSession());
     const wrong = wrongPost(request) ?? (session === undefined ? undefined : wrongVersion(request));
     if (wrong !== undefined) return no(wrong);
@@ -266,7 +269,7 @@ class HttpDoor {
   async #getOrDelete(request: IncomingMessage, response: ServerResponse, id: string | undefined): Promise<void> {
     const no = (refusal: Refusal): Promise<void> => refuse(request, response, refusal);
     if (id === undefined) return no(missing(SESSION_HEADER));
-    const session = this.#streamable.get(id);
+    const session = this.#owned(this.#streamable.get(id), request);
     if (session === undefined) return no(unknownSession());
     const wrong = wrongVersion(request);
     if (wrong !== undefined) return no(wrong);
@@ -353,7 +356,7 @@ class HttpDoor {
 
   #sharedBy(request: IncomingMessage): string | Duplex {
     const { sharedBy } = this.#options;
-    return sharedBy === undefined ? '' : (sharedBy(request.socket) ?? request.socket);
+    return sharedBy === undefined ? '' : (sharedBy(request) ?? request.socket);
   }
 
   #modernSession(request: IncomingMessage): ModernSession | undefined {
@@ -392,7 +395,7 @@ class HttpDoor {
 
   async #postSse(request: IncomingMessage, response: ServerResponse, id: string): Promise<void> {
     const no = (refusal: Refusal): Promise<void> => refuse(request, response, refusal);
-    const session = this.#sse.get(id);
+    const session = this.#owned(this.#sse.get(id), request);
     if (session === undefined) return no(unknownSession());
     // Clients of that revision send no Accept with a POST.
     // A newer client that came by the older transport goes on in its own revision: to this session both are messages.
@@ -405,6 +408,13 @@ class HttpDoor {
     if (this.#sse.get(id) !== session) return no(unknownSession());
     empty(response, 202);
     session.accept(message);
+  }
+
+  /** Another's session is answered like one that is not there. */
+  #owned<T extends Transport>(session: T | undefined, request: IncomingMessage): T | undefined {
+    if (session === undefined || this.#owners.get(session) === this.#options.ownerOf?.(request)) return session;
+    this.#log.warn({}, 'a session was asked for by another than its owner');
+    return undefined;
   }
 
   // --- shared -----------------------------------------------------------------------------------------------------
@@ -430,7 +440,8 @@ class HttpDoor {
     const by = header(request, 'user-agent')
       ?.replace(/[^\x20-\x7e]/g, '?')
       .slice(0, 100);
-    this.#options.onSession(transport, { kind, connection: request.socket, ...(by === undefined ? {} : { by }) });
+    this.#owners.set(transport, this.#options.ownerOf?.(request));
+    this.#options.onSession(transport, { kind, request, ...(by === undefined ? {} : { by }) });
   }
 
   /** Makes room by ending the session that has been without a connection for longest, if it has been for a while. */
