@@ -39,7 +39,7 @@ select md5(concat_ws('|',
 )) as digest`;
 
 /** Of an error: it tried what only a writer, or somebody with more rights, may do. */
-const ATTEMPT = new Set(['25006', '42501', '0A000']);
+const ATTEMPT = new Set(['25006', '42501']);
 
 export interface Postgres extends AsyncDisposable {
   /** As the reader, in a read-only transaction: what it tried that is more than reading; undefined: nothing. */
