@@ -17,7 +17,7 @@ export interface SharesOptions extends Omit<ShareOptions, 'settings' | 'admits' 
 
 export async function openShares(options: SharesOptions): Promise<Shares> {
   let sessions = 0;
-  const openFor = (policy: Policy, more: Pick<ShareOptions, 'token' | 'grants'>): Promise<Share> =>
+  const openFor = (policy: Policy, more: Pick<ShareOptions, 'token' | 'grants' | 'view'>): Promise<Share> =>
     openShare({
       ...options,
       ...more,
@@ -39,7 +39,7 @@ export async function openShares(options: SharesOptions): Promise<Shares> {
   try {
     for (const { view, token } of policy.shares) {
       // Whom the gateway's own share admits by name is not meant here: a view lets in whom its roles do.
-      views.push({ view, share: await openFor(policy.through(view), { token, grants: grantsOf([]) }) });
+      views.push({ view, share: await openFor(policy.through(view), { view, token, grants: grantsOf([]) }) });
     }
   } catch (error) {
     await close();
@@ -51,6 +51,9 @@ export async function openShares(options: SharesOptions): Promise<Shares> {
     sessions: () => all().flatMap((share) => share.sessions()),
     cut: async (id) => {
       await Promise.all(all().map((share) => share.cut(id)));
+    },
+    check: async () => {
+      await Promise.all(all().map((share) => share.check()));
     },
     close,
   };

@@ -65,7 +65,7 @@ async function replacedBy(folder: string, ring: KeyRing, files: AuditFiles): Pro
   let found: string | undefined;
   try {
     await eachLine(file, 0, ({ bytes }) => {
-      const seen = inspector.inspect(bytes);
+      const seen = inspector.inspect(bytes, seg);
       if (seen.is !== 'record' || seen.head.seq > 2) return false;
       const { replaces } = parseRecord(bytes);
       if (typeof replaces === 'string') found = replaces;

@@ -29,8 +29,6 @@ export interface CommitterOptions {
   readonly holds: SegmentFile['holds'];
   /** What is gone on with; undefined: the next record begins a segment. */
   readonly segment: Segment | undefined;
-  /** The segment before is whole and on the disk. */
-  onSealed?(): Promise<void>;
 }
 
 export class Committer {
@@ -39,6 +37,7 @@ export class Committer {
   #segment: Segment | undefined;
   /** A file of a segment that was never begun and could not be removed. */
   #leftover = false;
+  #sealed = false;
 
   constructor(options: CommitterOptions) {
     this.#o = options;
@@ -49,6 +48,11 @@ export class Committer {
   get head(): AuditReceipt {
     const { log, seq, hash } = this.#o.chain;
     return { log, seq, hash: `sha256:${hash}` };
+  }
+
+  /** Whether the last commit ended a segment. */
+  get sealed(): boolean {
+    return this.#sealed;
   }
 
   now(): Moment {
@@ -63,8 +67,10 @@ export class Committer {
 
   /** Receipts in the order of the batch. `sync`: it is on the disk when it resolves. */
   async commit(batch: readonly Entry[], sync: boolean, seal: boolean): Promise<AuditReceipt[]> {
+    this.#sealed = false;
     await this.#segment?.mend();
-    if (this.#segment && (seal || this.#isDue(this.#segment))) await this.#seal(this.#segment);
+    if (this.#segment && (seal || this.#isDue(this.#segment)))
+      await this.#seal(this.#segment, batch[0]?.at ?? this.now());
     if (batch.length === 0) {
       if (sync) await this.#segment?.sync();
       return [];
@@ -122,7 +128,7 @@ export class Committer {
   }
 
   /** On the disk whatever the durability: nothing of a later segment must outlive it. */
-  async #seal(segment: Segment): Promise<void> {
+  async #seal(segment: Segment, at: Moment): Promise<void> {
     const { chain } = this.#o;
     const { fill } = segment;
     if (fill === undefined) return;
@@ -130,7 +136,7 @@ export class Committer {
     try {
       await this.#write(
         segment,
-        [{ type: 'segment.seal', body: segmentSealBody(fill, before.tree), at: this.now() }],
+        [{ type: 'segment.seal', body: segmentSealBody(fill, before.tree), at }],
         true,
         undefined,
       );
@@ -139,14 +145,14 @@ export class Committer {
       throw error;
     }
     this.#segment = undefined;
+    this.#sealed = true;
     await segment.close();
-    await this.#o.onSealed?.();
   }
 
   async #begin(seg: number): Promise<Segment> {
     const { folder, files, chain, clock, holds } = this.#o;
     const path = join(folder, segmentName(seg));
-    await this.#keys.readyFor(seg);
+    await this.#keys.readyFor(seg, chain.state());
     if (this.#leftover) await files.unlink(path);
     const file = await files.create(path);
     this.#leftover = false;

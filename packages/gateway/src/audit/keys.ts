@@ -16,13 +16,6 @@ export interface ArgumentKeys {
   readonly seal: Uint8Array;
 }
 
-/** What writes: the key of one segment after the other. */
-export interface SigningKey {
-  readonly kid: string;
-  readonly args: ArgumentKeys;
-  readonly secret: Uint8Array;
-}
-
 export function checkKey(bytes: Uint8Array, from: string): Uint8Array {
   if (bytes.length >= AUDIT_LIMITS.keyBytes) return bytes;
   throw new AuditError(
@@ -32,10 +25,6 @@ export function checkKey(bytes: Uint8Array, from: string): Uint8Array {
       hint: 'make one with: openssl rand -hex 32',
     },
   );
-}
-
-export function signingKey(secret: Uint8Array): SigningKey {
-  return { kid: keyId(secret, 'k'), args: argumentKeys(secret), secret };
 }
 
 export function keyId(secret: Uint8Array, kind: 'k' | 'e'): string {
@@ -60,46 +49,59 @@ function derive(secret: Uint8Array, what: string): Uint8Array {
   return new Uint8Array(hkdfSync('sha256', secret, '', `${LABEL} ${what}`, 32));
 }
 
+/** A key as it is in one segment. */
+export interface KeyOfSegment {
+  readonly kid: string;
+  readonly seg: number;
+  readonly secret: Uint8Array;
+}
+
 /** What reads: every key that was ever used, by its id. */
 export class KeyRing {
-  readonly #secrets = new Map<string, Uint8Array>();
+  readonly #secrets = new Map<string, KeyOfSegment>();
   readonly #macs = new Map<string, MacKey>();
-  readonly #evolving = new Map<string, { seg: number; secret: Uint8Array }>();
+  /** Where evolving was left: segments are read in order. */
+  readonly #reached = new Map<string, KeyOfSegment>();
 
   constructor(secrets: readonly Uint8Array[]) {
     for (const secret of secrets) {
-      this.#secrets.set(keyId(secret, 'k'), secret);
-      this.#secrets.set(keyId(secret, 'e'), secret);
+      for (const kind of ['k', 'e'] as const) this.hold({ kid: keyId(secret, kind), seg: 1, secret });
     }
   }
 
-  has(kid: string): boolean {
-    return this.#secrets.has(kid);
+  /** From this segment on, if it evolves. */
+  hold(key: KeyOfSegment): void {
+    this.#secrets.set(key.kid, key);
+    this.#reached.delete(key.kid);
+    this.#macs.clear();
   }
 
-  secret(kid: string): Uint8Array | undefined {
-    return this.#secrets.get(kid);
+  kids(): string[] {
+    return [...this.#secrets.keys()];
+  }
+
+  /** As it was in a segment; undefined: not known. */
+  secretIn(kid: string, seg: number): Uint8Array | undefined {
+    const known = this.#secrets.get(kid);
+    if (known === undefined || !kid.startsWith('e')) return known?.secret;
+    if (seg < known.seg) return undefined;
+    const reached = this.#reached.get(kid);
+    let { secret, seg: at } = reached && reached.seg <= seg ? reached : known;
+    for (; at < seg; at += 1) secret = evolve(secret, at);
+    this.#reached.set(kid, { kid, seg, secret });
+    return secret;
   }
 
   mac(kid: string, seg: number): MacKey | undefined {
-    const secret = this.#secrets.get(kid);
-    if (secret === undefined) return undefined;
     const name = kid.startsWith('e') ? `${kid} ${seg}` : kid;
-    let mac = this.#macs.get(name);
-    if (mac === undefined) {
-      mac = macKey(kid.startsWith('e') ? this.#secretAt(kid, secret, seg) : secret);
-      // Of evolving keys the last few are enough: segments are read in order.
-      if (this.#macs.size > 64) this.#macs.clear();
-      this.#macs.set(name, mac);
-    }
+    const known = this.#macs.get(name);
+    if (known !== undefined) return known;
+    const secret = this.secretIn(kid, seg);
+    if (secret === undefined) return undefined;
+    const mac = macKey(secret);
+    // Of evolving keys the last few are enough.
+    if (this.#macs.size >= 16) this.#macs.clear();
+    this.#macs.set(name, mac);
     return mac;
-  }
-
-  #secretAt(kid: string, first: Uint8Array, seg: number): Uint8Array {
-    let at = this.#evolving.get(kid);
-    if (at === undefined || at.seg > seg) at = { seg: 1, secret: first };
-    while (at.seg < seg) at = { seg: at.seg + 1, secret: evolve(at.secret, at.seg) };
-    this.#evolving.set(kid, at);
-    return at.secret;
   }
 }

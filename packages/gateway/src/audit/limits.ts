@@ -34,6 +34,8 @@ export const AUDIT_LIMITS = {
   evolveMs: 15 * 60_000,
   /** A record even if nothing happens, so that silence means something. */
   heartbeatMs: 5 * 60_000,
+  /** Between checkpoints, if nothing is configured. */
+  checkpointMs: 10 * 60_000,
   /** How often a log that could not be written is tried again without being asked to. */
   retryMs: 1000,
   /** `durability: interval`, if nothing is configured. */

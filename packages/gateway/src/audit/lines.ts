@@ -14,31 +14,30 @@ export interface Line {
   readonly terminated: boolean;
 }
 
-const CHUNK = 1024 * 1024;
+const CHUNK = 256 * 1024;
 const NEWLINE = 0x0a;
+const EMPTY: Buffer = Buffer.alloc(0);
 const KEPT = AUDIT_LIMITS.lineBytes + 1;
 
 /** From `from` to the end. `take` answers false to stop. */
 export async function eachLine(file: AuditFile, from: number, take: (line: Line) => boolean): Promise<void> {
-  const chunk = Buffer.alloc(CHUNK);
-  let carried: Buffer = Buffer.alloc(0);
+  const buffer = Buffer.allocUnsafe(CHUNK);
+  let carried: Buffer = EMPTY;
   let offset = from;
   let position = from;
-  for (;;) {
-    const read = await file.read(chunk, position);
-    if (read <= 0) break;
+  for (let read = await file.read(buffer, position); read > 0; read = await file.read(buffer, position)) {
+    const chunk = buffer.subarray(0, read);
     let at = 0;
-    for (let end = chunk.indexOf(NEWLINE, at); end >= 0 && end < read; end = chunk.indexOf(NEWLINE, at)) {
+    for (let end = chunk.indexOf(NEWLINE); end >= 0; end = chunk.indexOf(NEWLINE, at)) {
       const piece = chunk.subarray(at, end);
-      const bytes = carried.length === 0 ? piece : Buffer.concat([carried, piece]);
+      const bytes = carried === EMPTY ? piece : Buffer.concat([carried, piece]);
       const next = position + end + 1;
       if (!take({ bytes: bytes.subarray(0, KEPT), offset, end: next, terminated: true })) return;
-      carried = Buffer.alloc(0);
+      carried = EMPTY;
       offset = next;
       at = end + 1;
     }
-    if (at < read && carried.length < KEPT)
-      carried = Buffer.concat([carried, chunk.subarray(at, Math.min(read, at + KEPT))]);
+    if (at < read && carried.length < KEPT) carried = Buffer.concat([carried, chunk.subarray(at, at + KEPT)]);
     position += read;
   }
   if (position > offset) take({ bytes: carried.subarray(0, KEPT), offset, end: position, terminated: false });

@@ -1,25 +1,29 @@
 // Opens the log of a gateway: takes it, looks at how it was left, sets a torn end aside, goes on with the key of today, and
 // says on record that it was opened.
 
+import type { KeyObject } from 'node:crypto';
 import { join } from 'node:path';
 import type { AuditEvent, AuditLog, AuditReceipt, AuditState } from './audit-log.ts';
 import { Ballast } from './ballast.ts';
 import { Chain, type ChainState } from './chain.ts';
+import { refuseShortened, writeCheckpoint } from './checkpoints.ts';
 import { type ChosenLog, chooseLog, newLog } from './choose-log.ts';
 import { type AuditClock, systemClock } from './clock.ts';
 import { Committer } from './committer.ts';
 import { AuditError } from './errors.ts';
 import { eventBody, member } from './event-body.ts';
 import { type AuditFile, type AuditFiles, diskFiles } from './files.ts';
-import { checkKey, commitment, KeyRing } from './keys.ts';
+import { checkKey, KeyRing } from './keys.ts';
 import { AUDIT_LIMITS as LIMITS } from './limits.ts';
+import { verifierKey } from './note.ts';
+import { addPublicKeys } from './public-keys.ts';
 import { segmentName } from './record.ts';
 import { type Recovered, recover } from './recover.ts';
 import { type ArgumentsMode, Redactor } from './redact.ts';
 import { scanSegment } from './scan.ts';
 import { Segment } from './segment.ts';
-import { type Durability, type OnFailure, Writer } from './writer.ts';
-import { stayingKey, type WritingKeys } from './writing-keys.ts';
+import { holdEvolved, logKeys } from './todays-key.ts';
+import { type Durability, type OnFailure, Writer, type WriterOptions } from './writer.ts';
 
 export interface AuditLogOptions {
   /** Holds a folder for each log. Made if absent. */
@@ -33,6 +37,9 @@ export interface AuditLogOptions {
   readonly arguments?: ArgumentsMode;
   readonly onFailure?: OnFailure;
   readonly rotate?: { readonly bytes?: number; readonly ms?: number };
+  /** The key of records changes with each segment; `key` is for arguments only. */
+  readonly forwardSecure?: boolean;
+  readonly checkpoint?: { readonly key: KeyObject; readonly everyMs?: number };
   /** A broken log is left as it is and another begun. */
   readonly acceptBroken?: boolean;
   /** Of the program, for the record. */
@@ -48,21 +55,19 @@ export async function openAuditLog(options: AuditLogOptions): Promise<AuditLog> 
   const { base, files = diskFiles, clock = systemClock(), oldKeys = [] } = options;
   const key = checkKey(options.key, 'the audit key');
   const ring = new KeyRing([key, ...oldKeys.map((old) => checkKey(old, 'an old audit key'))]);
-  let chosen = await chooseLog(base, ring, files);
-  const look = (): Promise<Recovered> =>
-    recover({ folder: chosen.folder, log: chosen.id, ring, files, wall: clock.wall });
-  let replaces: string | undefined;
+  const opening = { ...options, key, files, clock, ring };
+  const chosen = await chooseLog(base, ring, files);
   try {
-    const left = await look().catch(async (error: unknown) => {
-      if (options.acceptBroken !== true || !(error instanceof AuditError) || error.code !== 'audit_broken') throw error;
-      replaces = chosen.id;
-      await chosen.lock[Symbol.asyncDispose]();
-      chosen = await newLog(base, files);
-      return look();
-    });
-    return await begin(chosen, left, { ...options, files, clock, ring, replaces });
+    return await begin(chosen, opening);
   } catch (error) {
     await chosen.lock[Symbol.asyncDispose]();
+    if (options.acceptBroken !== true || !(error instanceof AuditError) || error.code !== 'audit_broken') throw error;
+  }
+  const other = await newLog(base, files);
+  try {
+    return await begin(other, { ...opening, replaces: chosen.id });
+  } catch (error) {
+    await other.lock[Symbol.asyncDispose]();
     throw error;
   }
 }
@@ -71,13 +76,19 @@ interface Opening extends AuditLogOptions {
   readonly files: AuditFiles;
   readonly clock: AuditClock;
   readonly ring: KeyRing;
-  readonly replaces: string | undefined;
+  /** A broken log. */
+  readonly replaces?: string;
 }
 
-async function begin({ id, folder, lock }: ChosenLog, left: Recovered, o: Opening): Promise<AuditLog> {
-  const { files, clock, ring, durability = 'os' } = o;
-  const today = stayingKey(o.key);
-  const before = left.kid === undefined || left.kid === today.kid ? undefined : oldKey(ring, left.kid);
+async function begin({ id, folder, lock }: ChosenLog, o: Opening): Promise<AuditLog> {
+  const { base, files, clock, ring, key, durability = 'os', forwardSecure = false } = o;
+  const keyOptions = { base, folder, files, ring, key, forwardSecure };
+  const evolved = await holdEvolved(keyOptions);
+  const left = await recover({ folder, log: id, ring, files, wall: clock.wall, evolved });
+  const place = { log: id, folder, files };
+  if (o.checkpoint) await refuseShortened(place, left.state, o.checkpoint.key);
+  const keys = logKeys(keyOptions, evolved, left.kid);
+  const { today, before } = keys;
   const chain = new Chain(id, clock.boot, left.state);
   const holds = async (file: AuditFile, state: ChainState): Promise<boolean> => {
     const read = await scanSegment(file, { log: id, seg: state.seg, ring });
@@ -89,7 +100,10 @@ async function begin({ id, folder, lock }: ChosenLog, left: Recovered, o: Openin
     chain,
     clock,
     keys: before ?? today,
-    rotate: { bytes: o.rotate?.bytes ?? LIMITS.rotateBytes, ms: o.rotate?.ms ?? LIMITS.rotateMs },
+    rotate: {
+      bytes: o.rotate?.bytes ?? LIMITS.rotateBytes,
+      ms: o.rotate?.ms ?? (forwardSecure ? LIMITS.evolveMs : LIMITS.rotateMs),
+    },
     holds,
     segment: await goOn(folder, left, o, holds),
   });
@@ -101,25 +115,38 @@ async function begin({ id, folder, lock }: ChosenLog, left: Recovered, o: Openin
     onFailure: o.onFailure ?? 'deny',
     wall: clock.wall,
     ...(o.onTrouble === undefined ? {} : { onTrouble: o.onTrouble }),
+    ...checkpointing(o, place, chain),
   });
-  const redactor = new Redactor(o.arguments ?? 'digest', today.args, id);
-  const log = new OpenLog(id, folder, durability, writer, redactor, lock);
   try {
     for (const torn of left.torn) await writer.append('log.recovered', tornBody(torn));
     if (before !== undefined) {
-      await writer.append(
-        'key.rotate',
-        (seq) => member('to', today.kid) + member('commit', commitment(o.key, id, seq)),
-      );
+      // The segment that the old key ends in, and today's has to seal.
+      const seg = left.state.seg + (left.open === undefined ? 1 : 0);
+      await before.readyFor(seg, left.state);
+      await today.readyFor(seg, left.state);
+      await writer.append('key.rotate', (seq) => member('to', today.kid) + member('commit', today.commitment(id, seq)));
       committer.useKeys(today);
       await writer.rotate();
     }
     await writer.append('log.open', openBody(o, durability));
+    await keys.forgetOthers();
+    const checkpoints = o.checkpoint ? [verifierKey(id, o.checkpoint.key)] : [];
+    await addPublicKeys(folder, { log: id, keys: [...(before ? [before.kid] : []), today.kid], checkpoints }, files);
   } catch (error) {
     await writer.close().catch(() => {});
     throw error;
   }
-  return log;
+  return new OpenLog(id, folder, durability, writer, new Redactor(o.arguments ?? 'digest', today.args, id), lock);
+}
+
+function checkpointing(
+  { checkpoint }: Opening,
+  place: Parameters<typeof writeCheckpoint>[0],
+  chain: Chain,
+): Pick<WriterOptions, 'checkpoint'> {
+  if (checkpoint === undefined) return {};
+  const { key, everyMs = LIMITS.checkpointMs } = checkpoint;
+  return { checkpoint: { everyMs, write: () => writeCheckpoint(place, chain.state(), key) } };
 }
 
 /** The last segment, if it is not sealed. */
@@ -136,14 +163,6 @@ async function goOn(
   const openedAt = first.boot === clock.boot ? first.mono : clock.mono();
   const fill = { count, bytes, first: { seq: first.seq, ts: first.ts }, last: { seq: last.seq, ts: last.ts } };
   return new Segment(file, { folder, path, files, holds }, openedAt, fill, state);
-}
-
-function oldKey(ring: KeyRing, kid: string): WritingKeys {
-  const secret = ring.secret(kid);
-  if (secret !== undefined) return stayingKey(secret);
-  throw new AuditError('audit_key_unknown', `the audit log ends under key ${kid}, which is not known`, {
-    hint: 'add the key that was in use before to audit.keys',
-  });
 }
 
 function openBody({ by, arguments: mode = 'digest', replaces }: Opening, durability: Durability): string {

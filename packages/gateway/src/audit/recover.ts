@@ -6,10 +6,13 @@ import { join } from 'node:path';
 import { type ChainState, EMPTY_CHAIN } from './chain.ts';
 import { timestamp } from './clock.ts';
 import { AuditError } from './errors.ts';
+import type { EvolvedKey } from './evolving.ts';
 import { type AuditFile, type AuditFiles, writeAll } from './files.ts';
 import { segmentsIn } from './folder.ts';
 import type { KeyRing } from './keys.ts';
-import { segmentName } from './record.ts';
+import { LineHash } from './line-hash.ts';
+import { eachLine } from './lines.ts';
+import { readHead, segmentName } from './record.ts';
 import { type Fault, type Scanned, scanSegment } from './scan.ts';
 
 export interface Recovered {
@@ -35,6 +38,8 @@ export interface RecoverOptions {
   readonly ring: KeyRing;
   readonly files: AuditFiles;
   readonly wall: () => number;
+  /** Where the chain was when its key evolved: the segment before cannot be checked by us any more. */
+  readonly evolved?: readonly EvolvedKey[];
 }
 
 /** Rejects `audit_broken` when something is wrong that no crash does, `audit_key_unknown` when nobody can say. */
@@ -45,6 +50,11 @@ export async function recover(options: RecoverOptions): Promise<Recovered> {
   const segments = await segmentsIn(folder, files);
   for (let seg = segments.pop(); seg !== undefined; seg = segments.pop()) {
     const path = join(folder, segmentName(seg));
+    const evolved = options.evolved?.find(({ before }) => before?.seg === seg);
+    if (evolved?.before) {
+      const kid = await checkSealed(path, evolved.before, options);
+      return { state: evolved.before, kid, open: undefined, torn };
+    }
     const file = await files.open(path);
     let scanned: Scanned | Fault | { readonly torn: number };
     try {
@@ -65,6 +75,27 @@ export async function recover(options: RecoverOptions): Promise<Recovered> {
     await files.syncFolder(folder);
   }
   return { state: EMPTY_CHAIN, kid: undefined, open: undefined, torn };
+}
+
+/** Its last line is the one that the chain went on from. Gives the id of its key. */
+async function checkSealed(path: string, before: ChainState, options: RecoverOptions): Promise<string | undefined> {
+  const file = await options.files.openToRead(path);
+  const hash = new LineHash();
+  let last: string | undefined;
+  let kid: string | undefined;
+  let end = 0;
+  try {
+    await eachLine(file, 0, ({ bytes, terminated, end: after }) => {
+      last = terminated && hash.load(bytes) ? hash.hash() : undefined;
+      kid = readHead(bytes)?.kid;
+      end = after;
+      return true;
+    });
+  } finally {
+    await file.close();
+  }
+  if (last !== before.hash) throw refusal(options, path, { offset: end, why: 'it does not end as it did' });
+  return kid;
 }
 
 async function setAside(

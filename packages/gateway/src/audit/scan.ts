@@ -47,7 +47,7 @@ export async function scanSegment(
   /** Why it does not belong here; undefined: it does, and was taken. */
   const take = (line: Line): Fault | undefined => {
     const { offset } = line;
-    const seen = inspector.inspect(line.bytes);
+    const seen = inspector.inspect(line.bytes, seg);
     if (seen.is === 'unknown-key') return { offset, why: 'its key is not known', kid: seen.head.kid };
     if (seen.is !== 'record' || !line.terminated) return { offset, why: 'it is no record' };
     const { head, tail } = seen;

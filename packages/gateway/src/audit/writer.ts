@@ -23,6 +23,8 @@ export interface WriterOptions {
   readonly intervalMs: number;
   readonly onFailure: OnFailure;
   readonly wall: () => number;
+  /** After a segment's end, every so often, and at the end. What it is told is on the disk. */
+  readonly checkpoint?: { readonly everyMs: number; write(): Promise<void> };
   /** Told when it begins and when it is over (undefined). */
   onTrouble?(trouble: string | undefined): void;
 }
@@ -49,6 +51,7 @@ export class Writer {
   #head: AuditReceipt;
   #syncDue = false;
   #sealDue = false;
+  #checkpointDue = false;
   #closing: Promise<void> | undefined;
 
   constructor(options: WriterOptions) {
@@ -56,10 +59,15 @@ export class Writer {
     this.#head = options.committer.head;
     this.#every(LIMITS.heartbeatMs, () => void this.append('heartbeat', '').catch(() => {}));
     this.#every(LIMITS.retryMs, () => this.#trouble && this.#kick());
-    if (options.durability === 'interval') {
-      this.#every(options.intervalMs, () => {
-        this.#syncDue = true;
-        void this.#kick();
+    const due = (): void => {
+      this.#syncDue = true;
+      void this.#kick();
+    };
+    if (options.durability === 'interval') this.#every(options.intervalMs, due);
+    if (options.checkpoint) {
+      this.#every(options.checkpoint.everyMs, () => {
+        this.#checkpointDue = true;
+        due();
       });
     }
   }
@@ -102,6 +110,7 @@ export class Writer {
   async #end(): Promise<void> {
     for (const timer of this.#timers) clearInterval(timer);
     this.#syncDue = true;
+    this.#checkpointDue = true;
     try {
       if ((await this.#push('log.close', '')) === undefined) throw unwritable(this.#trouble);
     } finally {
@@ -120,21 +129,24 @@ export class Writer {
   }
 
   #kick(): Promise<void> {
-    this.#running ??= this.#run().finally(() => {
-      this.#running = undefined;
-    });
+    this.#running ??= this.#run();
     return this.#running;
   }
 
   async #run(): Promise<void> {
     // What is appended in the same turn is in the same batch.
     await Promise.resolve();
-    while (this.#queue.length > 0 || this.#syncDue || this.#sealDue || this.#trouble) {
-      const failed = await this.#attempt();
-      // Once more: what is over, or only this file's, concerns nobody. It is on record afterwards.
-      if (failed) this.#trouble ??= this.#troubleOf(failed.error);
-      const again = failed && (await this.#attempt());
-      if (again) return this.#giveUp(again.error);
+    try {
+      while (this.#queue.length > 0 || this.#syncDue || this.#sealDue || this.#trouble) {
+        const failed = await this.#attempt();
+        // Once more: what is over, or only this file's, concerns nobody. It is on record afterwards.
+        if (failed) this.#trouble ??= this.#troubleOf(failed.error);
+        const again = failed && (await this.#attempt());
+        if (again) return await this.#giveUp(again.error);
+      }
+    } finally {
+      // In the turn in which nothing is left to do: what is appended in the next one must begin another run.
+      this.#running = undefined;
     }
   }
 
@@ -146,17 +158,31 @@ export class Writer {
     const batch = this.#queue.slice(0, LIMITS.batchRecords);
     try {
       await ballast.take();
-      const resumed = trouble ? [{ type: 'log.resumed', body: troubleBody(trouble), at: committer.now() }] : [];
+      const resumed = trouble
+        ? [{ type: 'log.resumed', body: troubleBody(trouble), at: batch[0]?.at ?? committer.now() }]
+        : [];
       const receipts = await committer.commit([...resumed, ...batch], sync, this.#sealDue);
       this.#queue.splice(0, batch.length);
       this.#head = committer.head;
       if (sync) this.#syncDue = false;
       this.#sealDue = false;
+      if (committer.sealed) this.#checkpointDue = true;
+      if (this.#checkpointDue && this.#o.checkpoint) await this.#writeCheckpoint(sync);
       if (trouble) this.#over();
       for (const [at, { answer }] of batch.entries()) answer?.resolve(receipts[at + resumed.length]);
       return undefined;
     } catch (error) {
       return { error };
+    }
+  }
+
+  /** Of what is on the disk. Without it the log is as whole as with it: the next one will do. */
+  async #writeCheckpoint(synced: boolean): Promise<void> {
+    if (synced) {
+      this.#checkpointDue = false;
+      await this.#o.checkpoint?.write().catch(() => {});
+    } else {
+      this.#syncDue = true;
     }
   }
 

@@ -41,7 +41,8 @@ export function judge(rules: readonly Rule[], facts: Facts, caller: Caller, list
 /** For whoever asks why. */
 export function findingOf(rule: Rule, facts: Facts, caller: Caller, listing: boolean): RuleFinding {
   const { outcome, fits } = outcomeOf(rule, facts, caller, listing);
-  return { rule: rule.id, effect: rule.effect, enforced: rule.enforce, fits, why: outcome.why };
+  const conditional = rule.args !== undefined || (rule.when !== undefined && !rule.when.fixed);
+  return { rule: rule.id, effect: rule.effect, enforced: rule.enforce, fits, conditional, why: outcome.why };
 }
 
 class Tally {

@@ -25,6 +25,8 @@ export interface RuleFinding {
   /** Whether it is more than recorded. */
   readonly enforced: boolean;
   readonly fits: boolean | 'error';
+  /** Arguments or time decide; without any known, `fits` says whether some could make it fit. */
+  readonly conditional: boolean;
   /** Why it does not fit, or why nobody can tell. */
   readonly why: string | undefined;
 }

@@ -78,7 +78,11 @@ function misfit(arg: NaiveArg, value: unknown, who: { id: string; name: string |
       arg.path &&
       text((it) => {
         const { under = [] } = arg.path ?? {};
-        if (under.length > 0 && (it === '' || /[\n]/.test(it) || it.split('/').includes('..'))) return 'broken';
+        if (
+          under.length > 0 &&
+          (it === '' || /[\n]/.test(it) || it.split('/').includes('..') || /^[a-z]{2,}:/.test(it))
+        )
+          return 'broken';
         return is(under.some((at) => `${it}/`.startsWith(`${at}/`)));
       }),
     () =>

@@ -51,7 +51,7 @@ async function openSegment(reading: LogReading, seg: number): Promise<Segment> {
   const file = join(path, name);
   const indexPath = join(path, INDEX_FOLDER, `${name.slice(0, -'.jsonl'.length)}.idx`);
   const end = lastLine(file);
-  const secret = end && ring.secret(end.kid);
+  const secret = end && ring.secretIn(end.kid, seg);
   const stored = secret && end.sealed ? readIndex(indexPath, indexKey(secret)) : undefined;
   let facts: SegmentFacts;
   let postings: Postings | undefined;
@@ -141,7 +141,7 @@ function recordReader(path: string, seg: number, ring: KeyRing) {
       file ??= openSync(path, 'r');
       const length = Math.min(end - offset, buffer.length);
       const line = buffer.subarray(0, Math.max(0, readSync(file, buffer, 0, length, offset) - 1));
-      const seen = inspector.inspect(line);
+      const seen = inspector.inspect(line, seg);
       if (seen.is === 'unknown-key') {
         throw new AuditError(
           'audit_key_unknown',
