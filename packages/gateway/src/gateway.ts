@@ -34,6 +34,8 @@ export interface GatewayOptions {
   /** Trust files of the command line, beside those of the configuration. */
   readonly trust?: readonly string[] | undefined;
   readonly version: string;
+  /** An audit log that was changed is left, and another begun. */
+  readonly acceptBroken?: boolean;
   readonly log: GatewayLog;
   onLost(error: Error): void;
 }
@@ -120,6 +122,7 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
   const audit = await openConfiguredAudit(config, {
     env,
     by: `mcp-gateway/${version}`,
+    acceptBroken: options.acceptBroken ?? false,
     onTrouble: (trouble) => log.warn({ trouble: trouble ?? 'none' }, 'audit log'),
   });
   try {

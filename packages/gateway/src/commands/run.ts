@@ -12,6 +12,13 @@ export const runCommand: Command = {
   positionals: {
     config: { type: 'string', describe: 'our YAML, the YAML of the Go original, or any mcpServers JSON' },
   },
+  options: {
+    'accept-broken': {
+      type: 'boolean',
+      describe:
+        'begins another audit log if the last one was changed; that one is left as it is, and named in the new one',
+    },
+  },
   examples: [['$0 run config.yml', 'prints {"share_token":"…"} once it can be dialled']],
   run: async (flags: Flags) => {
     using end = endSignal();
@@ -30,6 +37,7 @@ export const runCommand: Command = {
       ...options,
       overlay,
       version: toolkitVersion(),
+      acceptBroken: flags.acceptBroken === true || flags['accept-broken'] === true,
       onLost: (error) => end.lost(error),
     });
     const admin = await openAdmin(gateway, process.env);
