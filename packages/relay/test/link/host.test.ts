@@ -57,7 +57,7 @@ test('a link is resumed with its id, and the id is a fresh random one each time'
   assert.equal(host.count(), 2);
 });
 
-test('a stranger cannot resume: wrong id, other principal and other session all look like an unknown link', async () => {
+test('T08: a stranger cannot resume: wrong id, other principal and other session all look like an unknown link', async () => {
   let who = 'alice';
   const { host, hosted } = stage({ host: { judge: () => ({ principal: { id: who } }) } });
   const { raw, id } = await opened(host);
@@ -94,7 +94,7 @@ test('who was let in once and is shut out now cannot take its link up again', as
   assert.equal((await answer(host, hello({ link: id }))).fresh, false);
 });
 
-test('a guess by the right principal that is one digit off opens nothing', async () => {
+test('T08: a guess by the right principal that is one digit off opens nothing', async () => {
   const { host } = stage({ limits: { sessions: 3 } });
   const { raw, id } = await opened(host);
   raw.end.destroy();
