@@ -6,7 +6,7 @@ import { readdirSync, readFileSync } from 'node:fs';
 import { join, relative } from 'node:path';
 import { test } from 'node:test';
 import { CLI_ERROR_CODES, EXIT, exitCodeOf } from '../packages/cli/src/index.ts';
-import { CONFIG_ERROR_CODES } from '../packages/config/src/index.ts';
+import { CONFIG_ERROR_CODES, SECRET_ERROR_CODES } from '../packages/config/src/index.ts';
 import { IDENTITY_ERROR_CODES, OVERLAY_ERROR_CODES } from '../packages/overlay/src/index.ts';
 import { FAULT_CODES, RELAY_ERROR_CODES, RPC_ERRORS } from '../packages/relay/src/index.ts';
 import { ZITI_ERROR_CODES } from '../packages/ziti/src/index.ts';
@@ -24,6 +24,7 @@ const SECTIONS: Readonly<Record<string, readonly string[]>> = {
   'Who somebody is': IDENTITY_ERROR_CODES,
   'Links and transports': RELAY_ERROR_CODES,
   'Configuration and use': [...CLI_ERROR_CODES, ...CONFIG_ERROR_CODES],
+  Secrets: SECRET_ERROR_CODES,
 };
 
 /** The rows of a section's table: column name -> cell, without code marks. */
@@ -64,6 +65,7 @@ test('docs/ERRORS.md: numbers and exit codes are the real ones', () => {
     'Who somebody is',
     'Links and transports',
     'Configuration and use',
+    'Secrets',
   ]) {
     for (const { code = '', exit } of table(heading)) {
       // A dash: no program ends for this.
@@ -87,6 +89,7 @@ const CATALOGUES = new Set([
   'packages/relay/src/message.ts',
   'packages/overlay/src/errors.ts',
   'packages/config/src/errors.ts',
+  'packages/config/src/secret/errors.ts',
   'packages/ziti/src/errors.ts',
 ]);
 const codes = Object.entries(SECTIONS).flatMap(([heading, all]) => (heading === 'Exit codes' ? [] : all));

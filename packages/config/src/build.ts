@@ -1,12 +1,22 @@
 // From what the schema read to a GatewayConfig: defaults, rules between keys, ids that must differ. Values that could not
 // be read have been reported and are undefined here; what is built then is never seen, because the report ends in a throw.
 
+import { buildIssuers, buildTokens } from './access-shape.ts';
 import { buildAudit } from './audit-shape.ts';
-import { type BackendConfig, compact, DEFAULTS, type GatewayConfig, type ToolFilterConfig } from './config.ts';
+import {
+  type BackendConfig,
+  compact,
+  DEFAULTS,
+  type GatewayConfig,
+  type ToolFilterConfig,
+  type TransportConfig,
+} from './config.ts';
 import type { Spot } from './errors.ts';
+import { buildInject, type InjectSurroundings } from './inject-shape.ts';
 import { quoteText } from './node.ts';
 import { buildPolicy } from './policy-build.ts';
 import type { RawBackend, RawGateway, RawTools } from './schema.ts';
+import { buildOverride, buildScrub } from './scrub-shape.ts';
 import type { Reading } from './shape.ts';
 import { buildTransport } from './transport.ts';
 
@@ -34,6 +44,8 @@ export function buildGateway(raw: RawGateway, file: string, reading: Reading): G
     },
     backends: (raw.backends ?? []).map((backend) => buildBackend(backend, reading)),
     trust: raw.trust ?? [],
+    tokens: buildTokens(raw.tokens),
+    issuers: buildIssuers(raw.issuers),
     limits: compact({
       messageBytes: raw.limits?.message_bytes,
       sessions: raw.limits?.sessions,
@@ -47,8 +59,11 @@ export function buildGateway(raw: RawGateway, file: string, reading: Reading): G
       logFile: raw.log_file,
       audit: raw.audit && buildAudit(raw.audit),
       policy: buildPolicy(raw, idsOf(raw), reading),
+      vault: raw.secrets?.vault && compact({ path: raw.secrets.vault.path, key: raw.secrets.vault.key }),
+      scrub: raw.scrub && buildScrub(raw.scrub),
     }),
   };
+  if (raw.secrets?.inline === 'refuse') reading.report.refuse('inline-secret');
   checkIds(raw, reading);
   checkAnyEnabled(config.backends, raw.given.has('backends') ? raw.spotOf('backends') : undefined, reading);
   noteDifferences(raw, reading);
@@ -84,6 +99,7 @@ export function buildTools(
 function buildBackend(raw: RawBackend, reading: Reading): BackendConfig {
   const id = raw.id ?? '';
   const disabled = raw.disabled ?? false;
+  const transport = buildTransport(raw.transport, reading);
   if (disabled) reading.report.note(raw.spotOf('disabled'), 'disabled', `backend ${id} is disabled`);
   if (raw.shared === true && raw.transport?.type !== undefined && raw.transport.type !== 'stdio') {
     const where = raw.transport.type === 'share' || raw.transport.type === 'zrok' ? ': say --shared to its bridge' : '';
@@ -92,7 +108,7 @@ function buildBackend(raw: RawBackend, reading: Reading): BackendConfig {
   return {
     id,
     name: raw.name ?? id,
-    transport: buildTransport(raw.transport, reading),
+    transport,
     disabled,
     ...compact({
       prefix: raw.prefix,
@@ -101,8 +117,16 @@ function buildBackend(raw: RawBackend, reading: Reading): BackendConfig {
       callTimeoutMs: raw.call_timeout,
       shared: raw.shared,
       era: raw.era,
+      inject: buildInject(raw.inject, surroundingsOf(transport), reading),
+      scrub: raw.scrub && buildOverride(raw.scrub),
     }),
   };
+}
+
+function surroundingsOf(transport: TransportConfig): InjectSurroundings {
+  const env = transport.type === 'stdio' ? transport.env : {};
+  const headers = transport.type === 'http' ? transport.headers : {};
+  return { type: transport.type, transport: { env, headers }, identity: () => undefined };
 }
 
 function checkIds(raw: RawGateway, { report }: Reading): void {

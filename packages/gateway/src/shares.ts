@@ -52,6 +52,9 @@ export async function openShares(options: SharesOptions): Promise<Shares> {
     cut: async (id) => {
       await Promise.all(all().map((share) => share.cut(id)));
     },
+    check: async () => {
+      await Promise.all(all().map((share) => share.check()));
+    },
     close,
   };
 }

@@ -1,9 +1,10 @@
 // What `mcp-gateway status` shows: plain facts, no secrets, nothing of any call's contents.
 
 import type { Self } from '@mcp-overlay/overlay';
-import type { LinkStats } from '@mcp-overlay/relay';
+import type { EraKnown, LinkStats } from '@mcp-overlay/relay';
 import type { AuditState } from './audit/audit-log.ts';
 import type { BackendHealth } from './backend/health.ts';
+import type { Scrubbing, ScrubStatus } from './scrub/open.ts';
 import type { SessionSettings } from './session/settings.ts';
 import type { Shares } from './shares.ts';
 
@@ -21,8 +22,17 @@ export interface GatewayStatus {
   readonly calls: { readonly open: number; readonly waiting: number };
   /** How far the audit log is: an outside memory of it, for whoever asks now and then. Absent: `audit: off`. */
   readonly audit: AuditState | undefined;
-  readonly backends: readonly (BackendHealth & { readonly id: string; readonly kind: string })[];
+  readonly backends: readonly BackendStatus[];
   readonly sessions: readonly SessionStatus[];
+  /** Absent: texts of servers are not looked through. */
+  readonly scrub: ScrubStatus | undefined;
+}
+
+export interface BackendStatus extends BackendHealth {
+  readonly id: string;
+  readonly kind: string;
+  /** What its server speaks; absent: it was not heard yet. */
+  readonly protocol: EraKnown | undefined;
 }
 
 export interface SessionStatus {
@@ -48,9 +58,18 @@ export interface StatusSources {
   readonly startedAt: number;
   readonly share: Shares;
   readonly settings: SessionSettings;
+  readonly scrub?: Scrubbing | undefined;
 }
 
-export function statusOf({ version, overlay, identity, startedAt, share, settings }: StatusSources): GatewayStatus {
+export function statusOf({
+  version,
+  overlay,
+  identity,
+  startedAt,
+  share,
+  settings,
+  scrub,
+}: StatusSources): GatewayStatus {
   return {
     program: 'mcp-gateway',
     version,
@@ -65,6 +84,7 @@ export function statusOf({ version, overlay, identity, startedAt, share, setting
     backends: settings.backends.map(({ backend, health }) => ({
       id: backend.id,
       kind: backend.config.transport.type,
+      protocol: backend.era?.(),
       ...health.get(),
     })),
     sessions: share.sessions().map(({ session, accepted }) => ({
@@ -80,5 +100,6 @@ export function statusOf({ version, overlay, identity, startedAt, share, setting
       backends: session.backendStates(),
       link: accepted.link?.stats(),
     })),
+    scrub: scrub?.status(),
   };
 }

@@ -73,6 +73,7 @@ export function openSession(
       backend: {
         id: backend.id,
         config: configs[at] as BackendConfig,
+        serves: () => true,
         backoff: () => ({ next: () => 5, note: () => {}, state: () => ({ circuit: 'closed', attempts: 0 }) as const }),
         open: openings[backend.id] ?? (async () => openServer(backend)),
       },

@@ -11,11 +11,11 @@ export interface AuditAction {
   run(flags: Flags): Promise<ExitCode>;
 }
 
-/** The logs that `from`, `--key` and `--log` name. */
+/** The logs that PATH, `--key` and `--log` name. */
 export function logsFrom(flags: Flags): Promise<readonly ReadableLog[]> {
   return readableLogs({
-    from: flags.from as string | undefined,
-    keys: (flags.key as string[] | undefined) ?? [],
+    from: flags.path as string | undefined,
+    keys: [...((flags.key as string[] | undefined) ?? []), ...((flags.keyring as string[] | undefined) ?? [])],
     log: flags.log as string | undefined,
     env: process.env,
     load: loadConfig,

@@ -15,7 +15,7 @@ interface Tried {
 export async function testPolicy(flags: Flags) {
   const path = String(flags.file);
   const cwd = process.cwd();
-  const { config, cases } = parsePolicyCases(await readConfigText(path, cwd), { file: path, env: process.env });
+  const { config, cases } = parsePolicyCases((await readConfigText(path, cwd)).text, { file: path, env: process.env });
   const named =
     typeof flags.config === 'string' ? resolve(cwd, flags.config) : config && resolve(cwd, dirname(path), config);
   if (named === undefined) {
