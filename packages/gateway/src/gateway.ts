@@ -48,6 +48,8 @@ export interface GatewayOptions {
   /** A token for shares behind us that name none of their own. */
   readonly access?: AccessSource | undefined;
   readonly version: string;
+  /** An audit log that was changed is left, and another begun. */
+  readonly acceptBroken?: boolean;
   readonly log: GatewayLog;
   /** What looks through texts of servers; absent: nothing does. */
   readonly scrub?: Scrubbing | undefined;
@@ -150,6 +152,7 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
   const audit = await openConfiguredAudit(config, {
     env,
     by: `mcp-gateway/${version}`,
+    acceptBroken: options.acceptBroken ?? false,
     onTrouble: (trouble) => log.warn({ trouble: trouble ?? 'none' }, 'audit log'),
   });
   try {

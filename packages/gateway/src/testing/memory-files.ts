@@ -10,6 +10,8 @@ export type Operation = 'create' | 'open' | 'write' | 'read' | 'sync' | 'truncat
 export interface MemoryFilesOptions {
   /** Asked before each operation: the code that it fails with. */
   fail?(operation: Operation, path: string): string | undefined;
+  /** Waited for before it. */
+  hang?(operation: Operation, path: string): Promise<void> | undefined;
   /** Of one write: how many bytes it takes. */
   take?(path: string, bytes: number): number;
 }
@@ -52,15 +54,15 @@ export class MemoryFiles implements AuditFiles {
   /** What is there after the power went. */
   afterPowerLoss(): MemoryFiles {
     const left = new MemoryFiles();
-    for (const [path, ino] of this.#folders) left.#folders.set(path, ino);
+    for (const path of this.#folders.keys()) left.#folders.set(path, left.#next());
     for (const [path, inode] of this.#durableNames) left.put(path, inode.durable);
     return left;
   }
 
-  /** What another process sees now. */
+  /** The same on another disk. */
   copy(): MemoryFiles {
     const copy = new MemoryFiles();
-    for (const [path, ino] of this.#folders) copy.#folders.set(path, ino);
+    for (const path of this.#folders.keys()) copy.#folders.set(path, copy.#next());
     for (const [path, inode] of this.#names) copy.put(path, inode.data);
     return copy;
   }
@@ -121,6 +123,7 @@ export class MemoryFiles implements AuditFiles {
   #file(path: string, inode: Inode): AuditFile {
     return {
       write: async (bytes, from, position) => {
+        await this.options.hang?.('write', path);
         this.#may('write', path);
         const wanted = bytes.length - from;
         const taken = Math.min(wanted, this.options.take?.(path, wanted) ?? wanted);
