@@ -58,7 +58,7 @@ export function buildGateway(raw: RawGateway, file: string, reading: Reading): G
     ...compact({
       logFile: raw.log_file,
       audit: raw.audit && buildAudit(raw.audit),
-      policy: buildPolicy(raw, idsOf(raw), reading),
+      policy: buildPolicy({ ...raw, token: share?.token ?? raw.share_token }, idsOf(raw), reading),
       vault: raw.secrets?.vault && compact({ path: raw.secrets.vault.path, key: raw.secrets.vault.key }),
       scrub: raw.scrub && buildScrub(raw.scrub),
     }),
