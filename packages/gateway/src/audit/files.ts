@@ -49,8 +49,8 @@ export const diskFiles: AuditFiles = {
     await folder.sync();
   },
   makeFolder: async (path) => {
+    await mkdir(dirname(path), { recursive: true, mode: 0o700 });
     try {
-      await mkdir(dirname(path), { recursive: true, mode: 0o700 });
       await mkdir(path, { mode: 0o700 });
       return true;
     } catch (error) {

@@ -19,6 +19,8 @@ export interface MemoryFilesOptions {
 interface Inode {
   readonly ino: number;
   data: Buffer;
+  /** That `data` is the beginning of: room for more. */
+  room: Buffer;
   /** On the disk, whatever happens. */
   durable: Buffer;
   /** Changed since the last sync that said yes. */
@@ -42,7 +44,8 @@ export class MemoryFiles implements AuditFiles {
   }
 
   put(path: string, data: Uint8Array): void {
-    const inode = { ino: this.#next(), data: Buffer.from(data), durable: Buffer.from(data), dirty: false };
+    const own = Buffer.from(data);
+    const inode = { ino: this.#next(), data: own, room: own, durable: Buffer.from(data), dirty: false };
     this.#names.set(path, inode);
     this.#durableNames.set(path, inode);
   }
@@ -70,7 +73,8 @@ export class MemoryFiles implements AuditFiles {
   create = async (path: string): Promise<AuditFile> => {
     this.#may('create', path);
     if (this.#names.has(path)) throw failure('EEXIST');
-    const inode: Inode = { ino: this.#next(), data: Buffer.alloc(0), durable: Buffer.alloc(0), dirty: true };
+    const nothing = Buffer.alloc(0);
+    const inode: Inode = { ino: this.#next(), data: nothing, room: nothing, durable: nothing, dirty: true };
     this.#names.set(path, inode);
     return this.#file(path, inode);
   };
@@ -128,10 +132,12 @@ export class MemoryFiles implements AuditFiles {
         const wanted = bytes.length - from;
         const taken = Math.min(wanted, this.options.take?.(path, wanted) ?? wanted);
         const length = Math.max(inode.data.length, position + taken);
-        const data = Buffer.alloc(length);
-        data.set(inode.data);
-        data.set(bytes.subarray(from, from + taken), position);
-        inode.data = data;
+        if (length > inode.room.length) {
+          inode.room = Buffer.alloc(length * 2);
+          inode.room.set(inode.data);
+        }
+        inode.data = inode.room.subarray(0, length);
+        inode.data.set(bytes.subarray(from, from + taken), position);
         inode.dirty = true;
         return taken;
       },
@@ -153,6 +159,7 @@ export class MemoryFiles implements AuditFiles {
       truncate: async (bytes) => {
         this.#may('truncate', path);
         inode.data = Buffer.from(inode.data.subarray(0, bytes));
+        inode.room = inode.data;
         inode.dirty = true;
       },
       size: async () => inode.data.length,

@@ -269,7 +269,8 @@ test('on_failure: allow lets calls go on without a record, and says later how ma
   // The first ones after it are still let go; their records are tried all the same.
   while ((await sample.log.append(call(9))) === undefined) await new Promise((resolve) => setImmediate(resolve));
   const records = recordsOf(sample.files, sample.folder);
-  assert.equal(records.find(({ type }) => type === 'log.resumed')?.lost, 5);
+  // Five, and those that came while it was found out that the disk works again.
+  assert.ok((records.find(({ type }) => type === 'log.resumed')?.lost as number) >= 5);
   assert.equal((await verify(sample.files, { id: sample.log.id, key: KEY })).status, 'ok');
   await sample.log.close();
 });
