@@ -51,9 +51,18 @@ describe('who is let in', () => {
       [['denied', 0]],
     );
     assert.equal((await open).error?.data?.error, 'outcome_unknown');
+    // What she asks from now on need not wait for the way back: it is told.
+    const { error: told } = await agent.call('echo', { nonce: 'c' });
+    assert.deepEqual([told?.data?.error, told?.data?.refused], ['share_unreachable', 'peer_denied']);
+    assert.match(told?.message ?? '', /the host refused: x509:CN=alice was denied by the operator/);
+    refusedWith(await town.initialize(token, alice), 'peer_denied');
+    // The agent that lives comes in again when she may.
+    await town.peers('allow', 'x509:CN=alice');
+    await until(() => agent.ends.stderr().split('"link up"').length > 2, 'she was let in again');
+    assert.equal((await agent.told('echo', { nonce: 'd' })).nonce, 'd');
+    await town.peers('deny', 'x509:CN=alice');
     agent.ends.input.end();
     await ended(agent);
-    refusedWith(await town.initialize(token, alice), 'peer_denied');
 
     // What was decided outlives the gateway.
     await gateway.end();
@@ -78,7 +87,7 @@ describe('who is let in', () => {
         if (!result) break;
         answered += 1;
       }
-      // What is asked from now on waits for the way back, and the agent ends before that.
+      // What is asked from now on is refused.
     })().catch(() => {});
     while (answered < 20) await agent.told('echo', { nonce: 'warm' });
     await town.peers('deny', 'x509:CN=alice');
@@ -192,11 +201,13 @@ describe('whom an agent reaches', () => {
     assert.equal((await agent.told('echo', { nonce: '2' })).nonce, '2');
     await second.end();
     const third = await town.gateway(token, share, await town.as('third'));
-    const waiting = agent.told('echo', { nonce: '3' });
-    await until(() => agent.ends.stderr().includes('and now by x509:CN=third'), 'third was refused');
+    const { error } = await agent.call('echo', { nonce: '3' });
+    assert.deepEqual([error?.data?.error, error?.data?.refused], ['share_unreachable', 'host_changed']);
+    assert.match(error?.message ?? '', /and now by x509:CN=third \(.*mcp-tools trust town-hall\)/);
     await third.end();
     await town.gateway(token, share, await town.as('first'));
-    assert.equal((await waiting).nonce, '3', 'it waited for one that it knows');
+    await until(() => agent.ends.stderr().split('"link up"').length > 3, 'it found one that it knows');
+    assert.equal((await agent.told('echo', { nonce: '4' })).nonce, '4');
   });
 
   test('a share that proved itself and now answers plain HTTP is refused; nobody is asked a second time', async () => {

@@ -26,13 +26,13 @@ import { type Peers, peersOf } from './peers.ts';
 import { accessOf } from './policy/access.ts';
 import { toolFilter } from './policy/filter.ts';
 import { callGauge } from './policy/limit.ts';
-import { loadPolicy } from './policy/load-policy.ts';
+import { openPolicy } from './policy/open-policy.ts';
 import type { Policy } from './policy/policy.ts';
 import { naming } from './routing/names.ts';
 import { hideWritten, secretsOf } from './secrets.ts';
 import { openProbes } from './session/probe.ts';
 import type { AuditSettings, SessionSettings } from './session/settings.ts';
-import { openShare } from './share.ts';
+import { openShares } from './shares.ts';
 import { type GatewayStatus, statusOf } from './status.ts';
 import { openTokensOf, type Tokens, tokensOf } from './tokens.ts';
 
@@ -106,11 +106,10 @@ export function sessionSettings(options: SettingsOptions): SessionSettings {
     });
     return { backend, health };
   });
-  const filters = new Map(enabled.map((backend) => [backend.id, toolFilter(backend.tools)]));
   return {
     instance: randomBytes(8).toString('hex'),
     backends,
-    accessFor: (principal, session) => accessOf(options.policy, filters, principal, session),
+    accessFor: accessFor(config, options.policy),
     naming: naming(enabled, config.aggregator.separator),
     own: { name: config.aggregator.name, version: config.aggregator.version ?? version },
     callTimeoutMs: config.aggregator.callTimeoutMs,
@@ -121,6 +120,11 @@ export function sessionSettings(options: SettingsOptions): SessionSettings {
     ...(audit && { audit }),
     log,
   };
+}
+
+function accessFor({ backends }: GatewayConfig, policy: Policy): SessionSettings['accessFor'] {
+  const filters = new Map(backends.map((backend) => [backend.id, toolFilter(backend.tools)]));
+  return (principal, session) => accessOf(policy, filters, principal, session);
 }
 
 /** How overlays are opened for a gateway. */
@@ -159,21 +163,20 @@ async function begin(options: GatewayOptions, audit: AuditSettings | undefined):
     const peer = book.get(id);
     return peer?.decision === 'allowed' ? peer.role : undefined;
   };
-  const policy = await loadPolicy(config, { handRole });
+  const policy = await openPolicy(config, { handRole });
   const settings = sessionSettings({ ...options, policy, audit });
   const tokenBook = await openTokensOf(config, config.share.token, secretsOf(options));
   const issuers = config.issuers.length === 0 ? undefined : await openIssuers({ issuers: config.issuers, log });
   await audit?.log.append({ type: 'config.apply', digest: await digestOf(config.file) });
-  const share = await openShare({
+  const share = await openShares({
     overlay,
     token: config.share.token,
-    settings,
+    policy,
+    settingsFor: (policy) => ({ ...settings, accessFor: accessFor(config, policy) }),
     by: `mcp-gateway/${version}`,
     grants: grantsOf(config.share.grants),
     hosts: config.share.hosts,
     book,
-    admits: (principal) => policy.ruled && policy.rolesOf(principal).length > 0,
-    rolesOf: (principal) => policy.rolesOf(principal),
     access: { book: tokenBook, issuers, rules: policy.ruled },
     onLost: options.onLost,
   });

@@ -5,13 +5,15 @@ import type { EraKnown, LinkStats } from '@mcp-overlay/relay';
 import type { AuditState } from './audit/audit-log.ts';
 import type { BackendHealth } from './backend/health.ts';
 import type { SessionSettings } from './session/settings.ts';
-import type { Share } from './share.ts';
+import type { Shares } from './shares.ts';
 
 export interface GatewayStatus {
   readonly program: 'mcp-gateway';
   readonly version: string;
   readonly pid: number;
   readonly share: string;
+  /** Shares of views. */
+  readonly views: readonly { readonly view: string; readonly token: string }[];
   readonly overlay: string;
   /** Who the gateway is on its network; absent: it proves nothing there. */
   readonly identity: Self | undefined;
@@ -51,7 +53,7 @@ export interface StatusSources {
   readonly overlay: string;
   readonly identity: Self | undefined;
   readonly startedAt: number;
-  readonly share: Share;
+  readonly share: Shares;
   readonly settings: SessionSettings;
 }
 
@@ -61,6 +63,7 @@ export function statusOf({ version, overlay, identity, startedAt, share, setting
     version,
     pid: process.pid,
     share: share.token,
+    views: share.views,
     overlay,
     identity,
     startedAt: new Date(startedAt).toISOString(),

@@ -1,7 +1,7 @@
 // From the configuration's `audit` to the log's place and keys. Without the key `audit` there is a log all the same: in the
 // state folder, left to the page cache. Whoever only reads makes nothing.
 
-import { randomBytes } from 'node:crypto';
+import { createPrivateKey, randomBytes } from 'node:crypto';
 import { mkdir, open, readFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import {
@@ -40,6 +40,9 @@ export interface OpenConfiguredOptions {
   onTrouble(trouble: string | undefined): void;
 }
 
+/** What becomes of a key that is not there. */
+type Missing = 'make the key' | 'refuse' | 'none needed';
+
 const KEY_FILE = 'audit.key';
 const MADE_KEY_BYTES = 32;
 
@@ -51,7 +54,9 @@ export async function openConfiguredAudit(
   const { audit } = config;
   if (audit === 'off') return undefined;
   const place = await auditPlace(config, env, 'make the key');
+  const checkpoint = audit?.checkpoint && (await checkpointOf(audit.checkpoint, env, dirname(config.file)));
   const log = await openAuditLog({
+    ...(checkpoint && { checkpoint }),
     ...place,
     by,
     onTrouble,
@@ -64,13 +69,15 @@ export async function openConfiguredAudit(
 export async function auditPlace(
   { audit, file }: AuditFrom,
   env: NodeJS.ProcessEnv,
-  missing: 'make the key' | 'refuse' = 'refuse',
+  missing: Missing = 'refuse',
 ): Promise<AuditPlace> {
   const its: Partial<AuditConfig> = audit === undefined || audit === 'off' ? {} : audit;
   const base = its.path ?? join((await stateFolder(env)).path, 'audit');
   const baseDir = dirname(file);
-  const key = its.key ? await secretOf(its.key, env, baseDir) : await keyBeside(base, missing);
-  const oldKeys = await Promise.all((its.keys ?? []).map((old) => secretOf(old, env, baseDir)));
+  const key =
+    its.key && missing !== 'none needed' ? await secretOf(its.key, env, baseDir) : await keyBeside(base, missing);
+  const old = missing === 'none needed' ? [] : (its.keys ?? []);
+  const oldKeys = await Promise.all(old.map((one) => secretOf(one, env, baseDir)));
   return { base, key, oldKeys };
 }
 
@@ -82,10 +89,11 @@ export async function keyOf(reference: string, env: NodeJS.ProcessEnv): Promise<
   return secretOf(parsed, env, process.cwd());
 }
 
-function settingsOf({ durability, intervalMs, arguments: mode, onFailure, rotate }: AuditConfig) {
+function settingsOf({ durability, intervalMs, arguments: mode, onFailure, rotate, forwardSecure }: AuditConfig) {
   const ms = rotate.ageMs;
   return {
     durability,
+    forwardSecure,
     arguments: mode,
     onFailure,
     rotate: { ...(rotate.bytes !== undefined && { bytes: rotate.bytes }), ...(ms !== undefined && { ms }) },
@@ -93,12 +101,28 @@ function settingsOf({ durability, intervalMs, arguments: mode, onFailure, rotate
   };
 }
 
+async function checkpointOf(
+  { key, everyMs }: NonNullable<AuditConfig['checkpoint']>,
+  env: NodeJS.ProcessEnv,
+  baseDir: string,
+) {
+  const secret = await resolveSecret(key, { env, baseDir });
+  try {
+    return { key: secret.use((value) => createPrivateKey(value)), ...(everyMs !== undefined && { everyMs }) };
+  } catch {
+    throw new AuditError('audit_key_invalid', `${key.text} is no private key in PEM form`, {
+      hint: 'make one with: openssl genpkey -algorithm ed25519',
+    });
+  }
+}
+
 async function secretOf(reference: SecretReference, env: NodeJS.ProcessEnv, baseDir: string): Promise<Uint8Array> {
   const secret = await resolveSecret(reference, { env, baseDir });
   return secret.use((value) => checkKey(Uint8Array.from(value), reference.text));
 }
 
-async function keyBeside(base: string, missing: 'make the key' | 'refuse'): Promise<Uint8Array> {
+async function keyBeside(base: string, missing: Missing): Promise<Uint8Array> {
+  if (missing === 'none needed') return new Uint8Array();
   const path = join(base, KEY_FILE);
   if (missing === 'make the key') {
     await mkdir(base, { recursive: true, mode: 0o700 });

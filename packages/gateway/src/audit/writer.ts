@@ -129,21 +129,24 @@ export class Writer {
   }
 
   #kick(): Promise<void> {
-    this.#running ??= this.#run().finally(() => {
-      this.#running = undefined;
-    });
+    this.#running ??= this.#run();
     return this.#running;
   }
 
   async #run(): Promise<void> {
     // What is appended in the same turn is in the same batch.
     await Promise.resolve();
-    while (this.#queue.length > 0 || this.#syncDue || this.#sealDue || this.#trouble) {
-      const failed = await this.#attempt();
-      // Once more: what is over, or only this file's, concerns nobody. It is on record afterwards.
-      if (failed) this.#trouble ??= this.#troubleOf(failed.error);
-      const again = failed && (await this.#attempt());
-      if (again) return this.#giveUp(again.error);
+    try {
+      while (this.#queue.length > 0 || this.#syncDue || this.#sealDue || this.#trouble) {
+        const failed = await this.#attempt();
+        // Once more: what is over, or only this file's, concerns nobody. It is on record afterwards.
+        if (failed) this.#trouble ??= this.#troubleOf(failed.error);
+        const again = failed && (await this.#attempt());
+        if (again) return await this.#giveUp(again.error);
+      }
+    } finally {
+      // In the turn in which nothing is left to do: what is appended in the next one must begin another run.
+      this.#running = undefined;
     }
   }
 

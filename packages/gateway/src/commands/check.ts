@@ -19,7 +19,7 @@ import { LIST_KINDS } from '@mcp-overlay/relay';
 import { asString } from '../call/json.ts';
 import { closeBackends, overlayOptions, sessionSettings } from '../gateway.ts';
 import { toolFilter } from '../policy/filter.ts';
-import { loadPolicy } from '../policy/load-policy.ts';
+import { openPolicy } from '../policy/open-policy.ts';
 import { type Entry, walkPages } from '../routing/catalog.ts';
 import { nameAll } from '../routing/names.ts';
 import { rewriterFor } from '../routing/rewrite.ts';
@@ -56,7 +56,7 @@ export const checkCommand: Command = {
   },
   run: async (flags: Flags) => {
     const config = await loadConfig(String(flags.config));
-    const policy = await loadPolicy(config);
+    const policy = await openPolicy(config);
     const runs = describeBackends(config);
     if (flags.offline === true) {
       if (flags.json === true) printJson({ ok: true, backends: runs });

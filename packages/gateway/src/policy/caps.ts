@@ -7,7 +7,7 @@ export const POLICY_CAPS = {
   conditionChars: 64 * 1024,
   /** Of one condition; people write some twenty. */
   conditionNodes: 200,
-  /** Levels of a JSON Schema (T19). */
+  /** Mappings and lists of a JSON Schema that stand inside each other (T19). */
   schemaDepth: 32,
   /** Schemas in a schema. */
   schemaParts: 512,

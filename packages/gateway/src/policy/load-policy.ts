@@ -4,11 +4,12 @@
 import { ConfigError, type GatewayConfig, openReport, type PolicyConfig, type ViewConfig } from '@mcp-overlay/config';
 import { digestOf } from './digest.ts';
 import { loadEngines } from './engines.ts';
+import { withoutRules } from './no-rules.ts';
 import type { Policy } from './policy.ts';
 import { roleBook } from './roles.ts';
 import { compileRule } from './rule.ts';
 import type { RoleRule } from './rule-set.ts';
-import { Rules, withoutRules } from './rules.ts';
+import { Rules } from './rules.ts';
 import { type Covers, compileSelection } from './target.ts';
 
 export interface PolicyOptions {

@@ -14,7 +14,7 @@ import { type LinkedTransport, linkedTransports } from '@mcp-overlay/relay/testi
 import { HealthRecord } from '../../src/backend/health.ts';
 import { accessOf } from '../../src/policy/access.ts';
 import { callGauge } from '../../src/policy/limit.ts';
-import { withoutRules } from '../../src/policy/rules.ts';
+import { withoutRules } from '../../src/policy/no-rules.ts';
 import { naming } from '../../src/routing/names.ts';
 import { ClientSession } from '../../src/session/session.ts';
 import type { SessionSettings } from '../../src/session/settings.ts';

@@ -18,7 +18,14 @@ export const runCommand: Command = {
     using end = endSignal();
     const log = openLogFor('mcp-tools', flags);
     const { identity, trust, overlay: kind } = flags;
-    const { overlay, chosenBecause } = await openOverlay({ env: process.env, kind, identity, trust, log });
+    const { overlay, chosenBecause } = await openOverlay({
+      env: process.env,
+      kind,
+      identity,
+      trust,
+      dialSoon: token,
+      log,
+    });
     log[flags.overlay === undefined ? 'info' : 'debug'](
       { overlay: overlay.kind, because: chosenBecause },
       'overlay chosen',

@@ -12,6 +12,7 @@ import { maxBytesMatcher } from './max-bytes.ts';
 import { folderProblem, pathMatcher } from './path.ts';
 import { compilePattern, patternMatcher } from './pattern.ts';
 import { schemaMatcher } from './schema.ts';
+import { sqlMatcher } from './sql.ts';
 
 export interface ArgumentsOptions extends MatcherOptions {
   readonly engines: Engines;
@@ -118,7 +119,7 @@ function matchersOf(config: ArgConfig, options: ArgumentsOptions): Matcher[] {
     );
     if (compiled) matchers.push(compiled);
   }
-  if (config.sql) problem(config.spot, 'SQL cannot be judged yet');
+  if (config.sql) matchers.push(sqlMatcher(config.sql, engines.sql()));
   if (config.each) matchers.push(eachMatcher(compileArgument(config.each, options).match));
   if (config.args) matchers.push(compileArguments(config.args, options).match);
   return matchers;
