@@ -3,6 +3,7 @@ import {
   chmodSync,
   copyFileSync,
   existsSync,
+  mkdirSync,
   readdirSync,
   readFileSync,
   renameSync,
@@ -14,6 +15,7 @@ import { ensureInstalled, root } from './ensure.mjs';
 
 ensureInstalled();
 const { build } = await import('esbuild');
+const { parse } = await import('yaml');
 const { version } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'));
 const programs = ['gateway', 'bridge', 'tools'];
 
@@ -47,6 +49,9 @@ for (const name of programs) {
 const wasm = 'libpg-query.wasm';
 copyFileSync(join(root, 'node_modules/libpg-query/wasm', wasm), join(made, 'chunks', wasm));
 chmodSync(join(made, 'chunks', wasm), 0o644);
+// A thread of its own, started from its own file; and the patterns, read by Node as JSON and by people as YAML.
+await bundle({ 'scrub-worker': 'packages/gateway/src/scrub/worker.ts' }, join(made, 'chunks'), 'scrub', []);
+shipPatterns(join(made, 'patterns'));
 for (const name of programs) chmodSync(join(made, `mcp-${name}.js`), 0o755);
 writeFileSync(join(made, 'THIRD_PARTY_LICENSES.txt'), licenses([...inputs]));
 if (existsSync(join(root, 'dist'))) renameSync(join(root, 'dist'), old);
@@ -81,6 +86,25 @@ async function bundle(entryPoints, outdir, chunks, plugins) {
     logLevel: 'warning',
   });
   for (const input of Object.keys(result.metafile.inputs)) inputs.add(input);
+}
+
+/** Tests stay behind: they were run by ours. */
+function shipPatterns(to) {
+  const from = join(root, 'packages/gateway/patterns');
+  mkdirSync(to);
+  const entries = [];
+  for (const name of readdirSync(from).sort()) {
+    if (!name.endsWith('.yml')) copyFileSync(join(from, name), join(to, name));
+    else entries.push(...parse(readFileSync(join(from, name), 'utf8')).patterns);
+  }
+  const defaults = { mode: 'flag', view: 'words', also: [], reach: 256, group: 0, entropy: 0, except: [] };
+  const shipped = entries.map(({ tests: _, ...entry }) => ({
+    ...defaults,
+    ...entry,
+    entropy: Number(entry.entropy ?? 0),
+    tests: { hit: [], miss: [] },
+  }));
+  writeFileSync(join(to, 'shipped.json'), JSON.stringify(shipped));
 }
 
 /** The licence text of every package of which a file went into a bundle. */

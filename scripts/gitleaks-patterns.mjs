@@ -9,8 +9,19 @@ import { parseTree } from '../packages/gateway/test/scrub/regex-tree.ts';
 import { root } from './ensure.mjs';
 
 /** Too wide for what passes a gateway, or too long for one piece of text; our own stand in secrets-own.yml. */
-const LEFT_OUT = new Set(['generic-api-key', 'private-key', 'curl-auth-user', 'curl-auth-header', 'hashicorp-tf-password', 'sourcegraph-access-token', 'kubernetes-secret-yaml', 'freemius-secret-key', 'pypi-upload-token']);
-const CRITICAL = /aws|gcp|azure|github|gitlab|stripe|private|openai|anthropic|vault|kubernetes|digitalocean|heroku|npm|slack/;
+const LEFT_OUT = new Set([
+  'generic-api-key',
+  'private-key',
+  'curl-auth-user',
+  'curl-auth-header',
+  'hashicorp-tf-password',
+  'sourcegraph-access-token',
+  'kubernetes-secret-yaml',
+  'freemius-secret-key',
+  'pypi-upload-token',
+]);
+const CRITICAL =
+  /aws|gcp|azure|github|gitlab|stripe|private|openai|anthropic|vault|kubernetes|digitalocean|heroku|npm|slack/;
 
 const { rules } = JSON.parse(readFileSync(process.argv[2], 'utf8'));
 const patterns = [];
@@ -19,7 +30,12 @@ for (const { id, description, regex, keywords = [], entropy = 0, secretGroup = 0
   const long = /\{\d{3,},?\}|\{\d+,\d{3,}\}|\{\d+,\}|[+*](?!\?)/.test(regex);
   const entry = {
     id: `secret-${id.replaceAll('_', '-')}`,
-    description: description.replace(/^(?:Uncovered|Identified|Detected|Discovered|Found) (?:a |an )?(?:possible |potential |pattern that resembles )?(?:a |an )?/i, '').split(/[,;.]/)[0],
+    description: description
+      .replace(
+        /^(?:Uncovered|Identified|Detected|Discovered|Found) (?:a |an )?(?:possible |potential |pattern that resembles )?(?:a |an )?/i,
+        '',
+      )
+      .split(/[,;.]/)[0],
     severity: CRITICAL.test(id) ? 'critical' : 'high',
     view: 'raw',
     re2: regex,
@@ -48,7 +64,10 @@ const head = `# Secrets by their form. Made from the rules of gitleaks by script
 # Copyright (c) 2019 Zachary Rice, MIT License: the text stands in secrets.LICENSE and must stay with this file.
 `;
 const file = join(root, 'packages/gateway/patterns/secrets.yml');
-writeFileSync(file, head + stringify({ patterns }, { lineWidth: 0, defaultStringType: 'QUOTE_SINGLE', defaultKeyType: 'PLAIN' }));
+writeFileSync(
+  file,
+  head + stringify({ patterns }, { lineWidth: 0, defaultStringType: 'QUOTE_SINGLE', defaultKeyType: 'PLAIN' }),
+);
 process.stderr.write(`${patterns.length} patterns\n`);
 
 /** A text that matches, random characters as samples. */
@@ -63,7 +82,8 @@ function macroOf(node, spread) {
     case 'any':
       return macroOf(node.parts[spread % node.parts.length], spread);
     default: {
-      const count = node.min > 0 ? node.min : node.max > 3 && spread % 2 === 1 ? 0 : Math.min(node.max, spread > 4 ? 1 : 0);
+      const count =
+        node.min > 0 ? node.min : node.max > 3 && spread % 2 === 1 ? 0 : Math.min(node.max, spread > 4 ? 1 : 0);
       if (count === 0) return '';
       if (node.part.kind === 'set') return setOf(node.part, count);
       return Array.from({ length: count }, () => macroOf(node.part, spread)).join('');
@@ -79,7 +99,8 @@ function setOf({ body, fold }, count) {
   if (/^\\s$/.test(body)) return ' '.repeat(count);
   const wide = /^(?:\\w|[^^]*a-z)/.test(body) && count === 1 && /[=:> ]/.test(body) ? '=' : undefined;
   if (wide) return wide;
-  if (/[=>|:,]/.test(body) && count <= 5) return (body.includes('=') ? '=' : body.includes(':') ? ':' : ' ').repeat(count);
+  if (/[=>|:,]/.test(body) && count <= 5)
+    return (body.includes('=') ? '=' : body.includes(':') ? ':' : ' ').repeat(count);
   if (/\\s|\\n/.test(body) && count <= 5 && !/[a-z]-[a-z]|\\w/.test(body)) return ' '.repeat(count);
   if (body.length > 60) return 'x'.repeat(count);
   return `{{[${fold && /^[a-z0-9_=\\.-]+$/.test(body) ? body : body}]:${count}}}`;

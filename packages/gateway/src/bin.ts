@@ -7,6 +7,7 @@ import { checkCommand } from './commands/check.ts';
 import { peersCommand } from './commands/peers.ts';
 import { policyCommand } from './commands/policy.ts';
 import { runCommand } from './commands/run.ts';
+import { scrubCommand } from './commands/scrub.ts';
 import { statusCommand } from './commands/status.ts';
 import { tokenCommand } from './commands/token.ts';
 import { vaultCommand } from './commands/vault.ts';
@@ -23,5 +24,6 @@ await main({
     auditCommand,
     tokenCommand,
     vaultCommand,
+    scrubCommand,
   ],
 });

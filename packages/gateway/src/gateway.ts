@@ -4,7 +4,7 @@
 import { createHash, randomBytes } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
 import { UsageError, withoutSecrets } from '@mcp-overlay/cli';
-import type { GatewayConfig } from '@mcp-overlay/config';
+import type { GatewayConfig, SecretString } from '@mcp-overlay/config';
 import {
   type AccessSource,
   grantsOf,
@@ -29,6 +29,7 @@ import { callGauge } from './policy/limit.ts';
 import { openPolicy } from './policy/open-policy.ts';
 import type { Policy } from './policy/policy.ts';
 import { naming } from './routing/names.ts';
+import type { Scrubbing } from './scrub/open.ts';
 import { hideWritten, secretsOf } from './secrets.ts';
 import { openProbes } from './session/probe.ts';
 import type { AuditSettings, SessionSettings } from './session/settings.ts';
@@ -48,6 +49,10 @@ export interface GatewayOptions {
   readonly access?: AccessSource | undefined;
   readonly version: string;
   readonly log: GatewayLog;
+  /** What looks through texts of servers; absent: nothing does. */
+  readonly scrub?: Scrubbing | undefined;
+  /** Of a vault that wants one. Absent: nobody is at a terminal. */
+  readonly passphrase?: (() => Promise<SecretString>) | undefined;
   onLost(error: Error): void;
 }
 
@@ -117,6 +122,8 @@ export function sessionSettings(options: SettingsOptions): SessionSettings {
     listWaitMs: config.aggregator.listWaitMs,
     limits,
     gauge: callGauge(),
+    scrubber: options.scrub?.scrubber,
+    scrubHits: options.scrub?.hits,
     ...(audit && { audit }),
     log,
   };
@@ -164,7 +171,17 @@ async function begin(options: GatewayOptions, audit: AuditSettings | undefined):
     return peer?.decision === 'allowed' ? peer.role : undefined;
   };
   const policy = await openPolicy(config, { handRole });
-  const settings = sessionSettings({ ...options, policy, audit });
+  const { openScrub } = await import('./scrub/open.ts');
+  const scrub = await openScrub({
+    config,
+    log,
+    record: (hit) => {
+      audit?.log
+        .append({ type: 'scrub.hit', ...hit })
+        .catch((error: unknown) => log.warn({ error: String(error) }, 'scrub hit is not on record'));
+    },
+  });
+  const settings = sessionSettings({ ...options, policy, audit, scrub });
   const tokenBook = await openTokensOf(config, config.share.token, secretsOf(options));
   const issuers = config.issuers.length === 0 ? undefined : await openIssuers({ issuers: config.issuers, log });
   await audit?.log.append({ type: 'config.apply', digest: await digestOf(config.file) });
@@ -186,7 +203,7 @@ async function begin(options: GatewayOptions, audit: AuditSettings | undefined):
     token: share.token,
     status: async () => {
       const identity = await ownIdentity(overlay);
-      return statusOf({ version, overlay: overlay.kind, identity, startedAt, share, settings });
+      return statusOf({ version, overlay: overlay.kind, identity, startedAt, share, settings, scrub });
     },
     peers: peersOf(book, share, { roles: rolesIn(config), record }),
     tokens: tokensOf({
@@ -202,6 +219,7 @@ async function begin(options: GatewayOptions, audit: AuditSettings | undefined):
       await Promise.all([probes.close(), share.close()]);
       await book.close();
       await closeBackends(settings);
+      await scrub?.close();
       await audit?.log.close();
     },
   };

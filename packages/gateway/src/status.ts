@@ -4,6 +4,7 @@ import type { Self } from '@mcp-overlay/overlay';
 import type { EraKnown, LinkStats } from '@mcp-overlay/relay';
 import type { AuditState } from './audit/audit-log.ts';
 import type { BackendHealth } from './backend/health.ts';
+import type { Scrubbing, ScrubStatus } from './scrub/open.ts';
 import type { SessionSettings } from './session/settings.ts';
 import type { Shares } from './shares.ts';
 
@@ -23,6 +24,8 @@ export interface GatewayStatus {
   readonly audit: AuditState | undefined;
   readonly backends: readonly BackendStatus[];
   readonly sessions: readonly SessionStatus[];
+  /** Absent: texts of servers are not looked through. */
+  readonly scrub: ScrubStatus | undefined;
 }
 
 export interface BackendStatus extends BackendHealth {
@@ -55,9 +58,18 @@ export interface StatusSources {
   readonly startedAt: number;
   readonly share: Shares;
   readonly settings: SessionSettings;
+  readonly scrub?: Scrubbing | undefined;
 }
 
-export function statusOf({ version, overlay, identity, startedAt, share, settings }: StatusSources): GatewayStatus {
+export function statusOf({
+  version,
+  overlay,
+  identity,
+  startedAt,
+  share,
+  settings,
+  scrub,
+}: StatusSources): GatewayStatus {
   return {
     program: 'mcp-gateway',
     version,
@@ -88,5 +100,6 @@ export function statusOf({ version, overlay, identity, startedAt, share, setting
       backends: session.backendStates(),
       link: accepted.link?.stats(),
     })),
+    scrub: scrub?.status(),
   };
 }

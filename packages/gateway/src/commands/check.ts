@@ -27,6 +27,7 @@ import { prefixedUris, UNCHANGED } from '../routing/uris.ts';
 import { ALONE, openAlone } from '../session/alone.ts';
 import type { SessionSettings } from '../session/settings.ts';
 import { accessOf } from './access.ts';
+import { askedAtStart } from './ask-passphrase.ts';
 import { loadConfig } from './load-config.ts';
 
 interface Row {
@@ -66,7 +67,8 @@ export const checkCommand: Command = {
     const log = openLog({ program: 'mcp-gateway', level: 'error' });
     const kind = flags.overlay ?? config.share.overlay;
     const { identity, trust } = flags;
-    const options = { config, log, env: process.env, identity, trust, access: accessOf(flags) };
+    const passphrase = await askedAtStart(config);
+    const options = { config, log, env: process.env, identity, trust, access: accessOf(flags), passphrase };
     const { overlay, chosenBecause } = await openOverlay({ ...overlayOptions(options), kind });
     tellOverlay('mcp-gateway', { ...flags, overlay: kind }, { kind: overlay.kind, because: chosenBecause });
     const settings = sessionSettings({ ...options, overlay, policy, version: toolkitVersion() });

@@ -5,6 +5,7 @@ import { grantsOf, identityNotes, openOverlay } from '@mcp-overlay/overlay';
 import { openAdmin } from '../admin/server.ts';
 import { overlayOptions, startGateway } from '../gateway.ts';
 import { accessOf } from './access.ts';
+import { askedAtStart } from './ask-passphrase.ts';
 import { loadConfig } from './load-config.ts';
 
 export const runCommand: Command = {
@@ -20,7 +21,8 @@ export const runCommand: Command = {
     const config = await loadConfig(String(flags.config));
     const log = openLogFor('mcp-gateway', flags, config.logFile);
     const { identity, trust } = flags;
-    const options = { config, log, env: process.env, identity, trust, access: accessOf(flags) };
+    const passphrase = await askedAtStart(config);
+    const options = { config, log, env: process.env, identity, trust, access: accessOf(flags), passphrase };
     const { overlay, chosenBecause } = await openOverlay({
       ...overlayOptions(options),
       kind: flags.overlay ?? config.share.overlay,

@@ -27,6 +27,8 @@ export class Rulebook {
   readonly wide: Finder;
   /** What raw bytes are searched for, before anything is parsed; by literal, the patterns it stands for. */
   readonly bytes: Finder;
+  /** Of those: the ones that need a look at the texts whatever pattern they belong to. */
+  readonly always: ReadonlySet<number>;
 
   constructor(specs: readonly PatternSpec[], isOff: (rule: RuleInfo) => boolean) {
     const kept = specs.filter((spec) => !isOff(spec));
@@ -35,6 +37,7 @@ export class Rulebook {
     this.ascii = finderOf(kept, (literal) => (isAscii(literal) ? literal : undefined));
     this.wide = finderOf(kept, (literal) => (isAscii(literal) ? undefined : literal));
     this.bytes = finderOf(kept, inBytes, LINK_LITERALS);
+    this.always = new Set(LINK_LITERALS.map((literal) => this.bytes.finder.literals.indexOf(literal)));
   }
 
   modeOf(rule: string): Mode {

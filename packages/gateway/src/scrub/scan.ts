@@ -20,7 +20,7 @@ export interface Finding {
 }
 
 export interface ScanContext {
-  readonly surface: Surface;
+  surface: Surface;
   /** Whether the time for this message is over. */
   expired(): boolean;
   /** Characters that may still be decoded of this message. */

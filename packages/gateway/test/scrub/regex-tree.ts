@@ -40,7 +40,7 @@ export function parseTree(source: string): Tree {
     if (char === '[') return { kind: 'set', body: classBody(), fold };
     if (char === '.') return { kind: 'set', body: ' -~', fold };
     if (char === '^' || char === '$') return { kind: 'edge' };
-    if (char === '\\') return escape();
+    if (char === '\\') return escaped();
     return { kind: 'set', body: /[\\\]^-]/.test(char) ? `\\${char}` : char, fold };
   };
   const group = (): Tree => {
@@ -64,7 +64,7 @@ export function parseTree(source: string): Tree {
     at += 1;
     return inner;
   };
-  const escape = (): Tree => {
+  const escaped = (): Tree => {
     const char = source[at] ?? '';
     at += 1;
     if (/[bBAz]/.test(char)) return { kind: 'edge' };

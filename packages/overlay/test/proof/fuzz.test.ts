@@ -32,7 +32,7 @@ function objectOf(input: Buffer): Record<string, unknown> {
 test('a damaged proof is read or refused', (t) => {
   const tally = mutate(texts, (input) => readProof(objectOf(input)), isRefusal);
   t.diagnostic(JSON.stringify(tally));
-  assert.ok(tally.accepted > 20 && tally.refused > 20);
+  assert.ok(tally.accepted > 0 && tally.refused > 20);
 });
 
 test('a damaged proof proves nothing else than it did', (t) => {
