@@ -31,6 +31,10 @@ const DOORS: Readonly<Record<string, RegExp>> = {
   yaml: /^packages\/config\/src\//,
   'libsodium-wrappers': /^packages\/ziti\/src\/crypto\/sodium\.ts$/,
   ws: /^packages\/ziti\/src\/(channel\/ws-underlay|testing\/[^/]+)\.ts$/,
+  re2js: /^packages\/gateway\/src\/(policy\/re2|scrub\/regex)\.ts$/,
+  ajv: /^packages\/gateway\/src\/policy\/args\/schema\.ts$/,
+  '@marcbachmann/cel-js': /^packages\/gateway\/src\/policy\/when\.ts$/,
+  'libpg-query': /^packages\/gateway\/src\/policy\/sql\/parser\.ts$/,
   'eventsource-parser': /^packages\/relay\/src\/transports\/http\//,
 };
 
@@ -38,9 +42,12 @@ const DOORS: Readonly<Record<string, RegExp>> = {
 const GATEWAY_ROOMS: Readonly<Record<string, readonly string[]>> = {
   call: [],
   policy: ['call'],
+  audit: ['call'],
+  scrub: ['call'],
+  pins: ['call'],
   backend: ['call'],
-  routing: ['call', 'backend'],
-  session: ['call', 'backend', 'routing', 'pipeline'],
+  routing: ['call', 'backend', 'audit'],
+  session: ['call', 'backend', 'routing', 'pipeline', 'audit', 'scrub'],
 };
 
 interface Import {

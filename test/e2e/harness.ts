@@ -62,6 +62,7 @@ export interface GatewayStatus {
     readonly calls: number;
     readonly strayLines: number;
     readonly circuit?: string;
+    readonly protocol?: { readonly era: string; readonly revision?: string; readonly from: string };
   }[];
   readonly sessions: readonly {
     readonly number: number;

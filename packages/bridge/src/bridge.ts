@@ -13,6 +13,7 @@ import {
   type EraWay,
   type Fault,
   LIMITS,
+  type Link,
   relay,
   ServerEras,
   SharedServer,
@@ -65,6 +66,8 @@ export async function startBridge(options: BridgeOptions): Promise<Bridge> {
   const sessions = new Map<SteadySession, Promise<unknown>>();
   const shared = options.shared ? sharedServer(options) : undefined;
   const eras = serverEras(options);
+  /** Who opened each link. */
+  const callers = new WeakMap<Link, Principal>();
   let count = 0;
   let name: (token: string) => void = () => {};
   const gate = openGate({
@@ -81,9 +84,15 @@ export async function startBridge(options: BridgeOptions): Promise<Bridge> {
     log,
     judge: gate.judge,
     prove: gate.prove,
+    onReturn: (link, principal) => {
+      const known = callers.get(link);
+      if (known) gate.renew(known, principal);
+    },
     onSession: (accepted) => {
+      if (accepted.link) callers.set(accepted.link, accepted.principal);
       count += 1;
       const number = count;
+      const unwatch = gate.watch(accepted.principal, (why) => void accepted.transport.close(why));
       const way = wayOf(options, shared, accepted.principal.id);
       log.info({ session: number, by: accepted.by, principal: accepted.principal.id }, 'session opened');
       const lane = (era: Era, client: Transport): void => {
@@ -97,7 +106,7 @@ export async function startBridge(options: BridgeOptions): Promise<Bridge> {
       splitEras(
         accepted.transport,
         { legacy: (client) => lane('legacy', client), modern: (client) => lane('modern', client) },
-        { onClosed: ({ code }) => log.info({ session: number, code }, 'session closed') },
+        { onClosed: ({ code }) => log.info({ session: number, code }, 'session closed'), onGone: unwatch },
       );
     },
   });
@@ -143,7 +152,7 @@ function serverEras({ era, by, log }: BridgeOptions): ServerEras {
     oneForAll: true,
     legacyNative: false,
     timeoutMs: START_MS,
-    onFound: (found) => log.info({ era: found }, 'the server speaks this era'),
+    onFound: (found) => log.info(found, 'the server speaks this era'),
     onStray: strayLogger(log),
   });
 }
@@ -152,7 +161,7 @@ function wayOf(options: BridgeOptions, shared: SharedServer | undefined, princip
   const fresh = (): Promise<Transport> => spawnServer(options);
   return {
     open: shared === undefined ? fresh : () => shared.attach(),
-    fresh: shared === undefined ? undefined : fresh,
+    fresh: shared === undefined ? undefined : { open: fresh, keep: (asked) => shared.keep(asked) },
     steady: (open) => steady(options, open),
     principal,
   };

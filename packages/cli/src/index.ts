@@ -1,6 +1,7 @@
 // The public names of @mcp-overlay/cli, one by one.
 export { announce, print, printJson, printTable, say } from './announce.ts';
 export { askHidden, canAsk, readPiped } from './ask.ts';
+export { displaySafe, displaySafeJson, displaySafeLines } from './display-safe.ts';
 export { EXIT, type ExitCode } from './exit-codes.ts';
 export { type CommonFlags, type Flags, LOG_LEVELS, type LogLevel } from './flags.ts';
 export { type Log, type LogOptions, openLog, openLogFor } from './log.ts';

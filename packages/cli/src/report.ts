@@ -25,6 +25,11 @@ const EXIT_BY_CODE: Readonly<Record<string, ExitCode>> = {
   state_file_invalid: EXIT.usage,
   trust_invalid: EXIT.usage,
   identity_invalid: EXIT.usage,
+  access_malformed: EXIT.usage,
+  access_too_large: EXIT.usage,
+  access_too_long: EXIT.usage,
+  access_key_missing: EXIT.usage,
+  access_key_invalid: EXIT.usage,
   not_enabled: EXIT.usage,
   already_enabled: EXIT.usage,
   zrok_files_invalid: EXIT.usage,
@@ -58,8 +63,8 @@ const EXIT_BY_CODE: Readonly<Record<string, ExitCode>> = {
   environment_refused: EXIT.refused,
 };
 
-/** Whatever is wrong with a proof of identity. */
-const PROOF = /^proof_/;
+/** Whatever is wrong with a proof of identity, or with a token. */
+const PROOF = /^(?:proof|access|jwt)_/;
 
 /** Wrong use of a command: said without a stack, exit 2. */
 export class UsageError extends Error {
@@ -91,5 +96,5 @@ export function report(program: string, error: unknown): ExitCode {
 /** The other end's own code, where it says what is wrong with who we are: that is what the catalogue explains. */
 function toldBy(error: unknown): string {
   const { code } = ((error as { facts?: unknown }).facts ?? {}) as { code?: unknown };
-  return typeof code === 'string' && /^(?:proof|peer)_/.test(code) ? `: ${code}` : '';
+  return typeof code === 'string' && /^(?:proof|peer|access|jwt)_/.test(code) ? `: ${code}` : '';
 }

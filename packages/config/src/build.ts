@@ -1,6 +1,8 @@
 // From what the schema read to a GatewayConfig: defaults, rules between keys, ids that must differ. Values that could not
 // be read have been reported and are undefined here; what is built then is never seen, because the report ends in a throw.
 
+import { buildIssuers, buildTokens } from './access-shape.ts';
+import { buildAudit } from './audit-shape.ts';
 import {
   type BackendConfig,
   compact,
@@ -12,7 +14,9 @@ import {
 import type { Spot } from './errors.ts';
 import { buildInject, type InjectSurroundings } from './inject-shape.ts';
 import { quoteText } from './node.ts';
+import { buildPolicy } from './policy-build.ts';
 import type { RawBackend, RawGateway, RawTools } from './schema.ts';
+import { buildOverride, buildScrub } from './scrub-shape.ts';
 import type { Reading } from './shape.ts';
 import { buildTransport } from './transport.ts';
 
@@ -40,6 +44,8 @@ export function buildGateway(raw: RawGateway, file: string, reading: Reading): G
     },
     backends: (raw.backends ?? []).map((backend) => buildBackend(backend, reading)),
     trust: raw.trust ?? [],
+    tokens: buildTokens(raw.tokens),
+    issuers: buildIssuers(raw.issuers),
     limits: compact({
       messageBytes: raw.limits?.message_bytes,
       sessions: raw.limits?.sessions,
@@ -51,7 +57,10 @@ export function buildGateway(raw: RawGateway, file: string, reading: Reading): G
     }),
     ...compact({
       logFile: raw.log_file,
+      audit: raw.audit && buildAudit(raw.audit),
+      policy: buildPolicy(raw, idsOf(raw), reading),
       vault: raw.secrets?.vault && compact({ path: raw.secrets.vault.path, key: raw.secrets.vault.key }),
+      scrub: raw.scrub && buildScrub(raw.scrub),
     }),
   };
   if (raw.secrets?.inline === 'refuse') reading.report.refuse('inline-secret');
@@ -59,6 +68,10 @@ export function buildGateway(raw: RawGateway, file: string, reading: Reading): G
   checkAnyEnabled(config.backends, raw.given.has('backends') ? raw.spotOf('backends') : undefined, reading);
   noteDifferences(raw, reading);
   return config;
+}
+
+function idsOf(raw: RawGateway): readonly string[] {
+  return (raw.backends ?? []).flatMap(({ id }) => id ?? []);
 }
 
 export function checkAnyEnabled(backends: readonly BackendConfig[], spot: Spot | undefined, { report }: Reading): void {
@@ -105,6 +118,7 @@ function buildBackend(raw: RawBackend, reading: Reading): BackendConfig {
       shared: raw.shared,
       era: raw.era,
       inject: buildInject(raw.inject, surroundingsOf(transport), reading),
+      scrub: raw.scrub && buildOverride(raw.scrub),
     }),
   };
 }

@@ -1,5 +1,6 @@
 // What the rest of the toolkit sees of a configuration: durations in ms, paths absolute, variables replaced, ids unique.
 
+import type { PolicyConfig } from './policy-config.ts';
 import type { SecretReference } from './secret/reference.ts';
 import type { ConfiguredText } from './secret/text.ts';
 
@@ -13,13 +14,38 @@ export interface GatewayConfig {
   readonly share: ShareConfig;
   readonly aggregator: AggregatorConfig;
   readonly backends: readonly BackendConfig[];
-  /** Absolute paths of PEM files. */
+  /** Absolute paths of files with CAs, each perhaps behind `spiffe://domain=`. */
   readonly trust: readonly string[];
+  readonly tokens: TokensConfig;
+  readonly issuers: readonly IssuerConfig[];
   readonly logFile?: string;
+  /** Absent: in the state folder, `durability: os`, no receipts. */
+  readonly audit?: AuditConfig | 'off';
   /** Only what the file sets; names are those of the relay's limits. */
   readonly limits: LimitsConfig;
+  /** Absent: no rules. */
+  readonly policy?: PolicyConfig;
   /** Where `vault:` references are looked up, as far as the file says. */
   readonly vault?: VaultConfig;
+  /** Absent: what is found is recorded, nothing is changed. */
+  readonly scrub?: ScrubConfig;
+}
+
+export interface TokensConfig {
+  /** Absent: in the state folder. */
+  readonly key?: SecretReference;
+  readonly maxTtlMs?: number;
+}
+
+/** Whose JWTs are believed. */
+export interface IssuerConfig {
+  readonly issuer: string;
+  readonly audience: string;
+  /** Absolute path, or URL. */
+  readonly jwks: string;
+  readonly algorithms?: readonly string[];
+  readonly groups?: string;
+  readonly name?: string;
 }
 
 export interface VaultConfig {
@@ -66,6 +92,29 @@ export interface BackendConfig {
   readonly era?: 'auto' | 'legacy' | 'modern';
   readonly inject?: InjectConfig;
   readonly disabled: boolean;
+  readonly scrub?: ScrubOverride;
+}
+
+export type ScrubMode = 'off' | 'flag' | 'redact' | 'block' | 'wrap';
+
+/** What is done with what is found; rules by id or glob of ids. */
+export interface ScrubOverride {
+  readonly mode?: ScrubMode;
+  readonly rules: Readonly<Record<string, ScrubMode>>;
+}
+
+export interface ScrubConfig extends ScrubOverride {
+  /** For what clients send to tools. */
+  readonly arguments: 'off' | 'flag' | 'block';
+  /** Absolute paths of pattern files. */
+  readonly patterns: readonly string[];
+  readonly pii: readonly string[];
+  /** Results tell what was found in them. */
+  readonly note: boolean;
+  /** Absent: links that carry data are hits, wherever they lead. */
+  readonly hosts?: readonly string[];
+  readonly onTimeout?: 'flag' | 'block';
+  readonly tools: readonly (ScrubOverride & { readonly backend: string; readonly tools: readonly string[] })[];
 }
 
 /** What a backend gets besides what its transport says, by who calls. */
@@ -118,6 +167,9 @@ export interface ShareTransportConfig {
   readonly token: string;
   /** Absent: the gateway's own. */
   readonly overlay?: OverlayName;
+  /** Where the token to come with is, and the key of its holder. */
+  readonly access?: SecretReference;
+  readonly accessKey?: SecretReference;
 }
 
 export interface HttpConfig {
@@ -129,6 +181,24 @@ export interface HttpConfig {
   readonly tls: { readonly insecureSkipVerify: boolean; readonly caCertFile?: string };
   /** http:// is known and wanted. */
   readonly allowInsecure: boolean;
+}
+
+export interface AuditConfig {
+  /** Absolute; absent: in the state folder. */
+  readonly path?: string;
+  /** Absent: made beside the log. */
+  readonly key?: SecretReference;
+  /** That were in use before. */
+  readonly keys: readonly SecretReference[];
+  readonly durability: 'commit' | 'interval' | 'os';
+  readonly intervalMs?: number;
+  readonly arguments: 'digest' | 'sealed' | 'clear';
+  readonly onFailure: 'deny' | 'allow' | { readonly buffer: number };
+  readonly rotate: { readonly bytes?: number; readonly ageMs?: number };
+  readonly checkpoint?: { readonly key: SecretReference; readonly everyMs?: number };
+  readonly forwardSecure: boolean;
+  /** Results carry the number and hash of their record. */
+  readonly receipts: boolean;
 }
 
 export interface LimitsConfig {
@@ -147,6 +217,7 @@ export const DEFAULTS = {
   connectTimeoutMs: 120_000,
   callTimeoutMs: 600_000,
   listWaitMs: 3000,
+  maxTtlMs: 30 * 24 * 3600 * 1000,
 } as const;
 
 /** Leaves out what is undefined, as exact optional properties want it. */

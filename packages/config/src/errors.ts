@@ -63,6 +63,8 @@ export class ConfigError extends Error {
 }
 
 export interface Report {
+  /** As the user named it. */
+  readonly file: string;
   problem(spot: Spot, expected: string, hint?: string): void;
   note(spot: Spot, kind: NoteKind, text: string): void;
   /** Makes problems of the notes of this kind that were taken down so far. */
@@ -87,6 +89,7 @@ export function openReport(file: string): Report {
     problems.push({ ...plain(spot), expected, ...(hint === undefined ? {} : { hint }), text });
   };
   return {
+    file,
     problem,
     note: (spot, kind, text) => {
       notes.push({ note: { ...plain(spot), kind, text: placeOf(file, spot) + text }, said: text });

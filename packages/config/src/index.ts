@@ -2,22 +2,29 @@
 export { parseBridgeEnv } from './bridge-env.ts';
 export type {
   AggregatorConfig,
+  AuditConfig,
   BackendConfig,
   GatewayConfig,
   HttpConfig,
   InjectConfig,
   Injected,
+  IssuerConfig,
   LimitsConfig,
   OverlayName,
   OwnSecrets,
   PerIdentityConfig,
+  ScrubConfig,
+  ScrubMode,
+  ScrubOverride,
   ShareConfig,
   ShareTransportConfig,
   StdioConfig,
+  TokensConfig,
   ToolFilterConfig,
   TransportConfig,
   VaultConfig,
 } from './config.ts';
+export { DEFAULTS } from './config.ts';
 export { describeBackends, quoteWord } from './describe.ts';
 export { configReference, type DocumentedKey, documentedKeys, REGENERATE } from './doc.ts';
 export {
@@ -27,11 +34,29 @@ export {
   type ConfigNote,
   type ConfigProblem,
   type NoteKind,
+  openReport,
+  type Report,
   type Spot,
 } from './errors.ts';
 export { compileGlob } from './glob.ts';
-export { loadGatewayConfig } from './load.ts';
+export { loadGatewayConfig, readConfigText } from './load.ts';
 export { type ParsedConfig, type ParseOptions, parseGatewayConfig } from './parse.ts';
+export { loadPatternFile, type PatternEntry, parsePatternFile, patternError } from './pattern-file.ts';
+export { type PolicyCase, type PolicyCases, parsePolicyCases } from './policy-cases.ts';
+export type {
+  ArgConfig,
+  ArgsConfig,
+  IdentityConfig,
+  Located,
+  PolicyConfig,
+  RuleConfig,
+  Scalar,
+  Selection,
+  SqlConfig,
+  SqlStatement,
+  ViewConfig,
+} from './policy-config.ts';
+export { type AccessReader, accessReader } from './secret/access.ts';
 export { type ComposeOptions, composeAll, type Place } from './secret/compose.ts';
 export { SECRET_ERROR_CODES, SecretError, type SecretErrorCode } from './secret/errors.ts';
 export type { Keyring, LoadKeyring } from './secret/keyring.ts';
@@ -48,3 +73,4 @@ export { type ConfiguredText, referencesIn, type SecretText } from './secret/tex
 export { MAX_VAULT_BYTES, Vault, type VaultEntry, type VaultOptions } from './secret/vault.ts';
 export { looksSecret } from './secrets.ts';
 export { type Changer, changeableBy } from './tamper.ts';
+export { LIFETIME_FORM, parseLifetime } from './units.ts';

@@ -119,6 +119,8 @@ export function buildFromServers(
     file,
     share: { mode: 'closed', grants: [], hosts: [] },
     trust: [],
+    tokens: {},
+    issuers: [],
     aggregator: {
       separator: DEFAULTS.separator,
       connectTimeoutMs: DEFAULTS.connectTimeoutMs,

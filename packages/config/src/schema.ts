@@ -2,12 +2,17 @@
 // original are read by this one table; so are the hints for unknown keys and docs/CONFIG.md. A new key is a new line here,
 // in configs/example.yml, and in build.ts where it gets its meaning.
 
+import { issuersShape, tokensShape, trustFile } from './access-shape.ts';
+import { auditShape } from './audit-shape.ts';
 import { globProblem } from './glob.ts';
 import { injectShape } from './inject-shape.ts';
+import { identitiesShape, rolesShape, viewsShape } from './policy-shape.ts';
+import { backendScrubShape, scrubShape } from './scrub-shape.ts';
 import {
   argument,
   headerName,
   headerValue,
+  secretReference,
   secretsShape,
   urlText,
   variableName,
@@ -27,8 +32,9 @@ const glob = parsed<string>('a pattern', (value) => {
 const separator = text({ form: '1 to 8 characters, without blanks', pattern: /^[\x21-\x7e]{1,8}$/ });
 const prefix = text({ form: 'up to 40 letters, digits, _ or -', pattern: /^[A-Za-z0-9_-]{0,40}$/ });
 
-/** What a certificate can prove: the forms of docs/WIRE.md 12. */
-const PRINCIPAL = /^(?:ziti:[A-Za-z0-9._-]{1,64}|spiffe:\/\/[a-z0-9._-]{1,255}\/[\x21-\x7e]+|x509:.+)$/;
+/** What can be proven: the forms of docs/WIRE.md 12. */
+const PRINCIPAL =
+  /^(?:ziti:[A-Za-z0-9._-]{1,64}|spiffe:\/\/[a-z0-9._-]{1,255}\/[\x21-\x7e]+|x509:.+|token:[0-9a-f]{24}(?:\/[0-9a-f]{24})?|jwt:https?:\/\/[^#\s]+#.+)$/;
 const principalId = text({
   form: 'a principal id (ziti:…, spiffe://…, x509:…)',
   pattern: PRINCIPAL,
@@ -108,15 +114,29 @@ export const transportShape = object({
     example: 'build-box',
   }),
   overlay: field(overlay, 'the network the share is on', { only: SHARE, default: "the gateway's own" }),
+  access: field(secretReference, 'where an access token is to come with; read again for each connection', {
+    only: SHARE,
+    default: 'that of --access, if any',
+    example: '"file:/run/tokens/build-box"',
+  }),
+  access_key: field(secretReference, 'where the private key is of whom that token is for (PEM)', {
+    only: SHARE,
+    default: 'none',
+    example: '"file:~/.keys/holder.pem"',
+  }),
   endpoint: field(urlText, 'URL of the MCP endpoint; https insists on https://', {
     only: HTTP,
     aliases: ['url'],
     example: 'https://mcp.example.com/mcp',
   }),
-  protocol: field(choice(['sse', 'streamable', 'auto']), 'sse is the older transport; auto tries streamable first', {
-    only: HTTP,
-    default: 'sse',
-  }),
+  protocol: field(
+    choice(['sse', 'streamable', 'auto']),
+    'sse is the older transport, which has only the older revisions; auto tries streamable first',
+    {
+      only: HTTP,
+      default: "auto; sse in the Go original's files",
+    },
+  ),
   headers: field(mapping(headerValue, headerName), 'sent with every request, never to another host', {
     only: HTTP,
     default: 'none',
@@ -163,13 +183,16 @@ const backendFields = {
   ),
   inject: field(injectShape, 'variables or headers besides those of the transport, the same for all or by who calls'),
   disabled: field(bool(), 'the backend is left out', { default: 'false' }),
+  scrub: field(backendScrubShape, 'what is done with what is found in its texts; a mode alone is enough', {
+    default: 'that of scrub',
+    example: 'wrap',
+  }),
 };
 
 const backendObject = object(backendFields, {
   elsewhere: Object.fromEntries(Object.keys(transportShape.fields ?? {}).map((key) => [key, 'transport'])),
   later: {
     pins: 'pinned tool definitions',
-    scrub: 'masking of secrets in values',
     limits: 'limits per backend',
   },
 });
@@ -242,10 +265,15 @@ export const gatewayShape = object(
       required: true,
     }),
     trust: field(
-      list(path()),
-      "PEM files with CAs, and their revocation lists, whose certificates prove identities, besides the network's own; read again when they change",
+      list(trustFile),
+      "files with CAs whose certificates prove identities, besides the network's own: PEM, with their revocation lists, or a SPIFFE bundle (JSON); spiffe://DOMAIN=FILE says which trust domain it is of. Read again when they change: who is not vouched for any more is out within a second",
       { default: 'none', example: '[corp-ca.pem]' },
     ),
+    audit: field(auditShape, 'the record of sessions and calls: a chain that shows every change', {
+      default: 'in the state folder, under a key made there, durability os, without receipts',
+    }),
+    tokens: field(tokensShape, 'access tokens of this gateway (mcp-gateway token mint)'),
+    issuers: field(issuersShape, 'whose JWTs are believed (OpenID Connect)', { default: 'none' }),
     log_file: field(path(), 'the log goes there instead of stderr, as JSON', { default: 'stderr' }),
     limits: field(
       object(
@@ -268,7 +296,26 @@ export const gatewayShape = object(
       ),
       'caps; the defaults protect the machine and do not stop a normal agent',
     ),
+    roles: field(rolesShape, 'who may do what: with it, nothing is allowed that no rule allows (docs/GOVERNANCE.md)', {
+      default: 'no rules: whoever is let in may call everything',
+      example: '{ reader: [ { allow: { tools: [read_*] } } ] }',
+      neverEmpty: true,
+    }),
+    identities: field(identitiesShape, 'who has which roles; whoever has one is let in on the share', {
+      default: 'nobody has a role',
+      neverEmpty: true,
+    }),
+    enforce: field(bool(), 'false: what rules would refuse goes on, and is recorded as such', { default: 'true' }),
+    views: field(viewsShape, 'selections of what is there, for roles or with shares of their own', {
+      default: 'none',
+      neverEmpty: true,
+    }),
     secrets: field(secretsShape, 'how secrets are kept and referred to'),
+    scrub: field(
+      scrubShape,
+      'what is done with secrets, injected instructions and hidden text in what servers send; a mode alone is enough. Visibility, not a boundary',
+      { default: 'flag: recorded, passed on byte for byte' },
+    ),
     share_token: field(shareToken, 'share.token, as the Go original calls it', { example: 'my-gateway' }),
     orchestrator: field(
       object({
@@ -280,11 +327,7 @@ export const gatewayShape = object(
   },
   {
     later: {
-      roles: 'rules about who may call what',
-      identities: 'names and roles of callers',
-      audit: 'a tamper-evident record of calls',
       pins: 'pinned tool definitions',
-      scrub: 'masking of secrets in values',
     },
     elsewhere: {
       token: 'share',

@@ -37,7 +37,11 @@ export function buildTransport(raw: RawTransport | undefined, reading: Reading):
   }
   if (type === 'share' || type === 'zrok') {
     if (!requires(raw, 'share_token', reading)) return UNREADABLE;
-    return { type: 'share', token: raw.share_token ?? '', ...compact({ overlay: raw.overlay }) };
+    if (raw.access_key !== undefined && raw.access === undefined) {
+      reading.report.problem(raw.spotOf('access_key'), 'expected access beside it: the token that this is the key of');
+    }
+    const more = compact({ overlay: raw.overlay, access: raw.access, accessKey: raw.access_key });
+    return { type: 'share', token: raw.share_token ?? '', ...more };
   }
   return requires(raw, 'endpoint', reading) ? buildHttp(raw, type, reading) : UNREADABLE;
 }
@@ -113,7 +117,8 @@ function buildHttp(raw: RawTransport, type: 'http' | 'https', reading: Reading):
     );
   }
   return httpOf(endpoint, {
-    protocol: raw.protocol ?? 'sse',
+    // The original knows nothing else; where it was not meant, the newest that the server has is found.
+    protocol: raw.protocol ?? (reading.format === 'original' ? 'sse' : 'auto'),
     headers: raw.headers,
     tls: {
       insecureSkipVerify: raw.tls?.insecure_skip_verify ?? false,

@@ -378,11 +378,8 @@ const CASES: readonly (readonly [title: string, text: string, problems: readonly
       'g.yml:4:59: limits.calls_queued: expected a whole number, 0 to 100000 (got "many")',
     ],
   ],
-  ...['roles', 'identities', 'audit', 'pins', 'scrub'].map((key): [string, string, string[]] => {
+  ...['pins', 'scrub'].map((key): [string, string, string[]] => {
     const what: Record<string, string> = {
-      roles: 'rules about who may call what',
-      identities: 'names and roles of callers',
-      audit: 'a tamper-evident record of calls',
       pins: 'pinned tool definitions',
       scrub: 'masking of secrets in values',
     };

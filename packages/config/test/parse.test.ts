@@ -202,7 +202,17 @@ test('http:// needs allow_insecure, on this machine too', () => {
     'g.yml:3:30: backends[0].transport.endpoint: expected allow_insecure: true for an http:// URL; anybody on the way can read and change what is sent',
   ]);
   const transport = onlyTransport(text(', allow_insecure: true'));
-  assert.ok(transport.type === 'http' && transport.allowInsecure && transport.protocol === 'sse');
+  assert.ok(transport.type === 'http' && transport.allowInsecure);
+});
+
+test('what an http server speaks is found out where nothing is said; the original knows SSE alone', () => {
+  const transport = (top: string, rest = ''): string => {
+    const found = onlyTransport(withBackend(top, `type: https, endpoint: "https://h.example/x"${rest}`));
+    return found.type === 'http' ? found.protocol : found.type;
+  };
+  assert.equal(transport(''), 'auto');
+  assert.equal(transport('share_token: abc123\n'), 'sse');
+  assert.equal(transport('share_token: abc123\n', ', protocol: streamable'), 'streamable');
 });
 
 test('secrets written out are warned of, never shown', () => {

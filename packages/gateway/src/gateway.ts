@@ -1,24 +1,41 @@
 // Read first: joins everything. Configuration + overlay -> backends with their health -> a share whose sessions each get
 // their own backend sessions -> an admin socket that tells how it is.
 
-import { randomBytes } from 'node:crypto';
+import { createHash, randomBytes } from 'node:crypto';
+import { readFile } from 'node:fs/promises';
 import { UsageError, withoutSecrets } from '@mcp-overlay/cli';
 import type { GatewayConfig, SecretString } from '@mcp-overlay/config';
-import { grantsOf, type Overlay, openOverlay, openPeerBook, ownIdentity } from '@mcp-overlay/overlay';
+import {
+  type AccessSource,
+  grantsOf,
+  type Overlay,
+  OWNER,
+  openIssuers,
+  openOverlay,
+  openPeerBook,
+  ownIdentity,
+} from '@mcp-overlay/overlay';
 import { DONE, LIMITS, type Limits } from '@mcp-overlay/relay';
+import { openConfiguredAudit } from './audit/configured.ts';
+import { recordAdmin } from './audit/lives.ts';
 import { HealthRecord } from './backend/health.ts';
 import { backendOf } from './backend/kinds.ts';
 import { watching } from './backend/watch.ts';
 import type { GatewayLog } from './call/log.ts';
 import { type Peers, peersOf } from './peers.ts';
+import { accessOf } from './policy/access.ts';
 import { toolFilter } from './policy/filter.ts';
 import { callGauge } from './policy/limit.ts';
+import { openPolicy } from './policy/open-policy.ts';
+import type { Policy } from './policy/policy.ts';
 import { naming } from './routing/names.ts';
+import type { Scrubbing } from './scrub/open.ts';
 import { hideWritten, secretsOf } from './secrets.ts';
 import { openProbes } from './session/probe.ts';
-import type { SessionSettings } from './session/settings.ts';
-import { openShare } from './share.ts';
+import type { AuditSettings, SessionSettings } from './session/settings.ts';
+import { openShares } from './shares.ts';
 import { type GatewayStatus, statusOf } from './status.ts';
+import { openTokensOf, type Tokens, tokensOf } from './tokens.ts';
 
 export interface GatewayOptions {
   readonly config: GatewayConfig;
@@ -28,8 +45,12 @@ export interface GatewayOptions {
   readonly identity?: string | undefined;
   /** Trust files of the command line, beside those of the configuration. */
   readonly trust?: readonly string[] | undefined;
+  /** A token for shares behind us that name none of their own. */
+  readonly access?: AccessSource | undefined;
   readonly version: string;
   readonly log: GatewayLog;
+  /** What looks through texts of servers; absent: nothing does. */
+  readonly scrub?: Scrubbing | undefined;
   /** Of a vault that wants one. Absent: nobody is at a terminal. */
   readonly passphrase?: (() => Promise<SecretString>) | undefined;
   onLost(error: Error): void;
@@ -39,11 +60,18 @@ export interface Gateway {
   readonly token: string;
   status(): Promise<GatewayStatus>;
   readonly peers: Peers;
+  readonly tokens: Tokens;
   close(): Promise<void>;
 }
 
-export function sessionSettings(options: Omit<GatewayOptions, 'onLost'>): SessionSettings {
-  const { config, log, version } = options;
+export interface SettingsOptions extends Omit<GatewayOptions, 'onLost'> {
+  readonly policy: Policy;
+  /** Where calls go on record; whoever serves nobody has none. */
+  readonly audit?: AuditSettings | undefined;
+}
+
+export function sessionSettings(options: SettingsOptions): SessionSettings {
+  const { config, log, version, audit } = options;
   const by = `mcp-gateway/${version}`;
   const others = new Map<string, Promise<Overlay>>();
   const overlayOf = (kind: string | undefined): Promise<Overlay> => {
@@ -71,6 +99,7 @@ export function sessionSettings(options: Omit<GatewayOptions, 'onLost'>): Sessio
     const backend = backendOf(config, {
       overlayOf: ({ overlay }) => overlayOf(overlay),
       env: options.env,
+      access: options.access,
       by,
       log,
       limits,
@@ -85,7 +114,7 @@ export function sessionSettings(options: Omit<GatewayOptions, 'onLost'>): Sessio
   return {
     instance: randomBytes(8).toString('hex'),
     backends,
-    filters: new Map(enabled.map((backend) => [backend.id, toolFilter(backend.tools)])),
+    accessFor: accessFor(config, options.policy),
     naming: naming(enabled, config.aggregator.separator),
     own: { name: config.aggregator.name, version: config.aggregator.version ?? version },
     callTimeoutMs: config.aggregator.callTimeoutMs,
@@ -93,8 +122,16 @@ export function sessionSettings(options: Omit<GatewayOptions, 'onLost'>): Sessio
     listWaitMs: config.aggregator.listWaitMs,
     limits,
     gauge: callGauge(),
+    scrubber: options.scrub?.scrubber,
+    scrubHits: options.scrub?.hits,
+    ...(audit && { audit }),
     log,
   };
+}
+
+function accessFor({ backends }: GatewayConfig, policy: Policy): SessionSettings['accessFor'] {
+  const filters = new Map(backends.map((backend) => [backend.id, toolFilter(backend.tools)]));
+  return (principal, session) => accessOf(policy, filters, principal, session);
 }
 
 /** How overlays are opened for a gateway. */
@@ -109,17 +146,55 @@ export function overlayOptions({
 }
 
 export async function startGateway(options: GatewayOptions): Promise<Gateway> {
-  const { config, overlay, version } = options;
-  const settings = sessionSettings(options);
+  const { config, version, env, log } = options;
+  const audit = await openConfiguredAudit(config, {
+    env,
+    by: `mcp-gateway/${version}`,
+    onTrouble: (trouble) => log.warn({ trouble: trouble ?? 'none' }, 'audit log'),
+  });
+  try {
+    return await begin(options, audit);
+  } catch (error) {
+    await audit?.log.close();
+    throw error;
+  }
+}
+
+async function begin(options: GatewayOptions, audit: AuditSettings | undefined): Promise<Gateway> {
+  const { config, overlay, version, log } = options;
+  const record = async (what: string, id: string): Promise<void> => {
+    if (audit) await recordAdmin(audit.log, what, id, OWNER);
+  };
   const book = await openPeerBook({ share: config.share.token, env: options.env, log: options.log });
-  const share = await openShare({
+  const handRole = (id: string): string | undefined => {
+    const peer = book.get(id);
+    return peer?.decision === 'allowed' ? peer.role : undefined;
+  };
+  const policy = await openPolicy(config, { handRole });
+  const { openScrub } = await import('./scrub/open.ts');
+  const scrub = await openScrub({
+    config,
+    log,
+    record: (hit) => {
+      audit?.log
+        .append({ type: 'scrub.hit', ...hit })
+        .catch((error: unknown) => log.warn({ error: String(error) }, 'scrub hit is not on record'));
+    },
+  });
+  const settings = sessionSettings({ ...options, policy, audit, scrub });
+  const tokenBook = await openTokensOf(config, config.share.token, secretsOf(options));
+  const issuers = config.issuers.length === 0 ? undefined : await openIssuers({ issuers: config.issuers, log });
+  await audit?.log.append({ type: 'config.apply', digest: await digestOf(config.file) });
+  const share = await openShares({
     overlay,
     token: config.share.token,
-    settings,
+    policy,
+    settingsFor: (policy) => ({ ...settings, accessFor: accessFor(config, policy) }),
     by: `mcp-gateway/${version}`,
     grants: grantsOf(config.share.grants),
     hosts: config.share.hosts,
     book,
+    access: { book: tokenBook, issuers, rules: policy.ruled },
     onLost: options.onLost,
   });
   const probes = openProbes(settings);
@@ -128,15 +203,38 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
     token: share.token,
     status: async () => {
       const identity = await ownIdentity(overlay);
-      return statusOf({ version, overlay: overlay.kind, identity, startedAt, share, settings });
+      return statusOf({ version, overlay: overlay.kind, identity, startedAt, share, settings, scrub });
     },
-    peers: peersOf(book, share),
+    peers: peersOf(book, share, { roles: rolesIn(config), record }),
+    tokens: tokensOf({
+      book: tokenBook,
+      network: overlay.proofs?.network ?? overlay.kind,
+      share: share.token,
+      maxTtlMs: config.tokens.maxTtlMs,
+      roles: rolesIn(config),
+      onRevoked: share.check,
+      record,
+    }),
     close: async () => {
       await Promise.all([probes.close(), share.close()]);
       await book.close();
       await closeBackends(settings);
+      await scrub?.close();
+      await audit?.log.close();
     },
   };
+}
+
+/** undefined: there are no rules. */
+export function rolesIn({ policy }: Pick<GatewayConfig, 'policy'>): readonly string[] | undefined {
+  return policy && [...policy.roles.keys()];
+}
+
+/** Of the file as it was read: what it means with which environment is told by nobody. */
+async function digestOf(file: string): Promise<string> {
+  return `sha256:${createHash('sha256')
+    .update(await readFile(file))
+    .digest('hex')}`;
 }
 
 /** After the sessions: what they had in common. */

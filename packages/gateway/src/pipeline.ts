@@ -1,35 +1,48 @@
 // The road of every request, outermost first. The order is the meaning:
+//   audit      records what became of it, whatever that is, before the answer goes on
 //   limit      before anything costs something
 //   deadline   counts the time a client waits, whatever is slow
 //   fanOut     takes the requests that concern every backend
 //   route      finds the owner and its own name for the target; permission binds to that name, never to the public one
 //   authorize  lets through or answers like unknown; after it a call carries a permit
+//   questions  of the server, on their way up in its results: judged and recorded before the client sees them
+//   scrub      what is known to be let through, in the backend's own names; what goes down is recorded as it goes, what comes
+//              up is recorded and judged as the client sees it
+//   intent     records the decided call before its effect; nothing behind it changes what was recorded
 //   dispatch   the backend; takes nothing without a permit
-// Audit will stand outermost, scrub and intent between authorize and dispatch.
 
 import type { Limits } from '@mcp-overlay/relay';
+import type { CallAudit } from './audit/calls.ts';
+import { intent } from './audit/intent.ts';
+import { questions } from './audit/questions.ts';
+import { audit } from './audit/stage.ts';
 import type { Call } from './call/call.ts';
 import { deadline } from './call/deadline.ts';
 import type { Next } from './call/stage.ts';
+import type { Access } from './policy/access.ts';
 import { authorize } from './policy/authorize.ts';
-import type { ToolFilter } from './policy/filter.ts';
 import { type CallGauge, limit, type SessionGauge } from './policy/limit.ts';
 import { type DispatchOptions, dispatch } from './routing/dispatch.ts';
 import { type FanOutOptions, fanOut } from './routing/fan-out.ts';
 import { type RouterOptions, route } from './routing/router.ts';
+import type { SessionScrub } from './scrub/session-scrub.ts';
+import { scrub } from './scrub/stage.ts';
 
 export interface PipelineOptions extends RouterOptions, FanOutOptions, DispatchOptions {
   readonly gauge: CallGauge;
   readonly sessionGauge?: SessionGauge;
   readonly limits: Limits;
   readonly callTimeoutMs: number;
-  readonly filters: ReadonlyMap<string, ToolFilter>;
+  readonly access: Access;
+  /** undefined: nothing is recorded. */
+  readonly audit: CallAudit | undefined;
+  /** Absent: nothing is looked through. */
+  readonly scrub?: SessionScrub | undefined;
 }
 
 export function pipeline(o: PipelineOptions): Next<Call> {
-  return limit(
-    o.gauge,
-    o.limits,
-    o.sessionGauge,
-  )(deadline(o.callTimeoutMs)(fanOut(o)(route(o)(authorize(o.filters)(dispatch(o))))));
+  const recorded = audit(o.audit, o.era);
+  const limited = limit(o.gauge, o.limits, o.sessionGauge);
+  const permitted = questions(o)(scrub(o.scrub)(intent(o.audit)(dispatch(o))));
+  return recorded(limited(deadline(o.callTimeoutMs)(fanOut(o)(route(o)(authorize(o.access)(permitted))))));
 }

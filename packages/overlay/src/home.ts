@@ -19,8 +19,12 @@ export interface StateFolder {
   readonly secrets: string;
   /** Who came to each share, and who was let in by hand. */
   readonly peers: string;
+  /** Keys of access tokens, what was made with them, and what was revoked. */
+  readonly tokens: string;
   /** What running programs have made on a zrok network, to be removed if they die. */
   readonly records: string;
+  /** What audit logs of others told us of our calls. */
+  readonly receipts: string;
 }
 
 /** Makes what is absent. Throws `state_folder_unsafe`. `homeDir` stands in for the user's home. */
@@ -33,11 +37,13 @@ export async function stateFolder(env: NodeJS.ProcessEnv, homeDir?: string): Pro
     admin: join(path, 'admin'),
     secrets: join(path, 'secrets'),
     peers: join(path, 'peers'),
+    tokens: join(path, 'tokens'),
     records: join(path, 'records'),
+    receipts: join(path, 'receipts'),
   };
   await makeOwn(path);
-  const { shares, run, admin, secrets, peers, records } = folder;
-  await Promise.all([shares, run, admin, secrets, peers, records].map(makeOwn));
+  const { path: _itself, ...rooms } = folder;
+  await Promise.all(Object.values(rooms).map(makeOwn));
   return folder;
 }
 

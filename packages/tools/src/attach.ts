@@ -23,7 +23,7 @@ export interface Attached {
 
 export async function attach(options: AttachOptions): Promise<Attached> {
   const { input, output, signal, log } = options;
-  const { server, firstAttempt, failure } = openShareSession(options);
+  const { server, kept, firstAttempt, failure } = openShareSession(options);
   const agent = streamTransport({ input, output, limits: LIMITS, answersAfterEndMs: LAST_ANSWERS_MS });
   const onEnd = (): void => {
     agent.pause();
@@ -31,7 +31,7 @@ export async function attach(options: AttachOptions): Promise<Attached> {
   };
   if (signal.aborted) onEnd();
   signal.addEventListener('abort', onEnd, { once: true });
-  const reason = await relay(agent, server, {
+  const reason = await relay(agent, kept, {
     // An agent that only looked whether there is something learns it by the exit code.
     beforeServerClose: () => within(LAST_ANSWERS_MS, firstAttempt),
     onFault: (side, fault) => log.warn({ side, fault: describeFault(fault) }, 'message skipped'),

@@ -3,8 +3,26 @@
 // is dialled again as long as the agent lives.
 
 import { randomBytes } from 'node:crypto';
-import { IDENTITY_ERROR_CODES, type Overlay, OverlayError, shareGuard } from '@mcp-overlay/overlay';
-import { createBackoff, dialShare, RelayError, SteadySession, type SteadyState } from '@mcp-overlay/relay';
+import { SecretError } from '@mcp-overlay/config';
+import {
+  ACCESS_ERROR_CODES,
+  type AccessSource,
+  IDENTITY_ERROR_CODES,
+  type Overlay,
+  OverlayError,
+  shareGuard,
+  shareKey,
+} from '@mcp-overlay/overlay';
+import {
+  createBackoff,
+  dialShare,
+  RelayError,
+  SteadySession,
+  type SteadyState,
+  type Transport,
+} from '@mcp-overlay/relay';
+import { receiptKeeper } from './receipts/keeper.ts';
+import { tapReceipts } from './receipts/tap.ts';
 
 /** How long a share may be out of reach before the first session. */
 const FIRST_TRY_MS = 20_000;
@@ -30,7 +48,9 @@ const FINAL: ReadonlySet<string> = new Set([
   'account_refused',
   'environment_refused',
   ...IDENTITY_ERROR_CODES,
+  ...ACCESS_ERROR_CODES,
 ]);
+const REFUSALS: ReadonlySet<string> = new Set(IDENTITY_ERROR_CODES);
 /** A host that our program cannot talk to. */
 const NOT_OURS = new Set(['link_version', 'link_protocol']);
 /** A host that will not have us; one that is full or leaving says when to come back. */
@@ -49,6 +69,8 @@ export interface ShareSessionOptions {
   readonly token: string;
   /** Where the state folder is. Default: this process's. */
   readonly env?: NodeJS.ProcessEnv;
+  /** A token to come with, read again for each connection. */
+  readonly access?: AccessSource | undefined;
   readonly by: string;
   readonly log: ShareSessionLog;
   readonly onState?: (state: SteadyState) => void;
@@ -62,6 +84,8 @@ export interface ShareSessionLog {
 
 export interface ShareSession {
   readonly server: SteadySession;
+  /** The same, with the receipts of its answers kept. */
+  readonly kept: Transport;
   /** Settles with the first attempt to reach the share; the error if it failed for good. */
   readonly firstAttempt: Promise<unknown>;
   /** Why the share was never reached. */
@@ -69,9 +93,9 @@ export interface ShareSession {
 }
 
 export function openShareSession(options: ShareSessionOptions): ShareSession {
-  const { overlay, token, env = process.env, by, log, onState } = options;
+  const { overlay, token, env = process.env, access, by, log, onState } = options;
   const session = randomBytes(16).toString('hex');
-  const check = shareGuard({ overlay, share: token, env, log });
+  const check = shareGuard({ overlay, share: token, env, access, log });
   const backoff = createBackoff(BACKOFF);
   const giveUpAt = Date.now() + FIRST_TRY_MS;
   let reached = false;
@@ -115,20 +139,33 @@ export function openShareSession(options: ShareSessionOptions): ShareSession {
     failGraceMs: FAIL_GRACE_MS,
     numberCalls: true,
     outlivesHosts: true,
+    refusedWith: refusalOf,
     isFatal: (error) => !reached && (isFinal(error) || Date.now() >= giveUpAt),
     onState: (state) => {
       log.debug({ phase: state.phase, reason: state.reason }, 'share');
       onState?.(state);
     },
   });
-  return { server, firstAttempt, failure: () => (reached ? undefined : failure) };
+  const keeper = receiptKeeper({ key: shareKey(overlay, token), env, log });
+  const kept = tapReceipts(server, { keeper, share: token, log });
+  return { server, kept, firstAttempt, failure: () => (reached ? undefined : failure) };
 }
 
 /** Trying again would not help. */
 function isFinal(error: unknown): boolean {
   if (error instanceof OverlayError) return FINAL.has(error.code);
+  if (error instanceof SecretError) return true;
   if (!(error instanceof RelayError)) return false;
   return NOT_OURS.has(error.code) || (REFUSED.has(error.code) && error.facts.retryMs === undefined);
+}
+
+/** What the host has against us, or we against the host. It may be taken back while the agent lives: `mcp-gateway peers allow`,
+ * `mcp-tools trust`. */
+function refusalOf(error: unknown): string | undefined {
+  if (error instanceof OverlayError) return REFUSALS.has(error.code) ? error.code : undefined;
+  if (!(error instanceof RelayError) || !isFinal(error)) return undefined;
+  const { code } = error.facts;
+  return typeof code === 'string' ? code : error.code;
 }
 
 /** A link does not know whom it leads to; whoever reads the error has to. */

@@ -4,6 +4,7 @@ import { createInterface } from 'node:readline';
 import { withoutSecrets } from '@mcp-overlay/cli';
 import { bindSocket, stateFolder } from '@mcp-overlay/overlay';
 import type { Gateway } from '../gateway.ts';
+import type { MintRequest } from '../tokens.ts';
 
 export interface Admin {
   close(): Promise<void>;
@@ -26,6 +27,9 @@ const COMMANDS: Readonly<Record<string, (gateway: Gateway, request: Readonly<Rec
   'peers allow': (gateway, { id, name, role }) =>
     gateway.peers.allow(String(id), { name: asText(name), role: asText(role) }),
   'peers deny': (gateway, { id }) => gateway.peers.deny(String(id)),
+  'token mint': (gateway, request) => gateway.tokens.mint(mintRequest(request)),
+  'token list': (gateway) => gateway.tokens.list(),
+  'token revoke': (gateway, { id }) => gateway.tokens.revoke(String(id)),
 };
 
 async function answer(line: string, gateway: Gateway): Promise<unknown> {
@@ -48,6 +52,17 @@ function requestOf(line: string): Readonly<Record<string, unknown>> {
   } catch {
     return {};
   }
+}
+
+/** What a restriction says is checked where the token is made. */
+function mintRequest({ name, roles, only, ttlMs, holder }: Readonly<Record<string, unknown>>): MintRequest {
+  return {
+    name: asText(name),
+    holder: asText(holder),
+    ...(Array.isArray(roles) && { roles: roles.map(String) }),
+    ...(typeof only === 'object' && only !== null && { only }),
+    ...(typeof ttlMs === 'number' && { ttlMs }),
+  };
 }
 
 function asText(value: unknown): string | undefined {

@@ -21,11 +21,20 @@ export type AuditEvent =
       readonly proven: boolean;
       readonly via: string;
       readonly roles: readonly string[];
+      /** That it came over the share of. */
+      readonly view?: string;
       readonly by?: string;
     })
   | (AuditActor & { readonly type: 'session.close'; readonly calls: number; readonly reason: string })
   /** Somebody was not let in. `claimed` is what it said of itself. */
-  | { readonly type: 'auth.deny'; readonly ident?: string; readonly claimed?: string; readonly code: string }
+  | {
+      readonly type: 'auth.deny';
+      readonly ident?: string;
+      readonly claimed?: string;
+      readonly code: string;
+      /** How many before it were too many to record. */
+      readonly unrecorded?: number;
+    }
   /** A call that rules let through, before the backend sees it. */
   | (AuditActor & CallFacts & { readonly type: 'call.intent'; readonly args: unknown })
   /** What became of it, before the caller sees it; also of a call that never came to an intent (`of` absent). */
@@ -41,6 +50,17 @@ export type AuditEvent =
         readonly args?: unknown;
         readonly why?: string;
       })
+  /** Scrubbing found something: by rule what was done, on which surface, how often and where; never what it was. */
+  | (AuditActor & {
+      readonly type: 'scrub.hit';
+      readonly method: string;
+      readonly backend: string;
+      readonly target?: string;
+      /** The call's intent. */
+      readonly of?: number;
+      /** `rule mode surface ×count start-end…` */
+      readonly hits: readonly string[];
+    })
   | { readonly type: 'config.apply' | 'config.reject'; readonly digest: string; readonly reason?: string }
   /** A decision of the operator: peers allow, token revoke, approve … */
   | { readonly type: 'admin'; readonly what: string; readonly target: string; readonly by: string };
@@ -48,6 +68,8 @@ export type AuditEvent =
 /** Of a call; what is not known yet is absent. */
 export interface CallFacts {
   readonly method: string;
+  /** The backend asks the client; absent: the client calls. */
+  readonly from?: 'backend';
   readonly backend?: string;
   readonly kind?: TargetKind;
   /** The backend's own name. */
@@ -64,8 +86,11 @@ export type CallStatus = 'ok' | 'error' | 'refused' | 'timeout' | 'cancelled' | 
 
 export interface AuditLog {
   readonly id: string;
-  /** Rejects where the log cannot be written and its configuration says that nothing goes on without it. */
-  append(event: AuditEvent): Promise<AuditReceipt>;
+  /**
+   * Rejects where the log cannot be written and its configuration says that nothing goes on without it. undefined: it cannot
+   * be written, and the configuration lets things go on (`on_failure: buffer` or `allow`).
+   */
+  append(event: AuditEvent): Promise<AuditReceipt | undefined>;
   /** For status: how far it is, and whether it can be written. */
   state(): AuditState;
   close(): Promise<void>;

@@ -42,6 +42,8 @@ export interface BackendSessionOptions {
   readonly health: HealthRecord;
   readonly connectTimeoutMs: number;
   readonly events: BackendEvents;
+  /** What of its greeting is passed on. */
+  readonly seen?: ((welcome: JsonObject) => JsonObject) | undefined;
   readonly log: GatewayLog;
 }
 
@@ -131,7 +133,7 @@ export class BackendSession {
     const welcome = asObject(result);
     if (this.closed) return;
     if (welcome) {
-      this.welcome = welcome;
+      this.welcome = this.options.seen?.(welcome) ?? welcome;
       this.refusal = undefined;
       this.options.health.saw('up');
       this.settle();

@@ -2,7 +2,7 @@
 // http) differ only in how a transport for one client session is opened.
 
 import type { BackendConfig } from '@mcp-overlay/config';
-import type { Backoff, CloseReason, Era, SourceEvents, Transport } from '@mcp-overlay/relay';
+import type { Backoff, CloseReason, Era, EraKnown, SourceEvents, Transport } from '@mcp-overlay/relay';
 import type { Caller } from './credentials.ts';
 
 export interface SessionOrigin {
@@ -14,6 +14,8 @@ export interface SessionOrigin {
   readonly era: Era;
   readonly principal: string;
   readonly caller: Caller;
+  /** No client is behind it: see EraWay. */
+  readonly alone?: boolean;
 }
 
 export interface Backend {
@@ -25,6 +27,8 @@ export interface Backend {
   serves(caller: Caller): boolean;
   /** A new session with the server. Rejects with an error that names what failed. */
   open(origin: SessionOrigin, events: SourceEvents, signal: AbortSignal): Promise<Transport>;
+  /** What it speaks, as far as that is known. */
+  era?(): EraKnown | undefined;
   /** Ends what sessions have in common, where they have. */
   close?(reason: CloseReason): Promise<void>;
 }

@@ -3,13 +3,14 @@
 import { readFile } from 'node:fs/promises';
 import { rootCertificates } from 'node:tls';
 import { OutputFilter } from '@mcp-overlay/cli';
-import type { BackendConfig, ResolveOptions } from '@mcp-overlay/config';
-import { type Overlay, shareGuard } from '@mcp-overlay/overlay';
+import { accessReader, type BackendConfig, type ResolveOptions } from '@mcp-overlay/config';
+import { type AccessSource, type Overlay, shareGuard } from '@mcp-overlay/overlay';
 import {
   type Backoff,
   createBackoff,
   DONE,
   dialShare,
+  type EraKnown,
   type EraWay,
   type Fault,
   type Limits,
@@ -33,6 +34,8 @@ export interface BackendSurroundings {
   /** Opens the overlay a backend names, or the gateway's own. */
   overlayOf(kind: BackendConfig['transport'] & { type: 'share' }): Promise<Overlay>;
   readonly env: NodeJS.ProcessEnv;
+  /** Where the token is for shares that name none of their own. */
+  readonly access?: AccessSource | undefined;
   /** Program and version, told to hosts that we dial. */
   readonly by: string;
   readonly log: GatewayLog;
@@ -72,6 +75,8 @@ export function backendOf(config: BackendConfig, around: BackendSurroundings): B
       onStray: (fault) => around.onStray(fault),
     });
   const seatOf = seatsOf(config, around.secrets);
+  /** As found last; every caller's server is the same program. */
+  let known: EraKnown | undefined;
   const serverEras = (): ServerEras =>
     new ServerEras({
       // The older HTTP transport has only the older revisions.
@@ -81,7 +86,10 @@ export function backendOf(config: BackendConfig, around: BackendSurroundings): B
       oneForAll: transport.type === 'stdio',
       legacyNative: transport.type === 'share',
       timeoutMs: connectMs,
-      onFound: (era) => around.log.info({ backend: id, era }, 'the backend speaks this era'),
+      onFound: (found) => {
+        known = found;
+        around.log.info({ backend: id, ...found }, 'the backend speaks this era');
+      },
       onStray: (fault) => around.onStray(fault),
     });
   const lives = new Lives<Life>({
@@ -90,15 +98,23 @@ export function backendOf(config: BackendConfig, around: BackendSurroundings): B
       await Promise.all([eras.close(DONE), shared?.close(DONE)]);
     },
   });
-  const open: Backend['open'] = async ({ era, principal, caller, session, via }, events, signal) => {
+  const open: Backend['open'] = async ({ era, principal, caller, session, via, alone }, events, signal) => {
     const seat = seatOf(caller);
     if (seat === undefined) throw new Error(NOT_SERVED);
     const life = lives.enter(seat.key, signal);
     if (transport.type === 'stdio' && config.shared === true) life.shared ??= sharedServer(id, transport, seat, around);
     const way = wayTo(config, { session, via }, seat, life.shared, around);
-    return life.eras.open(era, { ...way, steady, principal }, events, signal);
+    return life.eras.open(era, { ...way, steady, principal, alone }, events, signal);
   };
-  return { id, config, backoff, serves: (caller) => seatOf(caller) !== undefined, open, close: () => lives.close() };
+  return {
+    id,
+    config,
+    backoff,
+    serves: (caller) => seatOf(caller) !== undefined,
+    open,
+    era: () => known,
+    close: () => lives.close(),
+  };
 }
 
 /** What sessions of one seat share. */
@@ -128,7 +144,8 @@ function wayTo(
   switch (transport.type) {
     case 'stdio': {
       const fresh = (): Promise<Transport> => openChild(id, transport, seat, around);
-      return shared === undefined ? { open: fresh } : { open: () => shared.attach(), fresh };
+      if (shared === undefined) return { open: fresh };
+      return { open: () => shared.attach(), fresh: { open: fresh, keep: (asked) => shared.keep(asked) } };
     }
     case 'share':
       return {
@@ -143,7 +160,7 @@ function wayTo(
             by: around.by,
             events,
             signal,
-            check: shareGuard({ overlay, share: transport.token, env, log }),
+            check: shareGuard({ overlay, share: transport.token, env, log, access: accessTo(transport, around) }),
             limits: around.limits,
             log,
           });
@@ -152,6 +169,10 @@ function wayTo(
     case 'http':
       return { open: async () => openHttp(id, transport, seat, around) };
   }
+}
+
+function accessTo({ access, accessKey: key }: TransportOf<'share'>, { secrets, access: own }: BackendSurroundings) {
+  return access === undefined ? own : accessReader({ access, key }, secrets);
 }
 
 type TransportOf<K> = Extract<BackendConfig['transport'], { type: K }>;

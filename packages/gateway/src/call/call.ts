@@ -29,9 +29,26 @@ export interface Trail {
   decision?: Decision;
   /** Where the call's intent stands in the audit, once it is there. */
   intent?: AuditReceipt;
+  /** What scrubbing found, in what the client sent and in the answer. */
+  scrub?: readonly ScrubHit[];
 }
 
-/** What rules say of a request. `rule`: which one decided, for the record; the caller never sees it. */
+/** What scrubbing found of one rule on one surface: where and how often, never what. */
+export interface ScrubHit {
+  readonly rule: string;
+  readonly severity: 'low' | 'medium' | 'high' | 'critical';
+  readonly surface: string;
+  /** What was done about it. */
+  readonly mode: 'flag' | 'redact' | 'block' | 'wrap' | 'off';
+  readonly count: number;
+  /** Start and end of the first ones, each in its text. */
+  readonly at: readonly (readonly [number, number])[];
+  /** How the part that held it was encoded. */
+  readonly via?: string;
+}
+
+/** What rules say of a request. `rule`: which one decided, for the record; the caller never sees it. Where nothing allowed it
+ *  that is `default`, and where the caller's token does not reach so far `token`. */
 export interface Decision {
   readonly allow: boolean;
   readonly rule: string;
@@ -43,6 +60,8 @@ export interface Decision {
   readonly shadow?: true;
   /** For the operator, in words: which argument, what was expected. Never an argument's value. */
   readonly why?: string;
+  /** The argument that did not fit, and the way to its member. */
+  readonly argument?: readonly string[];
 }
 
 /** Where a record stands: enough to ask about it, and to notice if it is missing later. */
@@ -76,6 +95,7 @@ export interface RpcError {
 
 export type Reply =
   | { readonly result: JsonObject }
-  | { readonly error: RpcError }
+  /** `theirs`: the backend's own, which passes unchanged. */
+  | { readonly error: RpcError; readonly theirs?: true }
   /** A backend's answer that needs no change but its id. */
   | { readonly answer: Message };

@@ -18,12 +18,15 @@ import { openOverlay } from '@mcp-overlay/overlay';
 import { LIST_KINDS } from '@mcp-overlay/relay';
 import { asString } from '../call/json.ts';
 import { closeBackends, overlayOptions, sessionSettings } from '../gateway.ts';
+import { toolFilter } from '../policy/filter.ts';
+import { openPolicy } from '../policy/open-policy.ts';
 import { type Entry, walkPages } from '../routing/catalog.ts';
 import { nameAll } from '../routing/names.ts';
 import { rewriterFor } from '../routing/rewrite.ts';
 import { prefixedUris, UNCHANGED } from '../routing/uris.ts';
 import { ALONE, openAlone } from '../session/alone.ts';
 import type { SessionSettings } from '../session/settings.ts';
+import { accessOf } from './access.ts';
 import { askedAtStart } from './ask-passphrase.ts';
 import { loadConfig } from './load-config.ts';
 
@@ -45,6 +48,7 @@ interface Checked {
 
 export const checkCommand: Command = {
   usage: 'check <config>',
+  access: true,
   describe: 'validate a configuration and show what it would serve',
   positionals: { config: { type: 'string', describe: 'as for run' } },
   options: {
@@ -53,6 +57,7 @@ export const checkCommand: Command = {
   },
   run: async (flags: Flags) => {
     const config = await loadConfig(String(flags.config));
+    const policy = await openPolicy(config);
     const runs = describeBackends(config);
     if (flags.offline === true) {
       if (flags.json === true) printJson({ ok: true, backends: runs });
@@ -63,10 +68,10 @@ export const checkCommand: Command = {
     const kind = flags.overlay ?? config.share.overlay;
     const { identity, trust } = flags;
     const passphrase = await askedAtStart(config);
-    const options = { config, log, env: process.env, identity, trust, passphrase };
+    const options = { config, log, env: process.env, identity, trust, access: accessOf(flags), passphrase };
     const { overlay, chosenBecause } = await openOverlay({ ...overlayOptions(options), kind });
     tellOverlay('mcp-gateway', { ...flags, overlay: kind }, { kind: overlay.kind, because: chosenBecause });
-    const settings = sessionSettings({ ...options, overlay, version: toolkitVersion() });
+    const settings = sessionSettings({ ...options, overlay, policy, version: toolkitVersion() });
     const checked = await Promise.all(settings.backends.map((one) => checkBackend(one, settings)));
     await closeBackends(settings);
     await overlay.close();
@@ -115,6 +120,7 @@ async function checkBackend(one: SessionSettings['backends'][number], settings: 
 
 function rowsOf(checked: readonly Checked[], settings: SessionSettings): Row[] {
   const ids = settings.backends.map(({ backend }) => backend.id);
+  const filters = new Map(settings.backends.map(({ backend }) => [backend.id, toolFilter(backend.config.tools)]));
   const uris = ids.length === 1 ? UNCHANGED : prefixedUris(ids);
   return LIST_KINDS.flatMap((kind): Row[] => {
     const entries = checked.flatMap((backend) => backend.entries.get(kind.member) ?? []);
@@ -128,8 +134,7 @@ function rowsOf(checked: readonly Checked[], settings: SessionSettings): Row[] {
         return row({ ...entry, native: asString(entry.item.uri) ?? asString(entry.item.uriTemplate) ?? '' }, uri, '');
       });
     }
-    const denied = (entry: Entry): boolean =>
-      kind.member === 'tools' && settings.filters.get(entry.backend)?.(entry.native) === undefined;
+    const denied = (entry: Entry): boolean => kind.member === 'tools' && !filters.get(entry.backend)?.(entry.native);
     const table = nameAll(
       entries.filter((entry) => !denied(entry)),
       settings.naming,

@@ -17,7 +17,7 @@ export const peersCommand: Command = {
   },
   options: {
     name: { type: 'string', describe: 'what to call the one who is let in' },
-    role: { type: 'string', describe: 'kept for the rules of a later version' },
+    role: { type: 'string', describe: 'a role of the configuration, besides those it has there' },
     share: { type: 'string', describe: "the gateway's share token, only if several run" },
     json: { type: 'boolean', describe: 'for programs' },
   },
@@ -37,7 +37,9 @@ export const peersCommand: Command = {
     const peers = (Array.isArray(answer) ? answer : [answer]) as readonly PeerView[];
     if (flags.json === true) printJson(action === undefined ? peers : peers[0]);
     else show(peers);
-    if (flags.role !== undefined) say('mcp-gateway: no rule uses roles yet; this one is kept for when they do');
+    if (peers.some(({ roleUnused }) => roleUnused)) {
+      say('mcp-gateway: no rule uses roles yet; this one is kept for when they do');
+    }
     return EXIT.done;
   },
 };

@@ -2,7 +2,7 @@
 
 import { type Command, EXIT, type Flags, print, printJson, printTable } from '@mcp-overlay/cli';
 import { askAdmin } from '../admin/client.ts';
-import type { GatewayStatus } from '../status.ts';
+import type { BackendStatus, GatewayStatus } from '../status.ts';
 
 export const statusCommand: Command = {
   usage: 'status [token]',
@@ -18,19 +18,29 @@ export const statusCommand: Command = {
   },
 };
 
+function auditLine({ audit }: GatewayStatus): string {
+  if (!audit) return 'audit off';
+  const { head, path, durability, trouble } = audit;
+  const wrong = trouble === undefined ? '' : `, in trouble: ${trouble}`;
+  return `audit ${path}, ${durability}, up to record ${head.seq} ${head.hash}${wrong}`;
+}
+
 function show(status: GatewayStatus): void {
-  const { share, overlay, version, pid, identity, startedAt, calls } = status;
+  const { share, views, overlay, version, pid, identity, startedAt, calls } = status;
   print(`${share} on ${overlay}, mcp-gateway ${version}, pid ${pid}, since ${startedAt}\n`);
   if (identity !== undefined) {
     const who = 'id' in identity ? identity.id : `unproven: ${identity.unproven}`;
     print(`identity ${who}\n`);
   }
-  print(`${calls.open} calls open, ${calls.waiting} waiting\n\n`);
+  for (const { view, token } of views) print(`${token} shows view ${view}\n`);
+  print(`${calls.open} calls open, ${calls.waiting} waiting\n`);
+  print(`${auditLine(status)}\n\n`);
   printTable(
-    ['backend', 'kind', 'state', 'since', 'calls', 'restarts', 'reason'],
+    ['backend', 'kind', 'speaks', 'state', 'since', 'calls', 'restarts', 'reason'],
     status.backends.map((b) => [
       b.id,
       b.kind,
+      spoken(b.protocol),
       b.state,
       new Date(b.since).toISOString(),
       String(b.calls),
@@ -52,4 +62,11 @@ function show(status: GatewayStatus): void {
       ...[s.link?.sent, s.link?.received, s.link?.breaks, s.link?.resent].map((count) => String(count ?? '')),
     ]),
   );
+}
+
+/** `legacy 2025-11-25`, `both 2026-07-28`, `modern (configured)`. */
+function spoken(protocol: BackendStatus['protocol']): string {
+  if (protocol === undefined) return '';
+  const { era, revision, from } = protocol;
+  return [era, revision, from === 'configured' ? '(configured)' : undefined].filter((word) => word).join(' ');
 }

@@ -4,9 +4,9 @@
 
 import { LISTS, type Limits, type ListKind, type Message, parseMessage, UNCACHED, within } from '@mcp-overlay/relay';
 import type { BackendSession } from '../backend/backend-session.ts';
+import type { TargetKind } from '../call/call.ts';
 import { asArray, asObject, asString, type JsonObject } from '../call/json.ts';
-
-import type { ToolFilter } from '../policy/filter.ts';
+import type { Access } from '../policy/access.ts';
 import { type NameTable, type Naming, nameAll } from './names.ts';
 import { rewriterFor } from './rewrite.ts';
 import type { UriNaming } from './uris.ts';
@@ -26,10 +26,12 @@ export interface CatalogOptions {
   readonly backends: readonly BackendSession[];
   readonly naming: Naming;
   readonly uris: UriNaming;
-  readonly filters: ReadonlyMap<string, ToolFilter>;
+  readonly access: Pick<Access, 'personal' | 'shows'>;
   readonly listed: CatalogNote;
   readonly hid: CatalogNote;
   readonly limits: ListLimits;
+  /** What of an item is shown; undefined: nothing, as if it were not there. */
+  readonly look?: ((backend: string, list: string, item: JsonObject) => JsonObject | undefined) | undefined;
   /** `_meta` of our requests to modern backends: on whose behalf. */
   readonly envelope?: JsonObject;
   /** How long one list waits for slow backends. */
@@ -63,9 +65,9 @@ export class Catalog {
   async list(kind: ListKind): Promise<readonly JsonObject[]> {
     await this.walkAll(this.options.backends, [kind]);
     if (kind === LISTS.tools || kind === LISTS.prompts) {
-      return [...this.table(kind).shown].map(([name, entry]) => this.public(entry, name));
+      return [...this.table(kind).shown].map(([name, entry]) => this.public(kind, entry, name));
     }
-    return this.entries(kind).map((entry) => this.public(entry, undefined));
+    return this.entries(kind).map((entry) => this.public(kind, entry, undefined));
   }
 
   /** Where a public name leads; walks the lists once if it is not known. */
@@ -94,7 +96,8 @@ export class Catalog {
   hints(kind: ListKind): CacheHints {
     const { backends } = this.options;
     const declared = backends.filter((backend) => !backend.welcome || backend.has(kind.capability));
-    return mergeHints(declared.map(({ id }) => this.kept.get(keyOf(kind, id)) ?? UNCACHED));
+    const hints = mergeHints(declared.map(({ id }) => this.kept.get(keyOf(kind, id)) ?? UNCACHED));
+    return this.options.access.personal ? { ...hints, cacheScope: 'private' } : hints;
   }
 
   hidden(kind: ListKind): NameTable<Entry>['hidden'] {
@@ -189,16 +192,17 @@ export class Catalog {
   }
 
   private entries(kind: ListKind): readonly Entry[] {
-    const { backends, filters } = this.options;
+    const { backends, access, look } = this.options;
     return backends.flatMap((backend) => {
-      const entries = this.seen.get(keyOf(kind, backend.id)) ?? [];
-      const filter = kind === LISTS.tools ? filters.get(backend.id) : undefined;
-      return filter ? entries.filter((entry) => filter(entry.native) !== undefined) : entries;
+      const all = this.seen.get(keyOf(kind, backend.id)) ?? [];
+      const entries = look ? all.filter(({ item }) => look(backend.id, kind.member, item) !== undefined) : all;
+      return entries.filter((entry) => access.shows(backend.id, kindOf(kind), judgedName(kind, entry)));
     });
   }
 
-  private public(entry: Entry, name: string | undefined): JsonObject {
-    return rewriterFor(this.options.uris, entry.backend).item(entry.item, name);
+  private public(kind: ListKind, { backend, item }: Entry, name: string | undefined): JsonObject {
+    const shown = this.options.look?.(backend, kind.member, item) ?? item;
+    return rewriterFor(this.options.uris, backend).item(shown, name);
   }
 }
 
@@ -289,6 +293,17 @@ function sameItems(a: readonly Entry[] | undefined, b: readonly Entry[] | undefi
 
 function nativeName(item: JsonObject): string {
   return asString(item.name) ?? asString(item.uri) ?? asString(item.uriTemplate) ?? '';
+}
+
+/** What rules know it by: its URI, where it has one. */
+function judgedName(kind: ListKind, { native, item }: Entry): string {
+  if (kind === LISTS.resources) return asString(item.uri) ?? '';
+  return kind === LISTS.resourceTemplates ? (asString(item.uriTemplate) ?? '') : native;
+}
+
+function kindOf(kind: ListKind): TargetKind {
+  if (kind === LISTS.tools) return 'tool';
+  return kind === LISTS.prompts ? 'prompt' : 'resource';
 }
 
 function keyOf(kind: ListKind, backend: string): string {

@@ -36,8 +36,10 @@ export function dispatch({ uris, tasks, unchanged }: DispatchOptions): Next<Perm
     if (unchanged) return { answer };
     const { result: raw, error } = parseMessage(answer) as { result?: unknown; error?: RpcError };
     const result = asObject(raw);
-    if (!result)
-      return error === undefined ? deny('internal_error', `backend ${backend.id} sent no result`) : { error };
+    if (!result) {
+      if (error === undefined) return deny('internal_error', `backend ${backend.id} sent no result`);
+      return { error, theirs: true };
+    }
     const shown = tagQuestions(backend.id, rewriterFor(uris, backend.id).result(result));
     return { result: tasks.publish(backend.id, shown) };
   };

@@ -2,11 +2,14 @@
 
 import { createHash } from 'node:crypto';
 import { type Era, LISTS, type ListKind, listKindOf, parseMessage, within } from '@mcp-overlay/relay';
+import { argsOf, type CallAudit, factsOf, recordIntent } from '../audit/calls.ts';
+import { notRecorded } from '../audit/intent.ts';
 import type { BackendSession } from '../backend/backend-session.ts';
 import type { Call, Reply } from '../call/call.ts';
 import { deny } from '../call/denial.ts';
 import { asArray, asObject, asString, type JsonObject } from '../call/json.ts';
 import type { Next, Stage } from '../call/stage.ts';
+import type { Access } from '../policy/access.ts';
 import type { Catalog } from './catalog.ts';
 import type { TaskIds } from './task-ids.ts';
 
@@ -24,8 +27,12 @@ export interface FanOutOptions {
   readonly backends: readonly BackendSession[];
   readonly catalog: Catalog;
   readonly tasks: TaskIds;
+  readonly access: Pick<Access, 'shows'>;
+  /** One backend is configured: nothing has to be told apart. */
+  readonly unchanged: boolean;
   /** How long one list waits for slow backends. */
   readonly patienceMs: number;
+  readonly audit: CallAudit | undefined;
   /** Resolves when nothing more of this session's waiting budget is worth waiting for. */
   waitForBackends(): Promise<void>;
 }
@@ -38,7 +45,7 @@ export function fanOut(options: FanOutOptions): Stage<Call> {
     if (options.era === 'modern') return next(call);
     if (call.method === 'ping') return { result: {} };
     if (call.method === 'logging/setLevel') return setLevel(call, options);
-    if (call.method === 'tasks/list' && options.backends.length > 1) return listTasks(options);
+    if (call.method === 'tasks/list' && !options.unchanged) return listTasks(options);
     return next(call);
   };
 }
@@ -91,6 +98,10 @@ function digestOf(items: readonly JsonObject[]): string {
 }
 
 async function setLevel(call: Call, options: FanOutOptions): Promise<Reply> {
+  const { audit } = options;
+  if (audit && !(await recordIntent(audit, factsOf(call), argsOf(call.method, call.params), call.trail))) {
+    return notRecorded();
+  }
   const loggers = options.backends.filter((backend) => backend.up && backend.has('logging'));
   const answers = await Promise.all(loggers.map((backend) => backend.ask(call.method, call.params).answer));
   const errors = answers.map((answer) => asObject((parseMessage(answer) as { error?: unknown }).error)).filter(Boolean);
@@ -103,7 +114,9 @@ async function setLevel(call: Call, options: FanOutOptions): Promise<Reply> {
 
 async function listTasks(options: FanOutOptions): Promise<Reply> {
   await options.waitForBackends();
-  const owners = options.backends.filter((backend) => backend.up && backend.has('tasks'));
+  const owners = options.backends.filter(
+    (backend) => backend.up && backend.has('tasks') && options.access.shows(backend.id, 'task', 'tasks/list'),
+  );
   const until = Date.now() + options.patienceMs;
   const lists = await Promise.all(
     owners.map(async (backend) => options.tasks.publish(backend.id, { tasks: await tasksOf(backend, until) })),

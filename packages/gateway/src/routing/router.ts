@@ -17,6 +17,8 @@ export interface RouterOptions {
   readonly naming: Naming;
   readonly uris: UriNaming;
   readonly tasks: TaskIds;
+  /** One backend is configured: nothing has to be told apart. */
+  readonly unchanged: boolean;
 }
 
 type Found = { readonly routed: Omit<RoutedCall, keyof Call> } | { readonly reply: Reply };
@@ -28,6 +30,7 @@ export function route(options: RouterOptions): Stage<Call, RoutedCall> {
     const owner = found.routed.backend;
     const { id, backend } = owner;
     call.trail.backend = id;
+    call.trail.target = found.routed.target;
     // Nothing but initialize may reach a server that has not answered it.
     if (!owner.welcome) await owner.settled;
     if (!owner.welcome) return unavailable(owner);
@@ -135,7 +138,7 @@ function to(backend: BackendSession, kind: TargetKind, name: string, native: Jso
 }
 
 function single(options: RouterOptions): BackendSession | undefined {
-  return options.backends.length === 1 ? options.backends[0] : undefined;
+  return options.unchanged ? options.backends[0] : undefined;
 }
 
 function backendOf(options: RouterOptions, id: string): BackendSession | undefined {

@@ -19,7 +19,14 @@ export function openAlone(
   const session = new BackendSession({
     backend,
     health,
-    origin: { session: NO_SESSION, via: [settings.instance], era: 'legacy', principal: 'owner', caller: ALONE },
+    origin: {
+      session: NO_SESSION,
+      via: [settings.instance],
+      era: 'legacy',
+      principal: ALONE.id,
+      caller: ALONE,
+      alone: true,
+    },
     connectTimeoutMs: backend.config.connectTimeoutMs ?? settings.connectTimeoutMs,
     log: settings.log,
     events: {

@@ -8,13 +8,20 @@ import { mergeCapabilities, mergeInstructions, type OwnIdentity, serverInfo } fr
 /** Extensions whose ids and URIs are told apart where several backends meet; methods of others could not be routed. */
 const RELAYABLE = ['io.modelcontextprotocol/tasks', 'io.modelcontextprotocol/ui'];
 
-export function discovered(backends: readonly BackendSession[], own: OwnIdentity): JsonObject {
+/** `personal`: what is shown depends on who asks. */
+export function discovered(
+  backends: readonly BackendSession[],
+  own: OwnIdentity,
+  single: boolean,
+  personal: boolean,
+): JsonObject {
   const [only] = backends;
-  if (backends.length === 1 && only?.welcome) {
+  if (single && only?.welcome) {
     const { welcome } = only;
     const info = own.name === undefined ? {} : { [META.serverInfo]: serverInfo(own) };
     const _meta = { ...asObject(welcome._meta), ...info };
-    return { resultType: 'complete', ...UNCACHED, ...welcome, supportedVersions: [...MODERN_VERSIONS], _meta };
+    const kept = personal ? { cacheScope: 'private' } : {};
+    return { resultType: 'complete', ...UNCACHED, ...welcome, ...kept, supportedVersions: [...MODERN_VERSIONS], _meta };
   }
   const instructions = mergeInstructions(backends);
   const capabilities = mergeCapabilities(backends);

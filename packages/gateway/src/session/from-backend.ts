@@ -14,8 +14,12 @@ import {
   stringifyExact,
   withId,
 } from '@mcp-overlay/relay';
+import { type Ask, type RecordedAsk, recordAsk, recordQuestion } from '../audit/asks.ts';
+import type { CallAudit } from '../audit/calls.ts';
 import type { BackendSession } from '../backend/backend-session.ts';
+import type { TargetKind } from '../call/call.ts';
 import { asObject, asString, type JsonObject } from '../call/json.ts';
+import type { Access } from '../policy/access.ts';
 import { BACKEND_META } from '../routing/questions.ts';
 import { RELATED, type TaskIds } from '../routing/task-ids.ts';
 import type { UriNaming } from '../routing/uris.ts';
@@ -28,8 +32,10 @@ const MAX_CLIENT_TASKS = 10_000;
 
 export interface FromBackendOptions {
   readonly single: boolean;
+  readonly access: Pick<Access, 'mayAsk' | 'shows' | 'reaches'>;
   readonly uris: UriNaming;
   readonly tasks: TaskIds;
+  readonly audit: CallAudit | undefined;
   clientCapabilities(): JsonObject;
   send(message: Message): void;
   listChanged(backend: BackendSession, kind: ListKind): void;
@@ -37,10 +43,13 @@ export interface FromBackendOptions {
   progressed(backend: BackendSession, token: unknown): boolean;
 }
 
+const TARGETS: Readonly<Record<string, TargetKind>> = { tools: 'tool', prompts: 'prompt', resources: 'resource' };
+
 interface Asked {
   readonly backend: BackendSession;
   readonly id: string;
   readonly progressToken: unknown;
+  recorded: RecordedAsk | undefined;
 }
 
 export class FromBackend {
@@ -59,31 +68,73 @@ export class FromBackend {
     const method = message.method ?? '';
     const id = message.id ?? 'null';
     const needed = CLIENT_CAPABILITY[method];
-    if (needed !== undefined && this.options.clientCapabilities()[needed] === undefined) {
+    const may = this.options.access.mayAsk(backend.id, method);
+    const params = asObject((parseMessage(message) as { params?: unknown }).params);
+    const { audit } = this.options;
+    const ask = { backend: backend.id, method, params: params ?? {}, denied: !may };
+    if (audit && !may) void recordQuestion(audit, ask);
+    if (!may && needed === undefined) {
+      backend.respond(errorMessage(id, 'method_not_found', `Method not found: ${method}`));
+      return;
+    }
+    // What a rule denies is what the client cannot do.
+    if (needed !== undefined && (!may || this.options.clientCapabilities()[needed] === undefined)) {
       backend.respond(errorMessage(id, 'method_not_found', `the client has no ${needed} capability`));
       return;
     }
     const shown = String(this.nextId++);
-    const params = asObject((parseMessage(message) as { params?: unknown }).params);
     const progressToken = asObject(params?._meta)?.progressToken;
-    this.asked.set(shown, { backend, id, progressToken });
+    const asked: Asked = { backend, id, progressToken, recorded: undefined };
+    this.asked.set(shown, asked);
+    if (audit) void this.recordThenShow(audit, ask, shown, asked, message);
+    else this.show(shown, asked, message, params ?? {});
+  }
+
+  private async recordThenShow(
+    audit: CallAudit,
+    ask: Ask,
+    shown: string,
+    asked: Asked,
+    message: Message,
+  ): Promise<void> {
+    const recorded = await recordAsk(audit, ask);
+    if (recorded && this.asked.get(shown) === asked) {
+      asked.recorded = recorded;
+      this.show(shown, asked, message, ask.params);
+      return;
+    }
+    // Taken back meanwhile, or it cannot be recorded.
+    if (recorded) void recorded.answered(undefined);
+    else if (this.asked.delete(shown)) asked.backend.respond(notAsked(asked.id));
+  }
+
+  private show(shown: string, { backend, progressToken }: Asked, message: Message, params: JsonObject): void {
     if (this.options.single) {
       this.options.send(withId(message, shown));
       return;
     }
     // Tokens of two backends may be equal; the shown id is unique among them.
     const token = progressToken === undefined ? {} : { progressToken: Number(shown) };
-    const shownParams = this.options.tasks.publishRelated(backend.id, params ?? {});
+    const shownParams = this.options.tasks.publishRelated(backend.id, params);
     const _meta = { ...asObject(shownParams._meta), ...token, [BACKEND_META]: backend.id };
-    this.options.send(requestMessage(shown, method, { ...params, _meta }));
+    this.options.send(requestMessage(shown, message.method ?? '', { ...params, _meta }));
   }
 
   /** The client's answer to a server's request; what nobody asked for ends here. */
   answer(message: Message): void {
     const asked = message.id === undefined ? undefined : this.asked.get(message.id);
     if (!asked || message.id === undefined) return;
+    // It guessed the id of what it was not shown yet.
+    if (this.options.audit && !asked.recorded) return;
     this.asked.delete(message.id);
-    asked.backend.respond(this.options.single ? withId(message, asked.id) : this.native(message, asked));
+    const answer = this.options.single ? withId(message, asked.id) : this.native(message, asked);
+    if (asked.recorded === undefined) {
+      asked.backend.respond(answer);
+      return;
+    }
+    void asked.recorded
+      .answered(answer)
+      .then((recorded) => asked.backend.respond(recorded ? answer : notAsked(asked.id)));
   }
 
   /** Ids of tasks in the client's answer: those of the server's own tasks made native, the client's remembered. */
@@ -115,7 +166,7 @@ export class FromBackend {
   notification(backend: BackendSession, message: Message): void {
     const kinds = LIST_KINDS.filter((kind) => kind.changed === message.method);
     if (kinds.length > 0) {
-      for (const kind of kinds) this.listChanged(backend, kind);
+      for (const kind of kinds) if (this.mayHave(backend, kind)) this.listChanged(backend, kind);
       return;
     }
     switch (message.method) {
@@ -154,7 +205,13 @@ export class FromBackend {
   close(): void {
     for (const timer of this.changed.values()) clearTimeout(timer);
     this.changed.clear();
+    for (const { recorded } of this.asked.values()) void recorded?.answered(undefined);
     this.asked.clear();
+  }
+
+  /** News of what this client may have nothing of are none. */
+  private mayHave(backend: BackendSession, { capability }: ListKind): boolean {
+    return this.options.access.reaches(backend.id, TARGETS[capability]);
   }
 
   private cancelled(backend: BackendSession, params: JsonObject): void {
@@ -162,6 +219,9 @@ export class FromBackend {
     for (const [shown, asked] of this.asked) {
       if (asked.backend !== backend || asked.id !== id) continue;
       this.asked.delete(shown);
+      // Neither recorded nor shown yet: then the client never sees it.
+      if (this.options.audit && !asked.recorded) return;
+      void asked.recorded?.answered(undefined);
       this.options.send(notificationMessage('notifications/cancelled', { ...params, requestId: Number(shown) }));
       return;
     }
@@ -170,6 +230,7 @@ export class FromBackend {
   private updated(backend: BackendSession, message: Message): void {
     const params = paramsOf(message);
     const uri = asString(params.uri);
+    if (uri !== undefined && !this.options.access.shows(backend.id, 'resource', uri)) return;
     const shown = uri === undefined ? params : { ...params, uri: this.options.uris.toPublic(backend.id, uri) };
     this.rewritten(message, shown.uri === uri ? params : shown);
   }
@@ -184,6 +245,11 @@ export class FromBackend {
     const same = this.options.single || message.method === undefined;
     this.options.send(same ? message : notificationMessage(message.method ?? '', params));
   }
+}
+
+/** Neither question nor answer passes unrecorded. */
+function notAsked(id: string): Message {
+  return errorMessage(id, 'audit_unavailable', 'the gateway cannot write its audit log, and nothing passes unrecorded');
 }
 
 export function paramsOf(message: Message): JsonObject {

@@ -22,9 +22,15 @@ const ANYTHING: JsonObject = {
   completions: {},
 };
 
-export function welcome(params: JsonObject, backends: readonly BackendSession[], own: OwnIdentity): JsonObject {
+/** `single`: one backend is configured, though this client may not have it. */
+export function welcome(
+  params: JsonObject,
+  backends: readonly BackendSession[],
+  own: OwnIdentity,
+  single: boolean,
+): JsonObject {
   const [only] = backends;
-  if (backends.length === 1 && only?.welcome) {
+  if (single && only?.welcome) {
     return own.name === undefined ? only.welcome : { ...only.welcome, serverInfo: serverInfo(own) };
   }
   const instructions = mergeInstructions(backends);
@@ -45,7 +51,8 @@ function agreeVersion(wanted: string | undefined): string {
 }
 
 export function mergeCapabilities(backends: readonly BackendSession[]): JsonObject {
-  let merged: JsonObject = {};
+  // A client that may have nothing gets empty lists, and no error for asking.
+  let merged: JsonObject = backends.length === 0 ? { tools: {}, resources: {}, prompts: {} } : {};
   for (const backend of backends) {
     merged = union(merged, backend.welcome ? (asObject(backend.welcome.capabilities) ?? {}) : ANYTHING);
   }

@@ -15,6 +15,8 @@ import {
   withId,
   within,
 } from '@mcp-overlay/relay';
+import { recordNotification } from '../audit/aside.ts';
+import type { CallAudit } from '../audit/calls.ts';
 import type { Backend } from '../backend/backend.ts';
 import { BackendSession } from '../backend/backend-session.ts';
 import type { HealthRecord } from '../backend/health.ts';
@@ -23,15 +25,26 @@ import { asObject, asString, type JsonObject } from '../call/json.ts';
 import type { Next } from '../call/stage.ts';
 
 import { pipeline } from '../pipeline.ts';
+import type { Access } from '../policy/access.ts';
 import { Catalog } from '../routing/catalog.ts';
 import { listsOf } from '../routing/fan-out.ts';
 import { prefixedTaskIds, singleTaskIds } from '../routing/task-ids.ts';
 import { prefixedUris, UNCHANGED } from '../routing/uris.ts';
+import type { SessionScrub } from '../scrub/session-scrub.ts';
 import { FromBackend, paramsOf } from './from-backend.ts';
 import { welcome } from './handshake.ts';
 import { type OpenCall, OpenCalls } from './open-calls.ts';
-import type { SessionOriginInfo, SessionSettings } from './settings.ts';
+import { scrubFor, withheldQuestion } from './scrubbing.ts';
+import { callAudit, type SessionOriginInfo, type SessionSettings } from './settings.ts';
 import { SlowBackends } from './slow-backends.ts';
+
+/** Notifications of clients that say how they are, not what shall be done. */
+const HARMLESS: ReadonlySet<string> = new Set([
+  'notifications/initialized',
+  'notifications/progress',
+  'notifications/roots/list_changed',
+  'notifications/tasks/status',
+]);
 
 export class LegacySession {
   readonly info: SessionOriginInfo;
@@ -39,12 +52,18 @@ export class LegacySession {
   calls = 0;
   private readonly client: Transport;
   private readonly settings: SessionSettings;
+  /** Those of which this client may have anything. */
   private readonly backends: readonly BackendSession[];
+  /** Only one is configured, whoever may have it. */
+  private readonly single: boolean;
   private readonly fromBackend: FromBackend;
   private readonly catalog: Catalog;
   private readonly handle: Next<Call>;
   private readonly open = new OpenCalls();
+  private readonly audit: CallAudit | undefined;
+  private readonly access: Access;
   private readonly slow: SlowBackends;
+  private readonly scrub: SessionScrub | undefined;
   private initialize: JsonObject | undefined;
   private initialized = false;
   private level: JsonObject | undefined;
@@ -61,19 +80,26 @@ export class LegacySession {
     this.client = client;
     this.info = info;
     this.settings = settings;
+    this.scrub = scrubFor(settings, info);
     this.slow = new SlowBackends(client, (backend) =>
       settings.log.warn({ session: info.number, backend }, 'backend does not read'),
     );
     this.closed = new Promise((resolve) => {
       this.resolveClosed = resolve;
     });
-    const { backends, naming, filters } = settings;
+    const { backends, naming } = settings;
+    const access = settings.accessFor(info.principal, info.number);
     const [only] = backends;
     const single = backends.length === 1 && only !== undefined;
     const uris = single ? UNCHANGED : prefixedUris(backends.map(({ backend }) => backend.id));
     const tasks = single ? singleTaskIds(only.backend.id) : prefixedTaskIds();
+    this.audit = callAudit(settings, info);
+    this.access = access;
+    this.single = single;
     this.fromBackend = new FromBackend({
+      audit: this.audit,
       single,
+      access,
       uris,
       tasks,
       clientCapabilities: () => asObject(this.initialize?.capabilities) ?? {},
@@ -81,29 +107,34 @@ export class LegacySession {
       listChanged: (backend, kind) => this.catalog.forget(backend.id, kind),
       progressed: (backend, token) => this.open.progressed(backend, token),
     });
-    this.backends = backends.map(({ backend, health }) => this.openBackend(backend, health));
+    this.backends = backends
+      .filter(({ backend }) => access.reaches(backend.id))
+      .map(({ backend, health }) => this.openBackend(backend, health));
     this.catalog = new Catalog({
       backends: this.backends,
       naming,
       uris,
-      filters,
+      access,
       listed: (id, { member }, why) => {
         if (why !== undefined) settings.log.warn({ backend: id, list: member, why }, 'list incomplete');
         backends.find(({ backend }) => backend.id === id)?.health.listed(member, why);
       },
       hid: (backend, { member }, why) => settings.log.warn({ backend, list: member, why }, 'list incomplete'),
       limits: settings.limits,
+      look: this.scrub && ((id, list, item) => this.scrub?.item(id, list, item)),
       patienceMs: settings.listWaitMs,
       pageMs: settings.callTimeoutMs,
       late: (kind) => this.fromBackend.announce(kind),
     });
     this.handle = pipeline({
+      audit: this.audit,
       backends: this.backends,
       catalog: this.catalog,
       naming,
       uris,
       tasks,
-      filters,
+      access,
+      scrub: this.scrub,
       unchanged: single,
       gauge: settings.gauge,
       limits: settings.limits,
@@ -206,7 +237,7 @@ export class LegacySession {
       for (const backend of this.backends) void backend.greet('initialize', params);
     }
     await this.waitForBackends();
-    return { result: welcome(params, this.backends, this.settings.own) };
+    return { result: welcome(params, this.backends, this.settings.own, this.single) };
   }
 
   private clientNotification(message: Message): void {
@@ -225,7 +256,23 @@ export class LegacySession {
       case 'notifications/tasks/status':
         if (this.fromBackend.clientTaskStatus(params)) return;
     }
-    for (const backend of this.backends) if (backend.welcome) backend.notify(message.method ?? '', params);
+    void this.passOn(message.method ?? '', params);
+  }
+
+  /** To every server. What is not MCP's own may have effects, as a call has. */
+  private async passOn(method: string, params: JsonObject): Promise<void> {
+    for (const backend of this.backends) {
+      if (!backend.welcome || !this.mayNotify(backend.id, method, params)) continue;
+      const pass = (): void => backend.notify(method, params);
+      if (!this.audit || HARMLESS.has(method)) pass();
+      else await recordNotification(this.audit, backend.id, method, params, pass);
+    }
+  }
+
+  /** A call in the clothes of a notification would pass the rules for calls. */
+  private mayNotify(backend: string, method: string, params: JsonObject): boolean {
+    if (HARMLESS.has(method) || !this.access.personal) return true;
+    return method.startsWith('notifications/') && this.access.decide(backend, 'method', method, params).allow;
   }
 
   private cancelled(call: OpenCall | undefined, reason: string | undefined): void {
@@ -240,6 +287,7 @@ export class LegacySession {
     return new BackendSession({
       backend,
       health,
+      seen: this.scrub && ((greeting) => this.scrub?.welcome(backend.id, greeting) ?? greeting),
       origin: {
         session: info.handOn,
         via: info.via,
@@ -250,8 +298,15 @@ export class LegacySession {
       connectTimeoutMs: backend.config.connectTimeoutMs ?? settings.connectTimeoutMs,
       log: settings.log,
       events: {
-        request: (from, message) => this.fromBackend.request(from, message),
-        notification: (from, message) => this.fromBackend.notification(from, message),
+        request: (from, message) => {
+          const seen = this.scrub ? this.scrub.message(from.id, message) : message;
+          if (seen) this.fromBackend.request(from, seen);
+          else from.respond(withheldQuestion(message));
+        },
+        notification: (from, message) => {
+          const seen = this.scrub ? this.scrub.message(from.id, message) : message;
+          if (seen) this.fromBackend.notification(from, seen);
+        },
         joined: (from) => this.joined(from),
         full: (from) => void this.slow.waitFor(from),
         back: (from) => {

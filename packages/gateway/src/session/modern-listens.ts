@@ -9,6 +9,7 @@ import {
   FILTERS,
   LIST_KINDS,
   LISTEN,
+  LISTS,
   type ListKind,
   META,
   type Message,
@@ -18,7 +19,9 @@ import {
   within,
 } from '@mcp-overlay/relay';
 import type { BackendSession } from '../backend/backend-session.ts';
+import type { TargetKind } from '../call/call.ts';
 import { asArray, asObject, asString, type JsonObject } from '../call/json.ts';
+import type { Access } from '../policy/access.ts';
 import { tagQuestions } from '../routing/questions.ts';
 import { rewriterFor } from '../routing/rewrite.ts';
 import type { TaskIds } from '../routing/task-ids.ts';
@@ -32,14 +35,24 @@ const AGAIN_MS = 1000;
 
 export interface ModernListensOptions {
   readonly backends: readonly BackendSession[];
+  readonly access: Pick<Access, 'personal' | 'reaches' | 'shows'>;
   readonly single: boolean;
   readonly uris: UriNaming;
   readonly tasks: TaskIds;
   /** How long the acknowledgement waits for slow backends. */
   readonly patienceMs: number;
+  /** Puts it on record before a server sees it; undefined: that cannot be done. The result records how it went. */
+  record(params: JsonObject): Promise<((status: 'ok' | 'cancelled') => Promise<boolean>) | undefined>;
   send(message: Message): void;
   listChanged(backend: BackendSession, kind: ListKind): void;
 }
+
+const UNRECORDED = 'the gateway cannot write its audit log, and nothing passes unrecorded';
+const TARGETS: Readonly<Record<string, TargetKind>> = {
+  [LISTS.tools.changed]: 'tool',
+  [LISTS.prompts.changed]: 'prompt',
+  [LISTS.resources.changed]: 'resource',
+};
 
 type Owners = (uri: string) => Promise<readonly string[]>;
 
@@ -76,7 +89,7 @@ export class ModernListens {
   }
 
   async open(id: string, params: JsonObject, owners: Owners): Promise<void> {
-    const { send, patienceMs, backends } = this.options;
+    const { send, record, patienceMs, backends } = this.options;
     if (this.listens.size >= MAX_LISTENS) {
       send(errorMessage(id, 'busy', `more than ${MAX_LISTENS} subscriptions of one client`));
       return;
@@ -84,12 +97,26 @@ export class ModernListens {
     const wanted = asObject(params.notifications) ?? {};
     const listen: Listen = { id, wanted, meta: asObject(params._meta) ?? {}, parts: [], early: [], over: false };
     this.listens.set(id, listen);
+    const recorded = await record(params);
+    if (!recorded) {
+      this.end(listen, 'it cannot be recorded');
+      send(errorMessage(id, 'audit_unavailable', UNRECORDED, { ran: false }));
+      return;
+    }
     await within(patienceMs, Promise.all(backends.map(({ settled }) => settled)));
     const filters = await this.split(wanted, owners);
-    if (listen.over) return;
+    if (listen.over) {
+      void recorded('cancelled');
+      return;
+    }
     const acks = backends.map((backend) => this.add(listen, backend, filters.get(backend.id) ?? {}));
     await within(patienceMs, Promise.all(acks));
     const { early } = listen;
+    if (!(await recorded(listen.over ? 'cancelled' : 'ok'))) {
+      this.end(listen, 'it cannot be recorded');
+      send(errorMessage(id, 'audit_unavailable', UNRECORDED, { ran: true }));
+      return;
+    }
     if (listen.over || !early) return;
     listen.early = undefined;
     send(this.tagged(listen, ACKNOWLEDGED, { notifications: this.honoured(listen) }));
@@ -157,24 +184,46 @@ export class ModernListens {
   private async split(wanted: JsonObject, owners: Owners): Promise<ReadonlyMap<string, JsonObject>> {
     const { backends, single, uris, tasks } = this.options;
     const [only] = backends;
-    if (single && only) return new Map([[only.id, wanted]]);
+    if (single && only) return new Map([[only.id, this.permitted(only.id, wanted)]]);
     const filters = new Map(backends.map(({ id }) => [id, {} as Record<string, unknown>]));
     for (const { id, welcome } of backends) {
       for (const [changed, member] of Object.entries(FILTERS)) {
         const declared = asObject(asObject(welcome?.capabilities)?.[changed.split('/')[1] ?? '']);
         // One that is not there yet is asked for everything.
-        if (wanted[member] === true && (!welcome || declared?.listChanged === true)) filter(filters, id)[member] = true;
+        if (wanted[member] === true && this.mayHear(id, changed) && (!welcome || declared?.listChanged === true))
+          filter(filters, id)[member] = true;
       }
     }
     for (const uri of strings(wanted.resourceSubscriptions)) {
       const owned = uris.toNative(uri) ?? (await this.owner(uri, owners));
-      if (owned) push(filter(filters, owned.backend), 'resourceSubscriptions', owned.uri);
+      if (owned && this.options.access.shows(owned.backend, 'resource', owned.uri)) {
+        push(filter(filters, owned.backend), 'resourceSubscriptions', owned.uri);
+      }
     }
     for (const taskId of strings(wanted.taskIds)) {
       const owned = tasks.toNative(taskId);
-      if (owned) push(filter(filters, owned.backend), 'taskIds', owned.taskId);
+      if (owned && this.options.access.shows(owned.backend, 'task', 'tasks/get')) {
+        push(filter(filters, owned.backend), 'taskIds', owned.taskId);
+      }
     }
     return filters;
+  }
+
+  /** What this client may not have is not subscribed to. */
+  private permitted(backend: string, wanted: JsonObject): JsonObject {
+    const { access } = this.options;
+    if (!access.personal) return wanted;
+    const kept: Record<string, unknown> = { ...wanted };
+    for (const [changed, member] of Object.entries(FILTERS)) if (!this.mayHear(backend, changed)) delete kept[member];
+    const uris = strings(wanted.resourceSubscriptions).filter((uri) => access.shows(backend, 'resource', uri));
+    if (wanted.resourceSubscriptions !== undefined) kept.resourceSubscriptions = uris;
+    if (wanted.taskIds !== undefined && !access.shows(backend, 'task', 'tasks/get')) delete kept.taskIds;
+    return kept;
+  }
+
+  private mayHear(backend: string, changed: string): boolean {
+    const kind = TARGETS[changed];
+    return kind === undefined || this.options.access.reaches(backend, kind);
   }
 
   private async owner(uri: string, owners: Owners): Promise<{ backend: string; uri: string } | undefined> {
@@ -243,17 +292,19 @@ export class ModernListens {
   }
 
   private event(listen: Listen, { backend }: Part, method: string, params: JsonObject): void {
-    const { single, uris, tasks, listChanged } = this.options;
+    const { access, single, uris, tasks, listChanged } = this.options;
+    const named = asString(params.uri);
+    if (!this.mayHear(backend.id, method) || (named !== undefined && !access.shows(backend.id, 'resource', named)))
+      return;
     for (const kind of LIST_KINDS) if (kind.changed === method) listChanged(backend, kind);
     if (single) {
       this.tell(listen, method, params);
       return;
     }
     if (method === 'notifications/cancelled') return;
-    const uri = asString(params.uri);
-    const named =
-      uri === undefined ? params : { ...params, uri: publicUri(listen, uris.toPublic(backend.id, uri), uri) };
-    const shown = tagQuestions(backend.id, rewriterFor(uris, backend.id).result(named));
+    const renamed =
+      named === undefined ? params : { ...params, uri: publicUri(listen, uris.toPublic(backend.id, named), named) };
+    const shown = tagQuestions(backend.id, rewriterFor(uris, backend.id).result(renamed));
     this.tell(listen, method, tasks.publish(backend.id, shown));
   }
 

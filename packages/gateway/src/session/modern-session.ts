@@ -24,6 +24,8 @@ import {
   withId,
   within,
 } from '@mcp-overlay/relay';
+import { recordListen } from '../audit/aside.ts';
+import type { CallAudit } from '../audit/calls.ts';
 import type { Backend } from '../backend/backend.ts';
 import { BackendSession, refusal } from '../backend/backend-session.ts';
 import type { HealthRecord } from '../backend/health.ts';
@@ -31,16 +33,19 @@ import type { Call, Reply, RpcError } from '../call/call.ts';
 import { asObject, asString, type JsonObject } from '../call/json.ts';
 import type { Next } from '../call/stage.ts';
 import { pipeline } from '../pipeline.ts';
+import type { Access } from '../policy/access.ts';
 import { Catalog } from '../routing/catalog.ts';
 import { listsOf } from '../routing/fan-out.ts';
 import { prefixedTaskIds, singleTaskIds, type TaskIds } from '../routing/task-ids.ts';
 import { prefixedUris, UNCHANGED, type UriNaming } from '../routing/uris.ts';
+import type { SessionScrub } from '../scrub/session-scrub.ts';
 import { discovered } from './discover.ts';
 import { paramsOf } from './from-backend.ts';
 import { ModernListens } from './modern-listens.ts';
 import { type OpenCall, OpenCalls } from './open-calls.ts';
+import { scrubFor } from './scrubbing.ts';
 import type { EraSession } from './session.ts';
-import type { SessionOriginInfo, SessionSettings } from './settings.ts';
+import { callAudit, type SessionOriginInfo, type SessionSettings } from './settings.ts';
 import { SlowBackends } from './slow-backends.ts';
 
 /** Sets of capabilities that one client asks with; the oldest is forgotten and made anew when it comes back. */
@@ -60,6 +65,8 @@ export class ModernSession implements EraSession {
   private readonly client: Transport;
   private readonly info: SessionOriginInfo;
   private readonly settings: SessionSettings;
+  private readonly access: Access;
+  /** Those of which this client may have anything. */
   private readonly backends: readonly BackendSession[];
   private readonly uris: UriNaming;
   private readonly tasks: TaskIds;
@@ -67,9 +74,11 @@ export class ModernSession implements EraSession {
   private readonly listens: ModernListens;
   private readonly views = new Map<string, View>();
   private readonly open = new OpenCalls();
+  private readonly audit: CallAudit | undefined;
   /** Those that asked for log lines. */
   private readonly logging = new Set<OpenCall>();
   private readonly slow: SlowBackends;
+  private readonly scrub: SessionScrub | undefined;
   /** Of all views together. */
   private readonly gauge = { open: 0 };
   private waitUntil: number | undefined;
@@ -82,6 +91,7 @@ export class ModernSession implements EraSession {
     this.client = client;
     this.info = info;
     this.settings = settings;
+    this.scrub = scrubFor(settings, info);
     this.slow = new SlowBackends(client, (backend) =>
       settings.log.warn({ session: info.number, backend }, 'backend does not read'),
     );
@@ -89,17 +99,23 @@ export class ModernSession implements EraSession {
       this.resolveClosed = resolve;
     });
     const { backends } = settings;
+    this.audit = callAudit(settings, info);
     const [only] = backends;
     this.single = backends.length === 1 && only !== undefined;
     this.uris = this.single ? UNCHANGED : prefixedUris(backends.map(({ backend }) => backend.id));
     this.tasks = this.single && only ? singleTaskIds(only.backend.id) : prefixedTaskIds();
-    this.backends = backends.map(({ backend, health }) => this.openBackend(backend, health));
+    this.access = settings.accessFor(info.principal, info.number);
+    this.backends = backends
+      .filter(({ backend }) => this.access.reaches(backend.id))
+      .map(({ backend, health }) => this.openBackend(backend, health));
     this.listens = new ModernListens({
       backends: this.backends,
+      access: this.access,
       single: this.single,
       uris: this.uris,
       tasks: this.tasks,
       patienceMs: settings.listWaitMs,
+      record: async (params) => (this.audit ? recordListen(this.audit, LISTEN, params) : async () => true),
       send: (message) => this.send(message),
       listChanged: (backend, kind) => this.forget(backend.id, kind),
     });
@@ -186,7 +202,7 @@ export class ModernSession implements EraSession {
       const [only] = this.backends;
       // A single backend that is not there yet has nothing to tell, and nobody else has.
       if (this.single && only && !only.welcome) await only.settled;
-      return { result: discovered(this.backends, this.settings.own) };
+      return { result: discovered(this.backends, this.settings.own, this.single, this.access.personal) };
     }
     this.calls += 1;
     return this.viewFor(params).handle({ method, params, message, cancel: open.cancel, trail: open.trail });
@@ -218,14 +234,15 @@ export class ModernSession implements EraSession {
   }
 
   private makeView(envelope: JsonObject): View {
-    const { settings, backends, uris, tasks } = this;
-    const { naming, filters, limits } = settings;
+    const { settings, backends, uris, tasks, access } = this;
+    const { naming, limits } = settings;
     const catalog = new Catalog({
       backends,
       naming,
       uris,
-      filters,
+      access,
       limits,
+      look: this.scrub && ((id, list, item) => this.scrub?.item(id, list, item)),
       envelope,
       listed: (id, { member }, why) => {
         if (why !== undefined) settings.log.warn({ backend: id, list: member, why }, 'list incomplete');
@@ -237,13 +254,15 @@ export class ModernSession implements EraSession {
       late: (kind) => this.listens.announce(kind),
     });
     const handle = pipeline({
+      audit: this.audit,
       era: 'modern',
       backends,
       catalog,
       naming,
       uris,
       tasks,
-      filters,
+      access,
+      scrub: this.scrub,
       unchanged: this.single,
       gauge: settings.gauge,
       sessionGauge: this.gauge,
@@ -266,6 +285,7 @@ export class ModernSession implements EraSession {
     return new BackendSession({
       backend,
       health,
+      seen: this.scrub && ((greeting) => this.scrub?.welcome(backend.id, greeting) ?? greeting),
       origin: {
         session: info.handOn,
         via: info.via,
@@ -277,7 +297,10 @@ export class ModernSession implements EraSession {
       log: settings.log,
       events: {
         request: (from, message) => from.respond(refusal(message.id ?? 'null', 'servers of this revision do not ask')),
-        notification: (from, message) => this.fromBackend(from, message),
+        notification: (from, message) => {
+          const seen = this.scrub ? this.scrub.message(from.id, message) : message;
+          if (seen) this.fromBackend(from, seen);
+        },
         joined: (from) => this.joined(from),
         full: (from) => void this.slow.waitFor(from),
         back: (from) => {

@@ -24,6 +24,8 @@ export interface BackendState {
 export class ClientSession {
   readonly info: SessionOriginInfo;
   readonly openedAt = Date.now();
+  /** Why we ended it; undefined: the client did. */
+  ended: CloseReason | undefined;
   private readonly client: Transport;
   private readonly settings: SessionSettings;
   private readonly sessions = new Map<Era, EraSession>();
@@ -68,6 +70,7 @@ export class ClientSession {
   }
 
   async close(reason?: CloseReason): Promise<void> {
+    this.ended ??= reason;
     await Promise.all([...this.sessions.values()].map((session) => session.close(reason)));
     await this.client.close(reason);
   }

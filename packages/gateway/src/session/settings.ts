@@ -2,12 +2,15 @@
 
 import type { Principal } from '@mcp-overlay/overlay';
 import type { Limits } from '@mcp-overlay/relay';
+import type { AuditLog } from '../audit/audit-log.ts';
+import type { CallAudit } from '../audit/calls.ts';
 import type { Backend } from '../backend/backend.ts';
 import type { HealthRecord } from '../backend/health.ts';
 import type { GatewayLog } from '../call/log.ts';
-import type { ToolFilter } from '../policy/filter.ts';
+import type { Access } from '../policy/access.ts';
 import type { CallGauge } from '../policy/limit.ts';
 import type { Naming } from '../routing/names.ts';
+import type { HitSink, Scrubber } from '../scrub/scrubber.ts';
 import type { OwnIdentity } from './handshake.ts';
 
 /** What all sessions of a gateway have in common. */
@@ -15,7 +18,8 @@ export interface SessionSettings {
   /** This gateway in the `via` list of sessions: one that comes back is a cycle. */
   readonly instance: string;
   readonly backends: readonly { readonly backend: Backend; readonly health: HealthRecord }[];
-  readonly filters: ReadonlyMap<string, ToolFilter>;
+  /** What a client may see and do. `session`: its number. */
+  accessFor(principal: Principal, session: number): Access;
   readonly naming: Naming;
   readonly own: OwnIdentity;
   readonly callTimeoutMs: number;
@@ -23,7 +27,27 @@ export interface SessionSettings {
   readonly listWaitMs: number;
   readonly limits: Limits;
   readonly gauge: CallGauge;
+  /** Looks through what servers send; absent: nothing does. */
+  readonly scrubber?: Scrubber | undefined;
+  /** Who hears what it found, by session. */
+  readonly scrubHits?: ((session: SessionOriginInfo) => HitSink) | undefined;
+  /** Absent: `audit: off`. */
+  readonly audit?: AuditSettings;
   readonly log: GatewayLog;
+}
+
+export interface AuditSettings {
+  readonly log: AuditLog;
+  /** Whether answers carry the number of their record: where the configuration says `audit`. */
+  readonly receipts: boolean;
+}
+
+/** How one client's calls go on record. */
+export function callAudit(settings: SessionSettings, info: SessionOriginInfo): CallAudit | undefined {
+  const { audit, log } = settings;
+  if (!audit) return undefined;
+  const actor = { session: info.number, ident: info.principal.id };
+  return { ...audit, actor, warn: (fields, event) => log.warn(fields, event) };
 }
 
 export interface SessionOriginInfo {

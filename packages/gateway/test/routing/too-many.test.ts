@@ -3,6 +3,7 @@ import { test } from 'node:test';
 import { parseGatewayConfig } from '@mcp-overlay/config';
 import { createLocalOverlay } from '@mcp-overlay/overlay';
 import { sessionSettings } from '../../src/gateway.ts';
+import { withoutRules } from '../../src/policy/no-rules.ts';
 
 test('more stdio backends than a session may start servers are refused at start, with the way out', () => {
   const text = (count: number): string =>
@@ -10,7 +11,14 @@ test('more stdio backends than a session may start servers are refused at start,
   const settings = (count: number): unknown => {
     const { config } = parseGatewayConfig(text(count), { file: '/g.yml', env: {}, cwd: '/' });
     const log = { debug() {}, info() {}, warn() {} };
-    return sessionSettings({ config, overlay: createLocalOverlay({ env: {} }), env: {}, version: '0', log });
+    return sessionSettings({
+      policy: withoutRules(),
+      config,
+      overlay: createLocalOverlay({ env: {} }),
+      env: {},
+      version: '0',
+      log,
+    });
   };
   assert.ok(settings(64));
   assert.throws(() => settings(65), { code: 'usage', message: /65 stdio backends are too many: .*at most 64/ });

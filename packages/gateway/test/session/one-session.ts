@@ -12,7 +12,9 @@ import {
 } from '@mcp-overlay/relay';
 import { type LinkedTransport, linkedTransports } from '@mcp-overlay/relay/testing';
 import { HealthRecord } from '../../src/backend/health.ts';
+import { accessOf } from '../../src/policy/access.ts';
 import { callGauge } from '../../src/policy/limit.ts';
+import { withoutRules } from '../../src/policy/no-rules.ts';
 import { naming } from '../../src/routing/names.ts';
 import { ClientSession } from '../../src/session/session.ts';
 import type { SessionSettings } from '../../src/session/settings.ts';
@@ -63,6 +65,7 @@ export function openSession(
 ) {
   const log = { debug: () => {}, info: () => {}, warn: () => {} };
   const configs = played.map(({ id }): BackendConfig => ({ ...CONFIG, id, disabled: false }));
+  const filters = new Map(played.map(({ id }) => [id, () => 'all tools']));
   const settings: SessionSettings = {
     instance: 'here',
     backends: played.map((backend, at) => ({
@@ -75,7 +78,7 @@ export function openSession(
         open: openings[backend.id] ?? (async () => openServer(backend)),
       },
     })),
-    filters: new Map(played.map(({ id }) => [id, () => 'all tools'])),
+    accessFor: (principal, session) => accessOf(withoutRules(), filters, principal, session),
     naming: naming(configs, '__'),
     own: { name: undefined, version: '1' },
     callTimeoutMs: 60_000,

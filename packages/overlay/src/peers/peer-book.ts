@@ -17,7 +17,7 @@ export interface PeerRecord {
   /** What the network says it is called: a claim. */
   readonly claimed?: string;
   readonly decision?: Decision;
-  /** For rules of a later version. */
+  /** Of the rules, besides those that the configuration gives it. */
   readonly role?: string;
   /** What became of it the last time; absent: it never came. */
   readonly outcome?: string;

@@ -58,6 +58,7 @@ async function house({ grants = [], now, ...more }: HouseOptions = {}) {
 }
 
 function codeOf(judged: GateJudgement): string {
+  if ('asks' in judged) return 'asks';
   return 'refused' in judged ? judged.refused.code : `in as ${judged.principal.id}`;
 }
 
@@ -68,7 +69,7 @@ function reasonOf(judged: GateJudgement): string {
 test("a share is its owner's: the gateway's own identity comes in, another is told what lets it in", async () => {
   await using net = await house();
   assert.deepEqual(await net.come(gateway), {
-    principal: { id: 'ziti:gateway', name: 'gateway', proven: true, via: 'ziti', groups: [] },
+    principal: { id: 'ziti:gateway', name: 'gateway', proven: true, via: 'ziti', groups: [], owner: true },
   });
   const refused = await net.come(alice, 'Alice of IT');
   assert.equal(codeOf(refused), 'peer_refused');

@@ -1,0 +1,178 @@
+// Puts one batch into the log or nothing of it: the chain, the file and the facts of the segment move together. Seals a
+// segment that is full or old, begins the next.
+
+import { join } from 'node:path';
+import type { AuditReceipt } from './audit-log.ts';
+import { segmentOpenBody, segmentSealBody } from './bodies.ts';
+import type { Chain, ChainState, Moment } from './chain.ts';
+import { type AuditClock, timestamp } from './clock.ts';
+import type { AuditFiles } from './files.ts';
+import { segmentName } from './record.ts';
+import { Segment, type SegmentFile } from './segment.ts';
+import type { WritingKeys } from './writing-keys.ts';
+
+export interface Entry {
+  readonly type: string;
+  /** Members with a comma before each. */
+  readonly body: string | ((seq: number) => string);
+  readonly at: Moment;
+}
+
+export interface CommitterOptions {
+  readonly folder: string;
+  readonly files: AuditFiles;
+  readonly chain: Chain;
+  readonly clock: AuditClock;
+  readonly keys: WritingKeys;
+  readonly rotate: { readonly bytes: number; readonly ms: number };
+  /** Reads a file back. */
+  readonly holds: SegmentFile['holds'];
+  /** What is gone on with; undefined: the next record begins a segment. */
+  readonly segment: Segment | undefined;
+}
+
+export class Committer {
+  readonly #o: CommitterOptions;
+  #keys: WritingKeys;
+  #segment: Segment | undefined;
+  /** A file of a segment that was never begun and could not be removed. */
+  #leftover = false;
+  #sealed = false;
+
+  constructor(options: CommitterOptions) {
+    this.#o = options;
+    this.#keys = options.keys;
+    this.#segment = options.segment;
+  }
+
+  get head(): AuditReceipt {
+    const { log, seq, hash } = this.#o.chain;
+    return { log, seq, hash: `sha256:${hash}` };
+  }
+
+  /** Whether the last commit ended a segment. */
+  get sealed(): boolean {
+    return this.#sealed;
+  }
+
+  now(): Moment {
+    const { clock } = this.#o;
+    return { ts: timestamp(clock.wall()), mono: clock.mono() };
+  }
+
+  /** From the next record on. */
+  useKeys(keys: WritingKeys): void {
+    this.#keys = keys;
+  }
+
+  /** Receipts in the order of the batch. `sync`: it is on the disk when it resolves. */
+  async commit(batch: readonly Entry[], sync: boolean, seal: boolean): Promise<AuditReceipt[]> {
+    this.#sealed = false;
+    await this.#segment?.mend();
+    if (this.#segment && (seal || this.#isDue(this.#segment)))
+      await this.#seal(this.#segment, batch[0]?.at ?? this.now());
+    if (batch.length === 0) {
+      if (sync) await this.#segment?.sync();
+      return [];
+    }
+    const { chain } = this.#o;
+    const before = chain.state();
+    const known = this.#segment;
+    try {
+      const segment = known ?? (await this.#begin(before.seg + 1));
+      return await this.#write(segment, batch, sync, known === undefined ? before : undefined);
+    } catch (error) {
+      chain.returnTo(before);
+      if (known === undefined) await this.#forget(before.seg + 1);
+      throw error;
+    }
+  }
+
+  async close(): Promise<void> {
+    await this.#segment?.close();
+    this.#segment = undefined;
+  }
+
+  /** `after`: the segment is new, and this came before it. */
+  async #write(
+    segment: Segment,
+    batch: readonly Entry[],
+    sync: boolean,
+    after: ChainState | undefined,
+  ): Promise<AuditReceipt[]> {
+    const { chain, files, folder } = this.#o;
+    const lines: Buffer[] = [];
+    const add = ({ type, body, at }: Entry): AuditReceipt => {
+      lines.push(chain.add(type, typeof body === 'string' ? body : body(chain.seq + 1), at, this.#keys));
+      return this.head;
+    };
+    let first = segment.fill?.first;
+    if (after !== undefined) {
+      const at = batch[0]?.at ?? this.now();
+      first = { seq: add({ type: 'segment.open', body: segmentOpenBody(after), at }).seq, ts: at.ts };
+    }
+    const receipts = batch.map(add);
+    const last = { seq: chain.seq, ts: batch.at(-1)?.at.ts ?? '' };
+    const bytes = Buffer.concat(lines);
+    await segment.write(bytes);
+    if (sync) await segment.sync();
+    if (sync && after !== undefined) await files.syncFolder(folder);
+    const count = (segment.fill?.count ?? 0) + lines.length;
+    segment.accept({ count, bytes: segment.bytes + bytes.length, first: first ?? last, last }, chain.state());
+    return receipts;
+  }
+
+  #isDue(segment: Segment): boolean {
+    const { rotate, clock } = this.#o;
+    return segment.bytes >= rotate.bytes || clock.mono() - segment.openedAt >= rotate.ms;
+  }
+
+  /** On the disk whatever the durability: nothing of a later segment must outlive it. */
+  async #seal(segment: Segment, at: Moment): Promise<void> {
+    const { chain } = this.#o;
+    const { fill } = segment;
+    if (fill === undefined) return;
+    const before = chain.state();
+    try {
+      await this.#write(
+        segment,
+        [{ type: 'segment.seal', body: segmentSealBody(fill, before.tree), at }],
+        true,
+        undefined,
+      );
+    } catch (error) {
+      chain.returnTo(before);
+      throw error;
+    }
+    this.#segment = undefined;
+    this.#sealed = true;
+    await segment.close();
+  }
+
+  async #begin(seg: number): Promise<Segment> {
+    const { folder, files, chain, clock, holds } = this.#o;
+    const path = join(folder, segmentName(seg));
+    await this.#keys.readyFor(seg, chain.state());
+    if (this.#leftover) await files.unlink(path);
+    const file = await files.create(path);
+    this.#leftover = false;
+    chain.nextSegment();
+    this.#segment = new Segment(file, { folder, path, files, holds }, clock.mono());
+    return this.#segment;
+  }
+
+  /** Nobody was told of anything in it. */
+  async #forget(seg: number): Promise<void> {
+    const { folder, files } = this.#o;
+    if (this.#segment === undefined) return;
+    await this.#segment.close().catch(() => {});
+    this.#segment = undefined;
+    this.#leftover = true;
+    await files.unlink(join(folder, segmentName(seg))).then(
+      () => {
+        this.#leftover = false;
+      },
+      () => {},
+    );
+  }
+}

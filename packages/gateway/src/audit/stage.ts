@@ -1,0 +1,87 @@
+// Stage, outermost: the outcome of every call goes on record before its answer goes on, whatever became of it: answered,
+// refused, late, cancelled, a fault of ours. Where the log cannot be written and says that nothing goes on without it, the
+// caller gets an error that says whether the call ran.
+
+import { type Era, withResultMeta } from '@mcp-overlay/relay';
+import type { AuditReceipt, Call, Reply } from '../call/call.ts';
+import { deny } from '../call/denial.ts';
+import { asObject } from '../call/json.ts';
+import type { Next, Stage } from '../call/stage.ts';
+import { argsOf, type CallAudit, factsOf, isRecorded } from './calls.ts';
+import { notRecorded } from './intent.ts';
+import { type Outcome, outcomeOf } from './outcome.ts';
+
+/** In `_meta` of results. */
+export const AUDIT_META = 'mcp-overlay/audit';
+
+/** What the modern era wants of every result. */
+const COMPLETE = { resultType: 'complete' } as const;
+
+export function audit(options: CallAudit | undefined, era: Era | undefined): Stage<Call> {
+  if (!options) return (next) => next;
+  const complete = era === 'modern' ? COMPLETE : {};
+  return (next) => async (call) => {
+    if (!isRecorded(call.method)) return next(call);
+    const since = performance.now();
+    const outcome = outcomeOf(call, await answered(call, next, options), complete);
+    const recorded = await recordOutcome(options, call, outcome, performance.now() - since);
+    if (!recorded) return call.trail.intent === undefined ? notRecorded() : withheld();
+    return options.receipts && recorded.receipt ? withReceipt(outcome, recorded.receipt) : outcome.reply;
+  };
+}
+
+/** A stage that fails lets nothing through: the caller gets an error like any other, and it is recorded like any other. */
+async function answered(call: Call, next: Next<Call>, { warn }: CallAudit): Promise<Reply> {
+  try {
+    return await next(call);
+  } catch (error) {
+    warn({ method: call.method, error: String(error) }, 'internal error');
+    return deny('internal_error', 'the gateway failed while it handled this request');
+  }
+}
+
+/** undefined: it is not on record, and must not pass. No receipt: nor is it, but it may. */
+async function recordOutcome(
+  { log, actor }: CallAudit,
+  call: Call,
+  { status, code, payload }: Outcome,
+  ms: number,
+): Promise<{ readonly receipt: AuditReceipt | undefined } | undefined> {
+  const { method, params, trail } = call;
+  const of = trail.intent?.seq;
+  const why = trail.decision?.why;
+  try {
+    const receipt = await log.append({
+      type: 'call.outcome',
+      ...actor,
+      ...factsOf(call),
+      // What was never recorded on the way down.
+      ...(of === undefined ? { args: argsOf(method, params) } : { of }),
+      status,
+      ...(code !== undefined && { code }),
+      ...(why !== undefined && { why }),
+      ms: Math.round(ms * 1000) / 1000,
+      bytes: payload.length,
+      ...(status === 'ok' || status === 'error' ? { result: payload } : {}),
+    });
+    return { receipt };
+  } catch {
+    return undefined;
+  }
+}
+
+function withReceipt({ reply, ours }: Outcome, receipt: AuditReceipt): Reply {
+  const { log, seq, hash } = receipt;
+  if ('answer' in reply)
+    return { answer: withResultMeta(reply.answer, AUDIT_META, JSON.stringify({ log, seq, hash })) };
+  if (!('error' in reply) || !ours) return reply;
+  const { error } = reply;
+  return { error: { ...error, data: { ...asObject(error.data), audit: { log, seq, hash } } } };
+}
+
+/** It ran, and nobody will be able to tell from the log how it ended. */
+function withheld(): Reply {
+  const text =
+    'the call was passed on, and its answer is withheld: the gateway cannot write its audit log; do not repeat it before you have looked at its effect';
+  return deny('audit_unavailable', text, { ran: true });
+}

@@ -1,0 +1,152 @@
+// The policy of a gateway with rules: roles of whoever asks, the rules of these roles, and one decision. Restrictions of a
+// token come first and bind in shadow mode too.
+
+import type { ViewConfig } from '@mcp-overlay/config';
+import type { Principal } from '@mcp-overlay/overlay';
+import type { Decision, TargetKind } from '../call/call.ts';
+import { POLICY_CAPS } from './caps.ts';
+import { findingOf, judge, type Verdict } from './decide.ts';
+import type { Policy, PolicyRequest, RuleFinding } from './policy.ts';
+import { restrictionReaches, withinAll } from './restrictions.ts';
+import type { Membership, RoleBook } from './roles.ts';
+import { type RoleRule, RuleSet } from './rule-set.ts';
+import type { Covers } from './target.ts';
+import type { Facts } from './when.ts';
+
+export interface RulesOptions {
+  readonly digest: string;
+  readonly enforced: boolean;
+  readonly byRole: ReadonlyMap<string, readonly RoleRule[]>;
+  readonly book: RoleBook;
+  readonly views: readonly (ViewConfig & { readonly covers: readonly Covers[] })[];
+  readonly now: () => number;
+}
+
+export class Rules implements Policy {
+  readonly digest: string;
+  readonly ruled = true;
+  readonly enforced: boolean;
+  private readonly options: RulesOptions;
+  /** Over whose share somebody comes. */
+  private readonly view: RulesOptions['views'][number] | undefined;
+  private readonly sets = new Map<string, RuleSet>();
+
+  constructor(options: RulesOptions, view?: RulesOptions['views'][number]) {
+    this.options = options;
+    this.view = view;
+    this.digest = options.digest;
+    this.enforced = options.enforced;
+  }
+
+  get shares(): Policy['shares'] {
+    return this.options.views.flatMap(({ name, token }) => (token === undefined ? [] : [{ view: name, token }]));
+  }
+
+  rolesOf(principal: Principal): readonly string[] {
+    return this.membership(principal).roles;
+  }
+
+  decide(principal: Principal, request: PolicyRequest): Decision {
+    const { digest: policy } = this;
+    try {
+      if (!withinAll(principal.restrictions ?? [], request)) {
+        return { allow: false, rule: 'token', policy, why: 'the access token does not reach so far' };
+      }
+      return this.decision(this.verdict(principal, request));
+    } catch (error) {
+      const why = `the rules cannot be evaluated: ${error instanceof Error ? error.message : 'unknown error'}`;
+      return { allow: false, rule: 'error', policy, why };
+    }
+  }
+
+  explain(principal: Principal, request: PolicyRequest): readonly RuleFinding[] {
+    const { rules, facts, caller } = this.matter(principal, request);
+    return rules.map((rule) => findingOf(rule, facts, caller, request.args === undefined));
+  }
+
+  reaches(principal: Principal, backend: string, kind?: TargetKind): boolean {
+    if (!(principal.restrictions ?? []).every((one) => restrictionReaches(one, backend))) return false;
+    return !this.enforced || this.ruleSet(this.rolesOf(principal)).reaches(backend, kind);
+  }
+
+  mayAsk(principal: Principal, backend: string, method: string): boolean {
+    if (!this.enforced) return true;
+    const member = this.membership(principal);
+    const rules = this.ruleSet(member.roles).refusals(backend, method);
+    if (rules.length === 0) return true;
+    const request: PolicyRequest = { backend, kind: 'method', name: method, args: {} };
+    const { lenient } = judge(rules, this.facts(principal, member, request), callerOf(principal, member), false);
+    return lenient.rule === 'default';
+  }
+
+  through(view: string): Policy {
+    const found = this.options.views.find(({ name }) => name === view);
+    if (!found) throw new TypeError(`no view ${view}`);
+    return new Rules(this.options, found);
+  }
+
+  private verdict(principal: Principal, request: PolicyRequest): Verdict {
+    const { rules, facts, caller } = this.matter(principal, request);
+    return judge(rules, facts, caller, request.args === undefined);
+  }
+
+  private matter(principal: Principal, request: PolicyRequest) {
+    const member = this.membership(principal);
+    const rules = this.ruleSet(member.roles).covering(request.backend, request.kind, request.name);
+    return { rules, facts: this.facts(principal, member, request), caller: callerOf(principal, member) };
+  }
+
+  private decision({ strict, lenient }: Verdict): Decision {
+    const { digest: policy, enforced } = this;
+    const shadow = !strict.allow && (lenient.allow || !enforced);
+    const { allow, ...said } = shadow ? strict : lenient;
+    return { ...said, allow: allow || shadow, policy, ...(shadow && { shadow: true }) };
+  }
+
+  private membership(principal: Principal): Membership {
+    const member = this.options.book.of(principal);
+    const limits = [this.view?.roles, ...(principal.restrictions ?? []).map(({ roles }) => roles)];
+    const roles = member.roles.filter((role) => limits.every((limit) => limit?.includes(role) ?? true));
+    return { ...member, roles };
+  }
+
+  private facts(
+    { id, proven, via, groups }: Principal,
+    { roles, name = '' }: Membership,
+    request: PolicyRequest,
+  ): Facts {
+    const { backend, name: tool, args, session = 0, atMs = this.options.now() } = request;
+    return { identity: { id, name, proven, via, groups, roles }, backend, tool, args, session, atMs };
+  }
+
+  private ruleSet(roles: readonly string[]): RuleSet {
+    const key = roles.join(' ');
+    const known = this.sets.get(key);
+    if (known) return known;
+    const shown = this.view?.covers;
+    const rules = roles.flatMap((role) => this.options.byRole.get(role) ?? []);
+    const made = new RuleSet(shown ? rules.map((rule) => within(rule, shown)) : rules);
+    if (this.sets.size >= POLICY_CAPS.rememberedRoles) this.sets.clear();
+    this.sets.set(key, made);
+    return made;
+  }
+}
+
+/** What both the role's views and that of the share show. */
+function within(rule: RoleRule, shown: readonly Covers[]): RoleRule {
+  const { views } = rule;
+  return { ...rule, views: views ? views.flatMap((one) => shown.map((other) => both(one, other))) : shown };
+}
+
+function both(a: Covers, b: Covers): Covers {
+  return {
+    backend: (id) => a.backend(id) && b.backend(id),
+    kind: (kind) => a.kind(kind) && b.kind(kind),
+    all: (target) => a.all(target) && b.all(target),
+    any: (target) => a.any(target) || b.any(target),
+  };
+}
+
+function callerOf({ id }: Principal, { name }: Membership): { id: string; name: string | undefined } {
+  return { id, name };
+}
