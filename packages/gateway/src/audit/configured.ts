@@ -4,6 +4,7 @@
 import { createPrivateKey, randomBytes } from 'node:crypto';
 import { mkdir, open, readFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
+import { hideFromOutput } from '@mcp-overlay/cli';
 import {
   type AuditConfig,
   type GatewayConfig,
@@ -43,6 +44,7 @@ export interface OpenConfiguredOptions {
 /** What becomes of a key that is not there. */
 type Missing = 'make the key' | 'refuse' | 'none needed';
 
+const onSecret = (value: Buffer): void => void hideFromOutput(value);
 const KEY_FILE = 'audit.key';
 const MADE_KEY_BYTES = 32;
 
@@ -106,7 +108,7 @@ async function checkpointOf(
   env: NodeJS.ProcessEnv,
   baseDir: string,
 ) {
-  const secret = await resolveSecret(key, { env, baseDir });
+  const secret = await resolveSecret(key, { env, baseDir, onSecret });
   try {
     return { key: secret.use((value) => createPrivateKey(value)), ...(everyMs !== undefined && { everyMs }) };
   } catch {
@@ -117,7 +119,7 @@ async function checkpointOf(
 }
 
 async function secretOf(reference: SecretReference, env: NodeJS.ProcessEnv, baseDir: string): Promise<Uint8Array> {
-  const secret = await resolveSecret(reference, { env, baseDir });
+  const secret = await resolveSecret(reference, { env, baseDir, onSecret });
   return secret.use((value) => checkKey(Uint8Array.from(value), reference.text));
 }
 
