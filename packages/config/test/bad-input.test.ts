@@ -116,7 +116,7 @@ const CASES: readonly (readonly [title: string, text: string, problems: readonly
     'a key like no other',
     withBackend('', 'type: stdio, command: srv, zzz: 1').replace('transport', 'name: x\n    transport'),
     [
-      'g.yml:4:45: backends[0].transport.zzz: unknown key; known here: type, command, args, env, env_pass, working_dir, share_token, overlay, endpoint, protocol, headers, tls, allow_insecure',
+      'g.yml:4:45: backends[0].transport.zzz: unknown key; known here: type, command, args, env, env_pass, working_dir, share_token, overlay, access, access_key, endpoint, protocol, headers, tls, allow_insecure',
     ],
   ],
   [
