@@ -378,10 +378,9 @@ const CASES: readonly (readonly [title: string, text: string, problems: readonly
       'g.yml:4:59: limits.calls_queued: expected a whole number, 0 to 100000 (got "many")',
     ],
   ],
-  ...['pins', 'scrub'].map((key): [string, string, string[]] => {
+  ...['pins'].map((key): [string, string, string[]] => {
     const what: Record<string, string> = {
       pins: 'pinned tool definitions',
-      scrub: 'masking of secrets in values',
     };
     return [
       `${key}, which is later work`,
