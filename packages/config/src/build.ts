@@ -26,7 +26,7 @@ export function buildGateway(raw: RawGateway, file: string, reading: Reading): G
   if (share?.given.has('token') && raw.given.has('share_token')) {
     reading.report.problem(raw.spotOf('share_token'), 'share_token and share.token are the same key');
   }
-  const policy = buildPolicy(raw, idsOf(raw), reading);
+  const policy = buildPolicy({ ...raw, token: share?.token ?? raw.share_token }, idsOf(raw), reading);
   const isOf = (name: string) => policy?.identities.find((identity) => identity.name === name)?.is;
   const config: GatewayConfig = {
     format: reading.format,
