@@ -167,6 +167,18 @@ export class House implements AsyncDisposable {
     return JSON.parse(stdout) as GatewayStatus;
   }
 
+  /** Of the one gateway that runs here, whoever started it. */
+  async untilStatusOfAny(fits: (status: GatewayStatus) => boolean): Promise<GatewayStatus> {
+    const until = Date.now() + eventuallyMs;
+    for (;;) {
+      const { code, stdout, stderr } = await runToEnd(this.program('gateway', 'status', '--json'));
+      const status = code === 0 ? (JSON.parse(stdout) as GatewayStatus) : undefined;
+      if (status !== undefined && fits(status)) return status;
+      if (Date.now() > until) throw new Error(`never so: ${stdout}${stderr}`);
+      await wait(100);
+    }
+  }
+
   /** Asks until it is so; says what was last seen when it never is. */
   async untilStatus(token: string, fits: (status: GatewayStatus) => boolean): Promise<GatewayStatus> {
     const until = Date.now() + eventuallyMs;
