@@ -113,6 +113,7 @@ const rows = {
       handles: new Handles(),
       principal: 'owner',
       by: { name: 'bench', version: '1' },
+      onTaken: () => {},
       onRefused: () => {},
     }),
     modernParams,

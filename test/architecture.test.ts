@@ -31,10 +31,11 @@ const DOORS: Readonly<Record<string, RegExp>> = {
   yaml: /^packages\/config\/src\//,
   'libsodium-wrappers': /^packages\/ziti\/src\/crypto\/sodium\.ts$/,
   ws: /^packages\/ziti\/src\/(channel\/ws-underlay|testing\/[^/]+)\.ts$/,
-  re2js: /^packages\/gateway\/src\/policy\/re2\.ts$/,
+  re2js: /^packages\/gateway\/src\/(policy\/re2|scrub\/regex)\.ts$/,
   ajv: /^packages\/gateway\/src\/policy\/args\/schema\.ts$/,
   '@marcbachmann/cel-js': /^packages\/gateway\/src\/policy\/when\.ts$/,
   'libpg-query': /^packages\/gateway\/src\/policy\/sql\/parser\.ts$/,
+  jose: /^packages\/overlay\/src\/access\/(jwt|jwks)\.ts$/,
   'eventsource-parser': /^packages\/relay\/src\/transports\/http\//,
 };
 
@@ -47,7 +48,7 @@ const GATEWAY_ROOMS: Readonly<Record<string, readonly string[]>> = {
   pins: ['call'],
   backend: ['call'],
   routing: ['call', 'backend', 'audit'],
-  session: ['call', 'backend', 'routing', 'pipeline', 'audit'],
+  session: ['call', 'backend', 'routing', 'pipeline', 'audit', 'scrub'],
 };
 
 interface Import {

@@ -39,6 +39,8 @@ test('every example of the reference is read by the schema', () => {
     if (key.startsWith('backends[].tools.')) lines.set(key, `    tools: { ${leaf} }`);
     else if (key.endsWith('tls.ca_cert_file')) continue;
     else if (key === 'backends[].id') lines.set(key, `  - ${leaf}`);
+    else if (key.startsWith('backends[].inject.')) lines.set(key, `    inject: { ${leaf} }`);
+    else if (key.startsWith('secrets.vault.')) lines.set(key, `secrets: { vault: { ${leaf} } }`);
     else if (key.startsWith('backends[].transport.')) lines.set(key, `      ${leaf}`);
     else if (key.startsWith('backends[].')) lines.set(key, `    ${leaf}`);
     else if (parts.length === 2) lines.set(key, `${parts[0]}: { ${leaf} }`);

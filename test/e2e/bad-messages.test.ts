@@ -44,6 +44,8 @@ describe('bad messages', () => {
     const expected: readonly (readonly [fault: string, code: number, says: RegExp, line: Buffer])[] = [
       ['too_deep', -32600, /nested too deeply/, line(begin, nested(10_000), '}')],
       ['too_many_tokens', -32600, /too many values/, line(begin, `[${'0,'.repeat(600_000)}0]}`)],
+      ['number_too_large', -32600, /a number beyond what/, line(begin, '{"name":"echo","arguments":{"nonce":1e400}}}')],
+      ['number_too_large', -32600, /a number beyond what/, line(begin, `{"name":"echo","n":-1${'0'.repeat(309)}}}`)],
       ['not_json', -32700, /not valid JSON/, line(begin)],
       ['invalid_utf8', -32700, /not valid UTF-8/, line(begin, '["', 0xc3, 0x28, '"]}')],
       ['batch', -32600, /a batch/, line('[{"jsonrpc":"2.0","id":"many","method":"ping"}]')],
@@ -78,6 +80,11 @@ describe('bad messages', () => {
       for (const [kind, fault, says] of [
         ['deep', 'too_deep', /its JSON is nested too deeply$/],
         ['wide', 'too_many_tokens', /its JSON has too many values$/],
+        [
+          'number',
+          'number_too_large',
+          /^the answer of (backend near|server \S+) was not passed on: it has a number beyond what/,
+        ],
         ['utf8', 'invalid_utf8', /it is not valid UTF-8$/],
       ] as const) {
         const { error } = await agent.call(`${backend}__${kind}`);

@@ -11,7 +11,7 @@ import { commandBackend, fixture, shareBackend, stdioBackend } from './servers.t
 
 const PREFIX = 'io.modelcontextprotocol/';
 const TASKS = { extensions: { [`${PREFIX}tasks`]: {} } };
-const NUMBERS = '[9007199254740993,-9007199254740993,1785196800123456789,12345678901234567890123,0.1,1e400,-0]';
+const NUMBERS = '[9007199254740993,-9007199254740993,1785196800123456789,12345678901234567890123,0.1,1e-400,-0]';
 
 const raw = fixture('eras/raw.mjs');
 const rawWords = [raw.command, ...raw.args] as const;

@@ -2,6 +2,7 @@
 // and both ends are joined without a look at what they say. Where client and server speak different eras the session is
 // translated (relay/eras). A child that dies is started again inside its session (relay/steady).
 
+import { withoutSecrets } from '@mcp-overlay/cli';
 import { quoteWord } from '@mcp-overlay/config';
 import { type Grants, type Listener, type Overlay, openGate, type Principal } from '@mcp-overlay/overlay';
 import {
@@ -13,6 +14,7 @@ import {
   type EraWay,
   type Fault,
   LIMITS,
+  type Link,
   relay,
   ServerEras,
   SharedServer,
@@ -65,6 +67,8 @@ export async function startBridge(options: BridgeOptions): Promise<Bridge> {
   const sessions = new Map<SteadySession, Promise<unknown>>();
   const shared = options.shared ? sharedServer(options) : undefined;
   const eras = serverEras(options);
+  /** Who opened each link. */
+  const callers = new WeakMap<Link, Principal>();
   let count = 0;
   let name: (token: string) => void = () => {};
   const gate = openGate({
@@ -81,9 +85,15 @@ export async function startBridge(options: BridgeOptions): Promise<Bridge> {
     log,
     judge: gate.judge,
     prove: gate.prove,
+    onReturn: (link, principal) => {
+      const known = callers.get(link);
+      if (known) gate.renew(known, principal);
+    },
     onSession: (accepted) => {
+      if (accepted.link) callers.set(accepted.link, accepted.principal);
       count += 1;
       const number = count;
+      const unwatch = gate.watch(accepted.principal, (why) => void accepted.transport.close(why));
       const way = wayOf(options, shared, accepted.principal.id);
       log.info({ session: number, by: accepted.by, principal: accepted.principal.id }, 'session opened');
       const lane = (era: Era, client: Transport): void => {
@@ -97,7 +107,7 @@ export async function startBridge(options: BridgeOptions): Promise<Bridge> {
       splitEras(
         accepted.transport,
         { legacy: (client) => lane('legacy', client), modern: (client) => lane('modern', client) },
-        { onClosed: ({ code }) => log.info({ session: number, code }, 'session closed') },
+        { onClosed: ({ code }) => log.info({ session: number, code }, 'session closed'), onGone: unwatch },
       );
     },
   });
@@ -143,7 +153,7 @@ function serverEras({ era, by, log }: BridgeOptions): ServerEras {
     oneForAll: true,
     legacyNative: false,
     timeoutMs: START_MS,
-    onFound: (found) => log.info({ era: found }, 'the server speaks this era'),
+    onFound: (found) => log.info(found, 'the server speaks this era'),
     onStray: strayLogger(log),
   });
 }
@@ -152,7 +162,7 @@ function wayOf(options: BridgeOptions, shared: SharedServer | undefined, princip
   const fresh = (): Promise<Transport> => spawnServer(options);
   return {
     open: shared === undefined ? fresh : () => shared.attach(),
-    fresh: shared === undefined ? undefined : fresh,
+    fresh: shared === undefined ? undefined : { open: fresh, keep: (asked) => shared.keep(asked) },
     steady: (open) => steady(options, open),
     principal,
   };
@@ -173,6 +183,7 @@ async function spawnServer({ command, args, env, cwd, log }: BridgeOptions): Pro
     limits: LIMITS,
     log,
     onStderr: (line) => log.info({ line }, 'stderr'),
+    hide: withoutSecrets,
   });
   await child.started;
   return child;

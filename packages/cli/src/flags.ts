@@ -9,6 +9,7 @@ export interface CommonFlags {
   /** Files. */
   readonly trust?: readonly string[];
   readonly access?: string;
+  readonly accessKey?: string;
   readonly logLevel: LogLevel;
   readonly logFormat?: 'json' | 'pretty';
 }

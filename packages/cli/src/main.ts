@@ -19,6 +19,8 @@ export interface Command {
   readonly options?: Readonly<Record<string, Options>>;
   readonly positionals?: Readonly<Record<string, Options & { type?: 'string' }>>;
   readonly examples?: readonly (readonly [string, string])[];
+  /** Whether it takes --access. */
+  readonly access?: true;
   /** Resolves with the exit code when the command is over. */
   run(flags: Flags): Promise<ExitCode>;
 }
@@ -46,7 +48,8 @@ const COMMON: Readonly<Record<string, Options>> = {
     nargs: 1,
     describe: 'PEM file with a CA (and its revocation list) to believe proofs of identity',
   },
-  access: { type: 'string', requiresArg: true, describe: 'access token, by file: env: cmd:' },
+  access: { type: 'string', requiresArg: true, describe: 'where an access token is to come with: file: env: cmd:' },
+  'access-key': { type: 'string', requiresArg: true, describe: 'where the key is of whom that token is for (PEM)' },
   'log-level': { choices: LOG_LEVELS, requiresArg: true, default: 'info', describe: 'what goes to stderr' },
   'log-format': {
     choices: ['json', 'pretty'],
@@ -67,6 +70,7 @@ export async function main(program: Program, argv: readonly string[] = process.a
   process.stdout.on('error', (error) => {
     process.exitCode = report(program.name, error);
   });
+  endSafely(program.name);
   try {
     process.exitCode = await runCommand(program, argv);
   } catch (error) {
@@ -75,8 +79,33 @@ export async function main(program: Program, argv: readonly string[] = process.a
   setTimeout(() => process.exit(), LINGER_MS).unref();
 }
 
+/** A fault of ours ends the program as Node would, but what is said of it passes through the output filter, and no report
+ *  with the environment and the heap is left behind. */
+function endSafely(name: string): void {
+  process.on('uncaughtException', (error) => {
+    report(name, error);
+    process.exit(EXIT.failed);
+  });
+  if (process.report === undefined) return;
+  process.report.reportOnFatalError = false;
+  process.report.reportOnSignal = false;
+  process.report.reportOnUncaughtException = false;
+}
+
+/** Leaves yargs with a command. After one that returns it renders that command's help, which nobody reads: 10 ms and more of
+ * every start. */
+class Chosen extends Error {
+  readonly command: Command;
+  readonly flags: Flags;
+
+  constructor(command: Command, flags: Flags) {
+    super(`run ${command.usage}`);
+    this.command = command;
+    this.flags = flags;
+  }
+}
+
 async function runCommand(program: Program, argv: readonly string[]): Promise<ExitCode> {
-  let running: Promise<ExitCode> | undefined;
   let current: Command | undefined;
   const typed = () => ({
     program: program.name,
@@ -121,8 +150,8 @@ async function runCommand(program: Program, argv: readonly string[]): Promise<Ex
       (parsed) => {
         const isDefault = command.usage.startsWith('$0');
         refuseWrongUse({ ...typed(), parsed, words: isDefault ? 'any' : 'none' });
-        tellUnused(program.name, parsed as unknown as Flags);
-        running = command.run(parsed as unknown as Flags);
+        if (command.access !== true) tellUnused(program.name, parsed as unknown as Flags);
+        throw new Chosen(command, parsed as unknown as Flags);
       },
     );
   }
@@ -132,8 +161,13 @@ async function runCommand(program: Program, argv: readonly string[]): Promise<Ex
     if (!program.haltAtFirstWord) refuseUnknownOptions({ ...typed(), parsed: optionsIn(words) });
     throw wrongUse(message ?? error.message, typed());
   });
-  const parsed = await parser.parseAsync();
-  if (running !== undefined) return running;
+  let parsed: Awaited<ReturnType<typeof parser.parseAsync>>;
+  try {
+    parsed = await parser.parseAsync();
+  } catch (error) {
+    if (error instanceof Chosen) return error.command.run(error.flags);
+    throw error;
+  }
   if (parsed.help !== true && parsed.version !== true) refuseWrongUse({ ...typed(), parsed, words: 'command' });
   return EXIT.done;
 }

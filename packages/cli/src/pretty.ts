@@ -1,5 +1,7 @@
 // One JSON log line as a line for a person: time, level, event, fields.
 
+import { displaySafe, displaySafeLines } from './display-safe.ts';
+
 const LEVELS: Readonly<Record<number, string>> = { 20: 'debug', 30: 'info', 40: 'warn', 50: 'error', 60: 'fatal' };
 const HIDDEN = new Set(['level', 'time', 'pid', 'program', 'msg', 'hint']);
 
@@ -11,8 +13,8 @@ export function prettyLine(line: string): string {
     .filter(([key]) => !HIDDEN.has(key))
     .map(
       ([key, value]) =>
-        `${key}=${typeof value === 'string' && /^[\w./:@-]+$/.test(value) ? value : JSON.stringify(value)}`,
+        `${key}=${typeof value === 'string' && /^[\w./:@-]+$/.test(value) ? value : displaySafe(JSON.stringify(value))}`,
     );
-  const hint = typeof record.hint === 'string' ? `\n  ${record.hint}` : '';
-  return `${[time, level.padEnd(5), record.msg, ...fields].join(' ')}${hint}\n`;
+  const hint = typeof record.hint === 'string' ? `\n  ${displaySafeLines(record.hint)}` : '';
+  return `${[time, level.padEnd(5), displaySafe(String(record.msg)), ...fields].join(' ')}${hint}\n`;
 }

@@ -9,12 +9,27 @@ export const CLI_ERROR_CODES = ['usage'] as const;
 const EXIT_BY_CODE: Readonly<Record<string, ExitCode>> = {
   usage: EXIT.usage,
   config_invalid: EXIT.usage,
+  secret_missing: EXIT.usage,
+  secret_open_to_others: EXIT.usage,
+  secret_too_large: EXIT.usage,
+  secret_command_failed: EXIT.usage,
+  keyring_unavailable: EXIT.usage,
+  vault_unwritable: EXIT.usage,
+  vault_busy: EXIT.usage,
+  vault_invalid: EXIT.usage,
+  vault_key_wrong: EXIT.usage,
+  secret_unusable: EXIT.usage,
   bad_token: EXIT.usage,
   share_exists: EXIT.usage,
   state_folder_unsafe: EXIT.usage,
   state_file_invalid: EXIT.usage,
   trust_invalid: EXIT.usage,
   identity_invalid: EXIT.usage,
+  access_malformed: EXIT.usage,
+  access_too_large: EXIT.usage,
+  access_too_long: EXIT.usage,
+  access_key_missing: EXIT.usage,
+  access_key_invalid: EXIT.usage,
   not_enabled: EXIT.usage,
   already_enabled: EXIT.usage,
   zrok_files_invalid: EXIT.usage,
@@ -52,8 +67,8 @@ const EXIT_BY_CODE: Readonly<Record<string, ExitCode>> = {
   environment_refused: EXIT.refused,
 };
 
-/** Whatever is wrong with a proof of identity. */
-const PROOF = /^proof_/;
+/** Whatever is wrong with a proof of identity, or with a token. */
+const PROOF = /^(?:proof|access|jwt)_/;
 
 /** Wrong use of a command: said without a stack, exit 2. */
 export class UsageError extends Error {
@@ -85,5 +100,5 @@ export function report(program: string, error: unknown): ExitCode {
 /** The other end's own code, where it says what is wrong with who we are: that is what the catalogue explains. */
 function toldBy(error: unknown): string {
   const { code } = ((error as { facts?: unknown }).facts ?? {}) as { code?: unknown };
-  return typeof code === 'string' && /^(?:proof|peer)_/.test(code) ? `: ${code}` : '';
+  return typeof code === 'string' && /^(?:proof|peer|access|jwt)_/.test(code) ? `: ${code}` : '';
 }

@@ -12,7 +12,7 @@ export function tellOverlay(
   if (flags.overlay === undefined && !quiet) say(`${program}: overlay ${kind}: ${because}`);
 }
 
-/** Until there are tokens. */
+/** Of a command that dials no share. */
 export function tellUnused(program: string, flags: CommonFlags): void {
-  if (flags.access !== undefined) say(`${program}: --access is not used: this version has no access tokens yet`);
+  if (flags.access !== undefined) say(`${program}: --access is not used: this command dials no share`);
 }

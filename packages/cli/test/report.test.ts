@@ -60,8 +60,8 @@ test('a table: columns as wide as their widest cell, no trailing blanks', () => 
 test('what a server wrote cannot steer the terminal: neither in a table nor in a sentence', () => {
   const bad = 'a\\u001b[31mb\\u202ec\\r\\nd\\u0007';
   const { stdout, stderr } = program(`cli.printTable(['name'], [['${bad}']]); cli.say('p: ${bad}', 'one\\ntwo');`);
-  assert.equal(stdout, 'NAME\na?[31mb?c? d?\n');
-  assert.equal(stderr, 'p: a?[31mb?c?\nd?\n  one\n  two\n');
+  assert.equal(stdout, 'NAME\na<U+001B>[31mb<U+202E>c<U+000D> d<U+0007>\n');
+  assert.equal(stderr, 'p: a<U+001B>[31mb<U+202E>c<U+000D>\nd<U+0007>\n  one\n  two\n');
 });
 
 test('the end: a signal, or what was lost; a second SIGINT ends at once', () => {

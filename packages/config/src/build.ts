@@ -1,12 +1,22 @@
 // From what the schema read to a GatewayConfig: defaults, rules between keys, ids that must differ. Values that could not
 // be read have been reported and are undefined here; what is built then is never seen, because the report ends in a throw.
 
+import { buildIssuers, buildTokens } from './access-shape.ts';
 import { buildAudit } from './audit-shape.ts';
-import { type BackendConfig, compact, DEFAULTS, type GatewayConfig, type ToolFilterConfig } from './config.ts';
+import {
+  type BackendConfig,
+  compact,
+  DEFAULTS,
+  type GatewayConfig,
+  type ToolFilterConfig,
+  type TransportConfig,
+} from './config.ts';
 import type { Spot } from './errors.ts';
+import { buildInject, type InjectSurroundings } from './inject-shape.ts';
 import { quoteText } from './node.ts';
 import { buildPolicy } from './policy-build.ts';
 import type { RawBackend, RawGateway, RawTools } from './schema.ts';
+import { buildOverride, buildScrub } from './scrub-shape.ts';
 import type { Reading } from './shape.ts';
 import { buildTransport } from './transport.ts';
 
@@ -16,6 +26,8 @@ export function buildGateway(raw: RawGateway, file: string, reading: Reading): G
   if (share?.given.has('token') && raw.given.has('share_token')) {
     reading.report.problem(raw.spotOf('share_token'), 'share_token and share.token are the same key');
   }
+  const policy = buildPolicy({ ...raw, token: share?.token ?? raw.share_token }, idsOf(raw), reading);
+  const isOf = (name: string) => policy?.identities.find((identity) => identity.name === name)?.is;
   const config: GatewayConfig = {
     format: reading.format,
     file,
@@ -32,8 +44,10 @@ export function buildGateway(raw: RawGateway, file: string, reading: Reading): G
       callTimeoutMs: connection?.call_timeout ?? DEFAULTS.callTimeoutMs,
       listWaitMs: connection?.list_wait ?? DEFAULTS.listWaitMs,
     },
-    backends: (raw.backends ?? []).map((backend) => buildBackend(backend, reading)),
+    backends: (raw.backends ?? []).map((backend) => buildBackend(backend, isOf, reading)),
     trust: raw.trust ?? [],
+    tokens: buildTokens(raw.tokens),
+    issuers: buildIssuers(raw.issuers),
     limits: compact({
       messageBytes: raw.limits?.message_bytes,
       sessions: raw.limits?.sessions,
@@ -46,10 +60,14 @@ export function buildGateway(raw: RawGateway, file: string, reading: Reading): G
     ...compact({
       logFile: raw.log_file,
       audit: raw.audit && buildAudit(raw.audit),
-      policy: buildPolicy(raw, idsOf(raw), reading),
+      policy,
+      vault: raw.secrets?.vault && compact({ path: raw.secrets.vault.path, key: raw.secrets.vault.key }),
+      scrub: raw.scrub && buildScrub(raw.scrub),
     }),
   };
+  if (raw.secrets?.inline === 'refuse') reading.report.refuse('inline-secret');
   checkIds(raw, reading);
+  checkScrubbed(raw, reading);
   checkAnyEnabled(config.backends, raw.given.has('backends') ? raw.spotOf('backends') : undefined, reading);
   noteDifferences(raw, reading);
   return config;
@@ -81,9 +99,10 @@ export function buildTools(
   return filter;
 }
 
-function buildBackend(raw: RawBackend, reading: Reading): BackendConfig {
+function buildBackend(raw: RawBackend, isOf: InjectSurroundings['identity'], reading: Reading): BackendConfig {
   const id = raw.id ?? '';
   const disabled = raw.disabled ?? false;
+  const transport = buildTransport(raw.transport, reading);
   if (disabled) reading.report.note(raw.spotOf('disabled'), 'disabled', `backend ${id} is disabled`);
   if (raw.shared === true && raw.transport?.type !== undefined && raw.transport.type !== 'stdio') {
     const where = raw.transport.type === 'share' || raw.transport.type === 'zrok' ? ': say --shared to its bridge' : '';
@@ -92,7 +111,7 @@ function buildBackend(raw: RawBackend, reading: Reading): BackendConfig {
   return {
     id,
     name: raw.name ?? id,
-    transport: buildTransport(raw.transport, reading),
+    transport,
     disabled,
     ...compact({
       prefix: raw.prefix,
@@ -101,8 +120,25 @@ function buildBackend(raw: RawBackend, reading: Reading): BackendConfig {
       callTimeoutMs: raw.call_timeout,
       shared: raw.shared,
       era: raw.era,
+      inject: buildInject(raw.inject, surroundingsOf(transport, isOf), reading),
+      scrub: raw.scrub && buildOverride(raw.scrub),
     }),
   };
+}
+
+function surroundingsOf(transport: TransportConfig, identity: InjectSurroundings['identity']): InjectSurroundings {
+  const env = transport.type === 'stdio' ? transport.env : {};
+  const headers = transport.type === 'http' ? transport.headers : {};
+  return { type: transport.type, transport: { env, headers }, identity };
+}
+
+/** An override for a backend that is not there would look as if it did something. */
+function checkScrubbed({ scrub, backends }: RawGateway, { report }: Reading): void {
+  const ids = new Set((backends ?? []).map(({ id }) => id));
+  for (const tool of scrub && 'tools' in scrub ? (scrub.tools ?? []) : []) {
+    if (tool.backend === undefined || ids.has(tool.backend)) continue;
+    report.problem(tool.spotOf('backend'), `no backend is called ${quoteText(tool.backend)}`);
+  }
 }
 
 function checkIds(raw: RawGateway, { report }: Reading): void {

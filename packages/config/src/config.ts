@@ -2,6 +2,7 @@
 
 import type { PolicyConfig } from './policy-config.ts';
 import type { SecretReference } from './secret/reference.ts';
+import type { ConfiguredText } from './secret/text.ts';
 
 export type OverlayName = 'local' | 'zrok' | 'ziti';
 
@@ -13,8 +14,10 @@ export interface GatewayConfig {
   readonly share: ShareConfig;
   readonly aggregator: AggregatorConfig;
   readonly backends: readonly BackendConfig[];
-  /** Absolute paths of PEM files. */
+  /** Absolute paths of files with CAs, each perhaps behind `spiffe://domain=`. */
   readonly trust: readonly string[];
+  readonly tokens: TokensConfig;
+  readonly issuers: readonly IssuerConfig[];
   readonly logFile?: string;
   /** Absent: in the state folder, `durability: os`, no receipts. */
   readonly audit?: AuditConfig | 'off';
@@ -22,6 +25,33 @@ export interface GatewayConfig {
   readonly limits: LimitsConfig;
   /** Absent: no rules. */
   readonly policy?: PolicyConfig;
+  /** Where `vault:` references are looked up, as far as the file says. */
+  readonly vault?: VaultConfig;
+  /** Absent: what is found is recorded, nothing is changed. */
+  readonly scrub?: ScrubConfig;
+}
+
+export interface TokensConfig {
+  /** Absent: in the state folder. */
+  readonly key?: SecretReference;
+  readonly maxTtlMs?: number;
+}
+
+/** Whose JWTs are believed. */
+export interface IssuerConfig {
+  readonly issuer: string;
+  readonly audience: string;
+  /** Absolute path, or URL. */
+  readonly jwks: string;
+  readonly algorithms?: readonly string[];
+  readonly groups?: string;
+  readonly name?: string;
+}
+
+export interface VaultConfig {
+  /** Absolute. */
+  readonly path?: string;
+  readonly key?: SecretReference | 'passphrase';
 }
 
 export interface ShareConfig {
@@ -60,7 +90,57 @@ export interface BackendConfig {
   readonly shared?: boolean;
   /** What the server speaks; `auto`, or left out: found out. */
   readonly era?: 'auto' | 'legacy' | 'modern';
+  readonly inject?: InjectConfig;
   readonly disabled: boolean;
+  readonly scrub?: ScrubOverride;
+}
+
+export type ScrubMode = 'off' | 'flag' | 'redact' | 'block' | 'wrap';
+
+/** What is done with what is found; rules by id or glob of ids. */
+export interface ScrubOverride {
+  readonly mode?: ScrubMode;
+  readonly rules: Readonly<Record<string, ScrubMode>>;
+}
+
+export interface ScrubConfig extends ScrubOverride {
+  /** For what clients send to tools. */
+  readonly arguments: 'off' | 'flag' | 'block';
+  /** Absolute paths of pattern files. */
+  readonly patterns: readonly string[];
+  readonly pii: readonly string[];
+  /** Results tell what was found in them. */
+  readonly note: boolean;
+  /** Absent: links that carry data are hits, wherever they lead. */
+  readonly hosts?: readonly string[];
+  readonly onTimeout?: 'flag' | 'block';
+  readonly tools: readonly (ScrubOverride & { readonly backend: string; readonly tools: readonly string[] })[];
+}
+
+/** What a backend gets besides what its transport says, by who calls. */
+export interface InjectConfig {
+  readonly shared: Injected;
+  /** Absent: everybody gets the same. */
+  readonly perIdentity?: PerIdentityConfig;
+}
+
+export interface Injected {
+  readonly env: Readonly<Record<string, ConfiguredText>>;
+  readonly headers: Readonly<Record<string, ConfiguredText>>;
+}
+
+export interface PerIdentityConfig {
+  /** The first that fits counts. */
+  readonly own: readonly OwnSecrets[];
+  /** Who has none of his own: is not served, gets what is shared, or is named in the references by `{identity}`. */
+  readonly others: 'refuse' | 'shared' | 'named';
+}
+
+export interface OwnSecrets extends Injected {
+  /** As the file names it. */
+  readonly name: string;
+  /** Principal ids, `owner`, `unproven`, `network`, `group:<name>`: any one of them. */
+  readonly is: readonly string[];
 }
 
 export interface ToolFilterConfig {
@@ -76,7 +156,7 @@ export interface StdioConfig {
   /** A name to look up in PATH, or an absolute path. */
   readonly command: string;
   readonly args: readonly string[];
-  readonly env: Readonly<Record<string, string>>;
+  readonly env: Readonly<Record<string, ConfiguredText>>;
   /** Names of our own variables that are passed on. */
   readonly envPass: readonly string[];
   readonly cwd?: string;
@@ -87,6 +167,9 @@ export interface ShareTransportConfig {
   readonly token: string;
   /** Absent: the gateway's own. */
   readonly overlay?: OverlayName;
+  /** Where the token to come with is, and the key of its holder. */
+  readonly access?: SecretReference;
+  readonly accessKey?: SecretReference;
 }
 
 export interface HttpConfig {
@@ -94,7 +177,7 @@ export interface HttpConfig {
   /** Without user, password and fragment. */
   readonly url: string;
   readonly protocol: 'auto' | 'sse' | 'streamable';
-  readonly headers: Readonly<Record<string, string>>;
+  readonly headers: Readonly<Record<string, ConfiguredText>>;
   readonly tls: { readonly insecureSkipVerify: boolean; readonly caCertFile?: string };
   /** http:// is known and wanted. */
   readonly allowInsecure: boolean;
@@ -134,6 +217,7 @@ export const DEFAULTS = {
   connectTimeoutMs: 120_000,
   callTimeoutMs: 600_000,
   listWaitMs: 3000,
+  maxTtlMs: 30 * 24 * 3600 * 1000,
 } as const;
 
 /** Leaves out what is undefined, as exact optional properties want it. */

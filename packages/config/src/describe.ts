@@ -11,9 +11,9 @@ export function describeBackends(config: Pick<GatewayConfig, 'backends'>): strin
   );
 }
 
-function describeTransport({ transport }: BackendConfig): string {
+function describeTransport({ transport, inject }: BackendConfig): string {
   const line = MAKE[transport.type](transport as never);
-  const facts = line.facts.filter((fact) => fact !== '');
+  const facts = [...line.facts, ...injected(inject)].filter((fact) => fact !== '');
   return facts.length === 0 ? line.what : `${line.what} (${facts.join('; ')})`;
 }
 
@@ -36,6 +36,16 @@ const MAKE: { readonly [K in TransportConfig['type']]: (transport: Of<K>) => Lin
     ],
   }),
 };
+
+function injected(inject: BackendConfig['inject']): string[] {
+  if (inject === undefined) return [];
+  const own = inject.perIdentity?.own ?? [];
+  const names = new Set(
+    [inject.shared, ...own].flatMap(({ env, headers }) => [...Object.keys(env), ...Object.keys(headers)]),
+  );
+  const who = inject.perIdentity === undefined ? '' : ' by identity';
+  return [named(`injects${who}`, [...names])];
+}
 
 const HIDDEN = '<hidden>';
 

@@ -67,6 +67,8 @@ export interface Report {
   readonly file: string;
   problem(spot: Spot, expected: string, hint?: string): void;
   note(spot: Spot, kind: NoteKind, text: string): void;
+  /** Makes problems of the notes of this kind that were taken down so far. */
+  refuse(kind: NoteKind): void;
   /** In file order. */
   notes(): readonly ConfigNote[];
   /** Throws what was found, if anything was. */
@@ -81,17 +83,22 @@ export const WHOLE_FILE: Spot = { line: 0, col: 0, key: '' };
 
 export function openReport(file: string): Report {
   const problems: ConfigProblem[] = [];
-  const notes: ConfigNote[] = [];
+  let notes: { readonly note: ConfigNote; readonly said: string }[] = [];
+  const problem: Report['problem'] = (spot, expected, hint) => {
+    const text = `${placeOf(file, spot)}${expected}${hint === undefined ? '' : `; ${hint}`}`;
+    problems.push({ ...plain(spot), expected, ...(hint === undefined ? {} : { hint }), text });
+  };
   return {
     file,
-    problem: (spot, expected, hint) => {
-      const text = `${placeOf(file, spot)}${expected}${hint === undefined ? '' : `; ${hint}`}`;
-      problems.push({ ...plain(spot), expected, ...(hint === undefined ? {} : { hint }), text });
-    },
+    problem,
     note: (spot, kind, text) => {
-      notes.push({ ...plain(spot), kind, text: placeOf(file, spot) + text });
+      notes.push({ note: { ...plain(spot), kind, text: placeOf(file, spot) + text }, said: text });
     },
-    notes: () => notes.sort(inFileOrder),
+    refuse: (kind) => {
+      for (const { note, said } of notes) if (note.kind === kind) problem(note, said);
+      notes = notes.filter(({ note }) => note.kind !== kind);
+    },
+    notes: () => notes.map(({ note }) => note).sort(inFileOrder),
     failed: () => problems.length > 0,
     end: () => {
       const [first, ...rest] = problems.sort(inFileOrder);

@@ -10,6 +10,7 @@ export type Environment = Readonly<Record<string, string | undefined>>;
 export type Expand = (text: string, spot: Spot) => string | undefined;
 
 const NAME = /^[A-Za-z_][A-Za-z0-9_]*$/;
+const REFERENCE = /^(?:env|file|creds|cmd|vault|keyring):/;
 const FORM = `write \${VAR} or \${VAR:-default}, and $$ for a dollar`;
 
 export function expander(env: Environment, report: Report): Expand {
@@ -20,6 +21,10 @@ export function expander(env: Environment, report: Report): Expand {
         return undefined;
       }
       const { name, fallback } = split(inner);
+      if (REFERENCE.test(inner)) {
+        report.problem(spot, 'a reference to a secret can stand in env, headers and inject only', FORM);
+        return undefined;
+      }
       if (!NAME.test(name)) {
         report.problem(spot, `expected the name of a variable in \${ } (got ${quoteText(name)})`, FORM);
         return undefined;

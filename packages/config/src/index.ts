@@ -6,14 +6,25 @@ export type {
   BackendConfig,
   GatewayConfig,
   HttpConfig,
+  InjectConfig,
+  Injected,
+  IssuerConfig,
   LimitsConfig,
   OverlayName,
+  OwnSecrets,
+  PerIdentityConfig,
+  ScrubConfig,
+  ScrubMode,
+  ScrubOverride,
   ShareConfig,
   ShareTransportConfig,
   StdioConfig,
+  TokensConfig,
   ToolFilterConfig,
   TransportConfig,
+  VaultConfig,
 } from './config.ts';
+export { DEFAULTS } from './config.ts';
 export { describeBackends, quoteWord } from './describe.ts';
 export { configReference, type DocumentedKey, documentedKeys, REGENERATE } from './doc.ts';
 export {
@@ -28,8 +39,10 @@ export {
   type Spot,
 } from './errors.ts';
 export { compileGlob } from './glob.ts';
-export { loadGatewayConfig } from './load.ts';
+export { loadGatewayConfig, readConfigText } from './load.ts';
 export { type ParsedConfig, type ParseOptions, parseGatewayConfig } from './parse.ts';
+export { loadPatternFile, type PatternEntry, parsePatternFile, patternError } from './pattern-file.ts';
+export { type PolicyCase, type PolicyCases, parsePolicyCases } from './policy-cases.ts';
 export type {
   ArgConfig,
   ArgsConfig,
@@ -43,6 +56,21 @@ export type {
   SqlStatement,
   ViewConfig,
 } from './policy-config.ts';
-export { parseSecretReference, SECRET_REFERENCE_FORM, type SecretReference } from './secret/reference.ts';
-export { type ResolveOptions, resolveSecret, SECRET_ERROR_CODES, SecretError } from './secret/resolve.ts';
+export { type AccessReader, accessReader } from './secret/access.ts';
+export { type ComposeOptions, composeAll, type Place } from './secret/compose.ts';
+export { SECRET_ERROR_CODES, SecretError, type SecretErrorCode } from './secret/errors.ts';
+export type { Keyring, LoadKeyring } from './secret/keyring.ts';
+export {
+  IDENTITY,
+  parseSecretReference,
+  SECRET_REFERENCE_FORM,
+  type SecretReference,
+  VAULT_NAME,
+} from './secret/reference.ts';
+export { type ResolveOptions, resolveSecret } from './secret/resolve.ts';
 export { SecretString } from './secret/secret-string.ts';
+export { type ConfiguredText, referencesIn, type SecretText } from './secret/text.ts';
+export { MAX_VAULT_BYTES, Vault, type VaultEntry, type VaultOptions } from './secret/vault.ts';
+export { looksSecret } from './secrets.ts';
+export { type Changer, changeableBy } from './tamper.ts';
+export { LIFETIME_FORM, parseLifetime } from './units.ts';

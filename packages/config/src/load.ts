@@ -2,15 +2,43 @@
 
 import { open } from 'node:fs/promises';
 import { resolve } from 'node:path';
-import { ConfigError, openReport, WHOLE_FILE } from './errors.ts';
+import { ConfigError, type ConfigNote, openReport, type Report, WHOLE_FILE } from './errors.ts';
 import { type ParsedConfig, type ParseOptions, parseGatewayConfig } from './parse.ts';
 import { decodeSource, MAX_FILE_BYTES } from './source.ts';
+import { type Changer, changeableBy } from './tamper.ts';
 
 export async function loadGatewayConfig(path: string, around: Omit<ParseOptions, 'file'>): Promise<ParsedConfig> {
+  const read = await readConfigText(path, around.cwd);
+  const { config, notes } = parseGatewayConfig(read.text, { ...around, file: path });
+  return { config, notes: [...read.notes, ...notes] };
+}
+
+/** Of any file of ours; `notes`: who else may change it. */
+export async function readConfigText(
+  path: string,
+  cwd: string,
+): Promise<{ readonly text: string; readonly notes: readonly ConfigNote[] }> {
   const report = openReport(path);
-  const text = decodeSource(await readBytes(path, around.cwd), report);
+  const text = decodeSource(await readBytes(path, cwd, report), report);
   report.end();
-  return parseGatewayConfig(text ?? '', { ...around, file: path });
+  return { text: text ?? '', notes: report.notes() };
+}
+
+function judgeChanger(changer: Changer | undefined, path: string, report: Report): void {
+  switch (changer) {
+    case 'everybody':
+      report.problem(
+        WHOLE_FILE,
+        'everybody on this machine may change it, and with it what is run',
+        `chmod o-w ${path}`,
+      );
+      return;
+    case 'group':
+      report.note(WHOLE_FILE, 'unsafe', `its group may change it, and with it what is run; chmod g-w ${path}`);
+      return;
+    case 'owner':
+      report.note(WHOLE_FILE, 'unsafe', 'it belongs to another user, who may change what is run');
+  }
 }
 
 const READ_FAULTS: Readonly<Record<string, string>> = {
@@ -25,9 +53,10 @@ const READ_FAULTS: Readonly<Record<string, string>> = {
 };
 
 /** At most one byte more than a file may have: a device or a pipe can be endless. */
-async function readBytes(path: string, cwd: string): Promise<Uint8Array> {
+export async function readBytes(path: string, cwd: string, report: Report): Promise<Uint8Array> {
   try {
     await using handle = await open(resolve(cwd, path), 'r');
+    judgeChanger(changeableBy(await handle.stat()), path, report);
     const chunks: Uint8Array[] = [];
     let length = 0;
     while (length <= MAX_FILE_BYTES) {

@@ -15,7 +15,7 @@ import { escapeGlob } from './glob.ts';
 import { parseEndpoint } from './http-url.ts';
 import type { MapNode, Node } from './node.ts';
 import { quoteText } from './node.ts';
-import { argument, headerName, headerValue, variableName, variableValue } from './schema.ts';
+import { argument, headerName, plainHeaderValue, plainVariableValue, urlText, variableName } from './secret-shape.ts';
 import {
   bool,
   choice,
@@ -56,16 +56,16 @@ export const serverShape = object(
     ),
     command: field(text({ form: 'the program to run' }), 'the program to run'),
     args: field(list(argument), 'its arguments'),
-    env: field(mapping(variableValue, variableName), 'variables of the server'),
+    env: field(mapping(plainVariableValue, variableName), 'variables of the server'),
     cwd: field(text({ form: 'a path' }), 'where it runs, relative to the file', {
       aliases: ['workingDirectory', 'working_dir'],
     }),
-    url: field(text({ form: 'a URL', secret: true }), 'a remote server: streamable first, then SSE', {
+    url: field(urlText, 'a remote server: streamable first, then SSE', {
       aliases: ['serverUrl', 'endpoint'],
     }),
-    httpUrl: field(text({ form: 'a URL', secret: true }), 'a remote server, streamable'),
-    headers: field(mapping(headerValue, headerName), 'sent with every request, never to another host'),
-    additionalHeaders: field(mapping(headerValue, headerName), 'the same'),
+    httpUrl: field(urlText, 'a remote server, streamable'),
+    headers: field(mapping(plainHeaderValue, headerName), 'sent with every request, never to another host'),
+    additionalHeaders: field(mapping(plainHeaderValue, headerName), 'the same'),
     disabled: field(bool(), 'the server is left out'),
     enabled: field(bool(), 'false: the server is left out'),
     timeout: field(
@@ -119,6 +119,8 @@ export function buildFromServers(
     file,
     share: { mode: 'closed', grants: [], hosts: [] },
     trust: [],
+    tokens: {},
+    issuers: [],
     aggregator: {
       separator: DEFAULTS.separator,
       connectTimeoutMs: DEFAULTS.connectTimeoutMs,

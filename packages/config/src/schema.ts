@@ -2,11 +2,22 @@
 // original are read by this one table; so are the hints for unknown keys and docs/CONFIG.md. A new key is a new line here,
 // in configs/example.yml, and in build.ts where it gets its meaning.
 
+import { issuersShape, tokensShape, trustFile } from './access-shape.ts';
 import { auditShape } from './audit-shape.ts';
-import { withoutVariables } from './expand.ts';
 import { globProblem } from './glob.ts';
+import { injectShape } from './inject-shape.ts';
 import { identitiesShape, rolesShape, viewsShape } from './policy-shape.ts';
-import { looksSecret } from './secrets.ts';
+import { backendScrubShape, scrubShape } from './scrub-shape.ts';
+import {
+  argument,
+  headerName,
+  headerValue,
+  secretReference,
+  secretsShape,
+  urlText,
+  variableName,
+  variableValue,
+} from './secret-shape.ts';
 import { bool, choice, count, field, list, mapping, object, parsed, path, type Shape, text, wrong } from './shape.ts';
 import { shareTokenRefusal } from './share-token.ts';
 import { DURATION_FORM, parseDuration, parseSize } from './units.ts';
@@ -21,8 +32,9 @@ const glob = parsed<string>('a pattern', (value) => {
 const separator = text({ form: '1 to 8 characters, without blanks', pattern: /^[\x21-\x7e]{1,8}$/ });
 const prefix = text({ form: 'up to 40 letters, digits, _ or -', pattern: /^[A-Za-z0-9_-]{0,40}$/ });
 
-/** What a certificate can prove: the forms of docs/WIRE.md 12. */
-const PRINCIPAL = /^(?:ziti:[A-Za-z0-9._-]{1,64}|spiffe:\/\/[a-z0-9._-]{1,255}\/[\x21-\x7e]+|x509:.+)$/;
+/** What can be proven: the forms of docs/WIRE.md 12. */
+const PRINCIPAL =
+  /^(?:ziti:[A-Za-z0-9._-]{1,64}|spiffe:\/\/[a-z0-9._-]{1,255}\/[\x21-\x7e]+|x509:.+|token:[0-9a-f]{24}(?:\/[0-9a-f]{24})?|jwt:https?:\/\/[^#\s]+#.+)$/;
 const principalId = text({
   form: 'a principal id (ziti:…, spiffe://…, x509:…)',
   pattern: PRINCIPAL,
@@ -35,41 +47,6 @@ const grant = text({
 
 export const BACKEND_ID_FORM = '1 to 32 letters, digits, _ or -, first a letter or digit, without __';
 const backendId = text({ form: BACKEND_ID_FORM, pattern: /^(?!.*__)[A-Za-z0-9][A-Za-z0-9_-]{0,31}$/ });
-
-export const variableName = { form: 'the name of a variable', pattern: /^[^=\0\s]+$/ };
-export const headerName = { form: 'the name of a header', pattern: /^[A-Za-z0-9!#$%&'*+.^_`|~-]+$/ };
-
-/** How later versions refer to secrets. Passed on as plain text today, a server would get the address for the secret. */
-const REFERENCE =
-  /^(env|file|cmd|vault|creds|keyring):(?:(?<=env:)[A-Za-z_][A-Za-z0-9_]*$|(?<=file:)\/(?!\/)|(?<=cmd:)\s*\[|(?<=vault:|creds:|keyring:)\S)/;
-
-/** Free text that a server gets: an argument, a variable, a header. Never shown; a secret written out is warned of. */
-export function secretText(form: string, wanted?: { pattern: RegExp; form: string }): Shape<string> {
-  const parse: Parameters<typeof parsed<string>>[1] = (value, spot, { report, format }, raw) => {
-    const name = spot.key.split('.').at(-1) ?? '';
-    const reference = REFERENCE.exec(raw)?.[1];
-    if (reference !== undefined && format === 'ours') {
-      return {
-        refused: `${form}: references to secrets (${reference}:) are not in this version yet`,
-        hint: `write \${VAR} and set the variable`,
-      };
-    }
-    if (reference !== undefined) report.note(spot, 'literal', `${reference}: is passed on as it is, not looked up`);
-    const kind = looksSecret(withoutVariables(raw), name);
-    if (kind !== undefined) {
-      report.note(spot, 'inline-secret', `${kind} stands in the file, better to write \${VAR} and set the variable`);
-    }
-    return wanted && !wanted.pattern.test(value) ? { refused: wanted.form } : value;
-  };
-  return parsed<string>(form, parse, { secret: true, booleans: true });
-}
-
-export const argument = secretText('text');
-export const variableValue = secretText('text');
-export const headerValue = secretText('text', {
-  pattern: /^[\t\x20-\x7e\x80-\xff]*$/,
-  form: 'one line of Latin-1 text',
-});
 
 export const toolsShape = object(
   {
@@ -137,15 +114,29 @@ export const transportShape = object({
     example: 'build-box',
   }),
   overlay: field(overlay, 'the network the share is on', { only: SHARE, default: "the gateway's own" }),
-  endpoint: field(text({ form: 'a URL', secret: true }), 'URL of the MCP endpoint; https insists on https://', {
+  access: field(secretReference, 'where an access token is to come with; read again for each connection', {
+    only: SHARE,
+    default: 'that of --access, if any',
+    example: '"file:/run/tokens/build-box"',
+  }),
+  access_key: field(secretReference, 'where the private key is of whom that token is for (PEM)', {
+    only: SHARE,
+    default: 'none',
+    example: '"file:~/.keys/holder.pem"',
+  }),
+  endpoint: field(urlText, 'URL of the MCP endpoint; https insists on https://', {
     only: HTTP,
     aliases: ['url'],
     example: 'https://mcp.example.com/mcp',
   }),
-  protocol: field(choice(['sse', 'streamable', 'auto']), 'sse is the older transport; auto tries streamable first', {
-    only: HTTP,
-    default: 'sse',
-  }),
+  protocol: field(
+    choice(['sse', 'streamable', 'auto']),
+    'sse is the older transport, which has only the older revisions; auto tries streamable first',
+    {
+      only: HTTP,
+      default: "auto; sse in the Go original's files",
+    },
+  ),
   headers: field(mapping(headerValue, headerName), 'sent with every request, never to another host', {
     only: HTTP,
     default: 'none',
@@ -190,14 +181,18 @@ const backendFields = {
     'what the server speaks: legacy (revisions up to 2025-11-25) or modern (2026-07-28); auto finds out. Clients of either are served, translated where it differs',
     { default: 'auto' },
   ),
+  inject: field(injectShape, 'variables or headers besides those of the transport, the same for all or by who calls'),
   disabled: field(bool(), 'the backend is left out', { default: 'false' }),
+  scrub: field(backendScrubShape, 'what is done with what is found in its texts; a mode alone is enough', {
+    default: 'that of scrub',
+    example: 'wrap',
+  }),
 };
 
 const backendObject = object(backendFields, {
   elsewhere: Object.fromEntries(Object.keys(transportShape.fields ?? {}).map((key) => [key, 'transport'])),
   later: {
     pins: 'pinned tool definitions',
-    scrub: 'masking of secrets in values',
     limits: 'limits per backend',
   },
 });
@@ -270,13 +265,15 @@ export const gatewayShape = object(
       required: true,
     }),
     trust: field(
-      list(path()),
-      "PEM files with CAs, and their revocation lists, whose certificates prove identities, besides the network's own; read again when they change",
+      list(trustFile),
+      "files with CAs whose certificates prove identities, besides the network's own: PEM, with their revocation lists, or a SPIFFE bundle (JSON); spiffe://DOMAIN=FILE says which trust domain it is of. Read again when they change: who is not vouched for any more is out within a second",
       { default: 'none', example: '[corp-ca.pem]' },
     ),
     audit: field(auditShape, 'the record of sessions and calls: a chain that shows every change', {
       default: 'in the state folder, under a key made there, durability os, without receipts',
     }),
+    tokens: field(tokensShape, 'access tokens of this gateway (mcp-gateway token mint)'),
+    issuers: field(issuersShape, 'whose JWTs are believed (OpenID Connect)', { default: 'none' }),
     log_file: field(path(), 'the log goes there instead of stderr, as JSON', { default: 'stderr' }),
     limits: field(
       object(
@@ -313,6 +310,12 @@ export const gatewayShape = object(
       default: 'none',
       neverEmpty: true,
     }),
+    secrets: field(secretsShape, 'how secrets are kept and referred to'),
+    scrub: field(
+      scrubShape,
+      'what is done with secrets, injected instructions and hidden text in what servers send; a mode alone is enough. Visibility, not a boundary',
+      { default: 'flag: recorded, passed on byte for byte' },
+    ),
     share_token: field(shareToken, 'share.token, as the Go original calls it', { example: 'my-gateway' }),
     orchestrator: field(
       object({
@@ -324,9 +327,7 @@ export const gatewayShape = object(
   },
   {
     later: {
-      secrets: 'how secrets are referred to',
       pins: 'pinned tool definitions',
-      scrub: 'masking of secrets in values',
     },
     elsewhere: {
       token: 'share',

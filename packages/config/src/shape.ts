@@ -167,12 +167,8 @@ export function parsed<T>(
   return {
     form,
     read: (node, spot, reading) => {
-      const raw = textOf(node, options);
-      if (raw === undefined) return wrong(node, spot, form, reading, options.secret);
-      if (raw.includes('\0') || LONE_SURROGATE.test(raw)) {
-        reading.report.problem(spot, `expected ${form} without NUL or broken characters`);
-        return undefined;
-      }
+      const raw = checkedRaw(node, spot, form, reading, options);
+      if (raw === undefined) return undefined;
       const value = reading.expand(raw, spot);
       if (value === undefined) return undefined;
       const result = parse(value, spot, reading, raw);
@@ -182,6 +178,21 @@ export function parsed<T>(
       return undefined;
     },
   };
+}
+
+/** What stands in the file, variables not yet replaced; undefined: a problem was reported. */
+export function checkedRaw(
+  node: Node,
+  spot: Spot,
+  form: string,
+  reading: Reading,
+  options: TextOptions,
+): string | undefined {
+  const raw = textOf(node, options);
+  if (raw === undefined) return wrong(node, spot, form, reading, options.secret);
+  if (!raw.includes('\0') && !LONE_SURROGATE.test(raw)) return raw;
+  reading.report.problem(spot, `expected ${form} without NUL or broken characters`);
+  return undefined;
 }
 
 const LONE_SURROGATE = /\p{Surrogate}/u;

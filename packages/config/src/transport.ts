@@ -5,6 +5,7 @@ import { compact, type HttpConfig, type StdioConfig, type TransportConfig } from
 import type { Spot } from './errors.ts';
 import { type Endpoint, parseEndpoint } from './http-url.ts';
 import { type RawTransport, transportShape } from './schema.ts';
+import type { ConfiguredText } from './secret/text.ts';
 import type { Reading } from './shape.ts';
 
 /** Stands in for what could not be read; the report is not empty then. */
@@ -36,7 +37,15 @@ export function buildTransport(raw: RawTransport | undefined, reading: Reading):
   }
   if (type === 'share' || type === 'zrok') {
     if (!requires(raw, 'share_token', reading)) return UNREADABLE;
-    return { type: 'share', token: raw.share_token ?? '', ...compact({ overlay: raw.overlay }) };
+    if (raw.access_key !== undefined && raw.access === undefined) {
+      reading.report.note(
+        raw.spotOf('access_key'),
+        'differs',
+        'is the key of a token, and access names none: not used',
+      );
+    }
+    const more = compact({ overlay: raw.overlay, access: raw.access, accessKey: raw.access_key });
+    return { type: 'share', token: raw.share_token ?? '', ...more };
   }
   return requires(raw, 'endpoint', reading) ? buildHttp(raw, type, reading) : UNREADABLE;
 }
@@ -44,7 +53,7 @@ export function buildTransport(raw: RawTransport | undefined, reading: Reading):
 interface StdioParts {
   readonly command: string | undefined;
   readonly args: readonly string[] | undefined;
-  readonly env: ReadonlyMap<string, string> | undefined;
+  readonly env: ReadonlyMap<string, ConfiguredText> | undefined;
   readonly envPass?: readonly string[] | undefined;
   readonly cwd: string | undefined;
 }
@@ -112,7 +121,8 @@ function buildHttp(raw: RawTransport, type: 'http' | 'https', reading: Reading):
     );
   }
   return httpOf(endpoint, {
-    protocol: raw.protocol ?? 'sse',
+    // The original knows nothing else; where it was not meant, the newest that the server has is found.
+    protocol: raw.protocol ?? (reading.format === 'original' ? 'sse' : 'auto'),
     headers: raw.headers,
     tls: {
       insecureSkipVerify: raw.tls?.insecure_skip_verify ?? false,
@@ -123,7 +133,7 @@ function buildHttp(raw: RawTransport, type: 'http' | 'https', reading: Reading):
 
 export function httpOf(
   endpoint: Endpoint,
-  rest: Pick<HttpConfig, 'protocol' | 'tls'> & { headers: ReadonlyMap<string, string> | undefined },
+  rest: Pick<HttpConfig, 'protocol' | 'tls'> & { headers: ReadonlyMap<string, ConfiguredText> | undefined },
 ): HttpConfig {
   const headers = new Map(rest.headers ?? []);
   const authorized = [...headers.keys()].some((name) => name.toLowerCase() === 'authorization');

@@ -24,6 +24,19 @@ export function parseDuration(text: string): number | undefined {
   return ms >= 1 && ms <= MAX_DURATION_MS ? ms : undefined;
 }
 
+export const LIFETIME_FORM = 'a lifetime such as 8h, 30m or 7d, at most 366d';
+const DAY_MS = 24 * 3600 * 1000;
+const MAX_LIFETIME_MS = 366 * DAY_MS;
+
+/** As `parseDuration`, in whole units and with days: of tokens, which no timer waits for. */
+export function parseLifetime(text: string): number | undefined {
+  const match = /^(?:([0-9]{1,3})d)?(?:([0-9]{1,4})h)?(?:([0-9]{1,6})m)?(?:([0-9]{1,8})s)?$/.exec(text);
+  if (!match) return undefined;
+  const [days = 0, hours = 0, minutes = 0, seconds = 0] = match.slice(1).map((part) => Number(part ?? 0));
+  const ms = days * DAY_MS + ((hours * 60 + minutes) * 60 + seconds) * 1000;
+  return ms >= 1000 && ms <= MAX_LIFETIME_MS ? ms : undefined;
+}
+
 /** `65536`, `64KiB`, `18 MiB` to bytes. */
 export function parseSize(text: string): number | undefined {
   const match = /^([0-9]{1,12}) ?(B|KiB|MiB)?$/.exec(text);

@@ -116,7 +116,7 @@ const CASES: readonly (readonly [title: string, text: string, problems: readonly
     'a key like no other',
     withBackend('', 'type: stdio, command: srv, zzz: 1').replace('transport', 'name: x\n    transport'),
     [
-      'g.yml:4:45: backends[0].transport.zzz: unknown key; known here: type, command, args, env, env_pass, working_dir, share_token, overlay, endpoint, protocol, headers, tls, allow_insecure',
+      'g.yml:4:45: backends[0].transport.zzz: unknown key; known here: type, command, args, env, env_pass, working_dir, share_token, overlay, access, access_key, endpoint, protocol, headers, tls, allow_insecure',
     ],
   ],
   [
@@ -172,7 +172,7 @@ const CASES: readonly (readonly [title: string, text: string, problems: readonly
     'a variable without a name',
     withBackend('', 'type: stdio, command: "${env:X}"'),
     [
-      'g.yml:3:40: backends[0].transport.command: expected the name of a variable in ${ } (got "env:X"); write ${VAR} or ${VAR:-default}, and $$ for a dollar',
+      'g.yml:3:40: backends[0].transport.command: a reference to a secret can stand in env, headers and inject only; write ${VAR} or ${VAR:-default}, and $$ for a dollar',
     ],
   ],
   [
@@ -320,12 +320,12 @@ const CASES: readonly (readonly [title: string, text: string, problems: readonly
   [
     'a mapping for a value',
     withBackend('', 'type: stdio, command: srv, env: { A: { b: c } }'),
-    ['g.yml:3:55: backends[0].transport.env.A: expected text (got a mapping)'],
+    ['g.yml:3:55: backends[0].transport.env.A: expected text or a reference to a secret (got a mapping)'],
   ],
   [
     'a variable without value',
     withBackend('', 'type: stdio, command: srv, env: { A: }'),
-    ['g.yml:3:52: backends[0].transport.env.A: expected text (got nothing)'],
+    ['g.yml:3:52: backends[0].transport.env.A: expected text or a reference to a secret (got nothing)'],
   ],
   [
     'a bad variable name',
@@ -378,18 +378,11 @@ const CASES: readonly (readonly [title: string, text: string, problems: readonly
       'g.yml:4:59: limits.calls_queued: expected a whole number, 0 to 100000 (got "many")',
     ],
   ],
-  ...['secrets', 'pins', 'scrub'].map((key): [string, string, string[]] => {
-    const what: Record<string, string> = {
-      secrets: 'how secrets are referred to',
-      pins: 'pinned tool definitions',
-      scrub: 'masking of secrets in values',
-    };
-    return [
-      `${key}, which is later work`,
-      withBackend(`${key}: {}\n`),
-      [`g.yml:4:1: ${key}: this version does not have it yet: ${what[key]}; remove the key`],
-    ];
-  }),
+  [
+    'pins, which are later work',
+    withBackend('pins: {}\n'),
+    ['g.yml:4:1: pins: this version does not have it yet: pinned tool definitions; remove the key'],
+  ],
   [
     'limits per identity, which are later work',
     withBackend('limits: { rate: 20/s }\n'),

@@ -17,7 +17,7 @@ test('a line says exactly what will run, and names of variables but no values', 
   assert.equal(line('type: share, share_token: box, overlay: local'), 'a: share box (on local)');
   assert.equal(
     line('type: https, endpoint: "https://u:pw@h.example/mcp?key=v#f", headers: { X-A: secret1 }'),
-    'a: https://h.example/mcp?… (sse; headers X-A, Authorization)',
+    'a: https://h.example/mcp?… (auto; headers X-A, Authorization)',
   );
   assert.equal(
     line(

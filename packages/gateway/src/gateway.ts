@@ -3,9 +3,18 @@
 
 import { createHash, randomBytes } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
-import { UsageError } from '@mcp-overlay/cli';
-import type { GatewayConfig } from '@mcp-overlay/config';
-import { grantsOf, type Overlay, OWNER, openOverlay, openPeerBook, ownIdentity } from '@mcp-overlay/overlay';
+import { UsageError, withoutSecrets } from '@mcp-overlay/cli';
+import type { GatewayConfig, SecretString } from '@mcp-overlay/config';
+import {
+  type AccessSource,
+  grantsOf,
+  type Overlay,
+  OWNER,
+  openIssuers,
+  openOverlay,
+  openPeerBook,
+  ownIdentity,
+} from '@mcp-overlay/overlay';
 import { DONE, LIMITS, type Limits } from '@mcp-overlay/relay';
 import { openConfiguredAudit } from './audit/configured.ts';
 import { recordAdmin } from './audit/lives.ts';
@@ -17,13 +26,17 @@ import { type Peers, peersOf } from './peers.ts';
 import { accessOf } from './policy/access.ts';
 import { toolFilter } from './policy/filter.ts';
 import { callGauge } from './policy/limit.ts';
-import { loadPolicy } from './policy/load-policy.ts';
+import { openPolicy } from './policy/open-policy.ts';
 import type { Policy } from './policy/policy.ts';
 import { naming } from './routing/names.ts';
+import { StateSeal } from './routing/states.ts';
+import type { Scrubbing } from './scrub/open.ts';
+import { hideWritten, secretsOf } from './secrets.ts';
 import { openProbes } from './session/probe.ts';
 import type { AuditSettings, SessionSettings } from './session/settings.ts';
-import { openShare } from './share.ts';
+import { openShares } from './shares.ts';
 import { type GatewayStatus, statusOf } from './status.ts';
+import { openTokensOf, type Tokens, tokensOf } from './tokens.ts';
 
 export interface GatewayOptions {
   readonly config: GatewayConfig;
@@ -33,10 +46,16 @@ export interface GatewayOptions {
   readonly identity?: string | undefined;
   /** Trust files of the command line, beside those of the configuration. */
   readonly trust?: readonly string[] | undefined;
+  /** A token for shares behind us that name none of their own. */
+  readonly access?: AccessSource | undefined;
   readonly version: string;
   /** An audit log that was changed is left, and another begun. */
   readonly acceptBroken?: boolean;
   readonly log: GatewayLog;
+  /** What looks through texts of servers; absent: nothing does. */
+  readonly scrub?: Scrubbing | undefined;
+  /** Of a vault that wants one. Absent: nobody is at a terminal. */
+  readonly passphrase?: (() => Promise<SecretString>) | undefined;
   onLost(error: Error): void;
 }
 
@@ -44,6 +63,7 @@ export interface Gateway {
   readonly token: string;
   status(): Promise<GatewayStatus>;
   readonly peers: Peers;
+  readonly tokens: Tokens;
   close(): Promise<void>;
 }
 
@@ -67,6 +87,8 @@ export function sessionSettings(options: SettingsOptions): SessionSettings {
   };
   const limits: Limits = { ...LIMITS, ...config.limits };
   const children = { count: 0 };
+  const secrets = secretsOf(options);
+  hideWritten(config.backends, options.env);
   const enabled = config.backends.filter((backend) => !backend.disabled);
   const servers = enabled.filter(({ transport, shared }) => transport.type === 'stdio' && shared !== true).length;
   if (servers > limits.childrenPerSession) {
@@ -80,20 +102,22 @@ export function sessionSettings(options: SettingsOptions): SessionSettings {
     const backend = backendOf(config, {
       overlayOf: ({ overlay }) => overlayOf(overlay),
       env: options.env,
+      access: options.access,
       by,
       log,
       limits,
       children,
+      secrets,
+      hide: withoutSecrets,
       connectTimeoutMs: options.config.aggregator.connectTimeoutMs,
       ...watching(config.id, health, log),
     });
     return { backend, health };
   });
-  const filters = new Map(enabled.map((backend) => [backend.id, toolFilter(backend.tools)]));
   return {
     instance: randomBytes(8).toString('hex'),
     backends,
-    accessFor: (principal, session) => accessOf(options.policy, filters, principal, session),
+    accessFor: accessFor(config, options.policy),
     naming: naming(enabled, config.aggregator.separator),
     own: { name: config.aggregator.name, version: config.aggregator.version ?? version },
     callTimeoutMs: config.aggregator.callTimeoutMs,
@@ -101,9 +125,17 @@ export function sessionSettings(options: SettingsOptions): SessionSettings {
     listWaitMs: config.aggregator.listWaitMs,
     limits,
     gauge: callGauge(),
+    stateSeal: new StateSeal(),
+    scrubber: options.scrub?.scrubber,
+    scrubHits: options.scrub?.hits,
     ...(audit && { audit }),
     log,
   };
+}
+
+function accessFor({ backends }: GatewayConfig, policy: Policy): SessionSettings['accessFor'] {
+  const filters = new Map(backends.map((backend) => [backend.id, toolFilter(backend.tools)]));
+  return (principal, session) => accessOf(policy, filters, principal, session);
 }
 
 /** How overlays are opened for a gateway. */
@@ -134,25 +166,40 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
 }
 
 async function begin(options: GatewayOptions, audit: AuditSettings | undefined): Promise<Gateway> {
-  const { config, overlay, version } = options;
+  const { config, overlay, version, log } = options;
+  const record = async (what: string, id: string): Promise<void> => {
+    if (audit) await recordAdmin(audit.log, what, id, OWNER);
+  };
   const book = await openPeerBook({ share: config.share.token, env: options.env, log: options.log });
   const handRole = (id: string): string | undefined => {
-    const record = book.get(id);
-    return record?.decision === 'allowed' ? record.role : undefined;
+    const peer = book.get(id);
+    return peer?.decision === 'allowed' ? peer.role : undefined;
   };
-  const policy = await loadPolicy(config, { handRole });
-  const settings = sessionSettings({ ...options, policy, audit });
+  const policy = await openPolicy(config, { handRole });
+  const { openScrub } = await import('./scrub/open.ts');
+  const scrub = await openScrub({
+    config,
+    log,
+    record: (hit) => {
+      audit?.log
+        .append({ type: 'scrub.hit', ...hit })
+        .catch((error: unknown) => log.warn({ error: String(error) }, 'scrub hit is not on record'));
+    },
+  });
+  const settings = sessionSettings({ ...options, policy, audit, scrub });
+  const tokenBook = await openTokensOf(config, config.share.token, secretsOf(options));
+  const issuers = config.issuers.length === 0 ? undefined : await openIssuers({ issuers: config.issuers, log });
   await audit?.log.append({ type: 'config.apply', digest: await digestOf(config.file) });
-  const share = await openShare({
+  const share = await openShares({
     overlay,
     token: config.share.token,
-    settings,
+    policy,
+    settingsFor: (policy) => ({ ...settings, accessFor: accessFor(config, policy) }),
     by: `mcp-gateway/${version}`,
     grants: grantsOf(config.share.grants),
     hosts: config.share.hosts,
     book,
-    admits: (principal) => policy.ruled && policy.rolesOf(principal).length > 0,
-    rolesOf: (principal) => policy.rolesOf(principal),
+    access: { book: tokenBook, issuers, rules: policy.ruled },
     onLost: options.onLost,
   });
   const probes = openProbes(settings);
@@ -161,21 +208,31 @@ async function begin(options: GatewayOptions, audit: AuditSettings | undefined):
     token: share.token,
     status: async () => {
       const identity = await ownIdentity(overlay);
-      return statusOf({ version, overlay: overlay.kind, identity, startedAt, share, settings });
+      return statusOf({ version, overlay: overlay.kind, identity, startedAt, share, settings, scrub });
     },
-    peers: peersOf(book, share, {
-      roles: config.policy && [...config.policy.roles.keys()],
-      record: async (what, id) => {
-        if (audit) await recordAdmin(audit.log, what, id, OWNER);
-      },
+    peers: peersOf(book, share, { roles: rolesIn(config), record }),
+    tokens: tokensOf({
+      book: tokenBook,
+      network: overlay.proofs?.network ?? overlay.kind,
+      share: share.token,
+      maxTtlMs: config.tokens.maxTtlMs,
+      roles: rolesIn(config),
+      onRevoked: share.check,
+      record,
     }),
     close: async () => {
       await Promise.all([probes.close(), share.close()]);
       await book.close();
       await closeBackends(settings);
+      await scrub?.close();
       await audit?.log.close();
     },
   };
+}
+
+/** undefined: there are no rules. */
+export function rolesIn({ policy }: Pick<GatewayConfig, 'policy'>): readonly string[] | undefined {
+  return policy && [...policy.roles.keys()];
 }
 
 /** Of the file as it was read: what it means with which environment is told by nobody. */

@@ -2,7 +2,7 @@
 
 import { UsageError } from '@mcp-overlay/cli';
 import { quoteWord } from '@mcp-overlay/config';
-import type { PeerBook, PeerRecord } from '@mcp-overlay/overlay';
+import { idsOf, type PeerBook, type PeerRecord } from '@mcp-overlay/overlay';
 import type { Share } from './share.ts';
 
 export interface PeerView extends PeerRecord {
@@ -35,7 +35,7 @@ export function peersOf(
   { roles, record = async () => {} }: PeersOptions,
 ): Peers {
   const view = (record: PeerRecord): PeerView => {
-    const theirs = share.sessions().filter(({ accepted }) => accepted.principal.id === record.id);
+    const theirs = share.sessions().filter(({ accepted }) => idsOf(accepted.principal.id).includes(record.id));
     return { ...record, sessions: theirs.length };
   };
   const decided = (id: string): PeerView => view(book.get(id) ?? { id });

@@ -3,7 +3,9 @@
 import { createHash } from 'node:crypto';
 import { quoteWord } from '@mcp-overlay/config';
 import {
+  type AccessOptions,
   type Grants,
+  idsOf,
   type Listener,
   type Overlay,
   openGate,
@@ -35,23 +37,28 @@ export interface ShareOptions {
   /** Who is let in besides: rules give it something to do. */
   admits(principal: Principal): boolean;
   /** For the record. */
+  readonly view?: string;
   rolesOf(principal: Principal): readonly string[];
+  readonly access: AccessOptions;
+  /** Of the next session, unique in the gateway. */
+  nextNumber(): number;
   onLost(error: Error): void;
 }
 
 export interface Share {
   readonly token: string;
   sessions(): readonly { readonly session: ClientSession; readonly accepted: AcceptedSession<Principal> }[];
-  /** Ends every session of this principal, whatever it is doing. */
+  /** Ends every session of this principal, and of tokens made from it, whatever it is doing. */
   cut(id: string): Promise<void>;
+  /** Judges everybody who is in, now: a token may have been revoked. */
+  check(): Promise<void>;
   /** No new sessions or requests, a little time for open ones, then every session ends as `away`. */
   close(): Promise<void>;
 }
 
 export async function openShare(options: ShareOptions): Promise<Share> {
-  const { overlay, settings, by, grants, hosts, book } = options;
+  const { overlay, settings, by, grants, hosts, book, access } = options;
   const sessions = new Map<ClientSession, AcceptedSession<Principal>>();
-  let count = 0;
   let name: (token: string) => void = () => {};
   const gate = openGate({
     overlay,
@@ -62,6 +69,7 @@ export async function openShare(options: ShareOptions): Promise<Share> {
     hosts,
     book,
     admits: options.admits,
+    access,
     remedy: (id) => (id === UNPROVEN ? 'share.grants: [unproven]' : `mcp-gateway peers allow ${quoteWord(id)}`),
     log: settings.log,
   });
@@ -79,11 +87,11 @@ export async function openShare(options: ShareOptions): Promise<Share> {
     prove: gate.prove,
     instance: settings.instance,
     onSession: (accepted) => {
-      count += 1;
+      const number = options.nextNumber();
       const session = new ClientSession(
         accepted.transport,
         {
-          number: count,
+          number,
           handOn: handOn(accepted),
           via: [...accepted.via, settings.instance],
           principal: accepted.principal,
@@ -94,14 +102,23 @@ export async function openShare(options: ShareOptions): Promise<Share> {
       sessions.set(session, accepted);
       // It may have been denied since it was judged; a link cannot be closed while it is being opened.
       if (gate.denied(accepted.principal.id)) setImmediate(() => void session.close(DENIED));
-      settings.log.info({ session: count, by: accepted.by, principal: accepted.principal.id }, 'session opened');
+      settings.log.info({ session: number, by: accepted.by, principal: accepted.principal.id }, 'session opened');
       const { info } = session;
-      if (audit) recordOpened(audit.log, { ...info, roles: options.rolesOf(info.principal) });
+      if (audit) recordOpened(audit.log, { ...info, roles: options.rolesOf(info.principal), view: options.view });
+      const unwatch = gate.watch(accepted.principal, (why) => void session.close(why));
       void session.closed.then(() => {
+        unwatch();
         sessions.delete(session);
         if (audit) recordClosed(audit.log, info, session.calls, session.ended?.code ?? 'done');
         settings.log.info({ session: session.info.number, calls: session.calls }, 'session closed');
       });
+    },
+    onReturn: (link, principal) => {
+      const [session, accepted] = [...sessions].find(([, { link: theirs }]) => theirs === link) ?? [];
+      if (!session || !accepted) return;
+      gate.renew(accepted.principal, principal);
+      // What it may has changed with its token: a session of its own for that.
+      if (!sameRights(accepted.principal, principal)) void session.close(CHANGED);
     },
   });
   const listenOptions = {
@@ -118,10 +135,11 @@ export async function openShare(options: ShareOptions): Promise<Share> {
     token: listener.share,
     sessions: () => [...sessions].map(([session, accepted]) => ({ session, accepted })),
     cut: async (id) => {
-      const theirs = [...sessions].filter(([, { principal }]) => principal.id === id);
+      const theirs = [...sessions].filter(([, { principal }]) => idsOf(principal.id).includes(id));
       // Nothing of theirs is taken any more; servers that are slow to go need not be waited for.
       await within(CUT_MS, Promise.all(theirs.map(([session]) => session.close(DENIED))));
     },
+    check: gate.check,
     close: async () => {
       await listener.close();
       await within(DRAIN_MS, Promise.all([...sessions.keys()].map((session) => session.drain())));
@@ -130,6 +148,14 @@ export async function openShare(options: ShareOptions): Promise<Share> {
       await acceptor.close(reason);
     },
   };
+}
+
+/** The peer opens a new session at once. */
+const CHANGED = { code: 'away', reason: 'the rights of this caller have changed' };
+
+function sameRights(a: Principal, b: Principal): boolean {
+  const rights = ({ groups, roles, restrictions }: Principal): string => JSON.stringify([groups, roles, restrictions]);
+  return rights(a) === rights(b);
 }
 
 /** Each hop passes a hash, so that nobody can name another's session at the next one. */

@@ -1,17 +1,20 @@
 // What `mcp-gateway status` shows: plain facts, no secrets, nothing of any call's contents.
 
 import type { Self } from '@mcp-overlay/overlay';
-import type { LinkStats } from '@mcp-overlay/relay';
+import type { EraKnown, LinkStats } from '@mcp-overlay/relay';
 import type { AuditState } from './audit/audit-log.ts';
 import type { BackendHealth } from './backend/health.ts';
+import type { Scrubbing, ScrubStatus } from './scrub/open.ts';
 import type { SessionSettings } from './session/settings.ts';
-import type { Share } from './share.ts';
+import type { Shares } from './shares.ts';
 
 export interface GatewayStatus {
   readonly program: 'mcp-gateway';
   readonly version: string;
   readonly pid: number;
   readonly share: string;
+  /** Shares of views. */
+  readonly views: readonly { readonly view: string; readonly token: string }[];
   readonly overlay: string;
   /** Who the gateway is on its network; absent: it proves nothing there. */
   readonly identity: Self | undefined;
@@ -19,8 +22,17 @@ export interface GatewayStatus {
   readonly calls: { readonly open: number; readonly waiting: number };
   /** How far the audit log is: an outside memory of it, for whoever asks now and then. Absent: `audit: off`. */
   readonly audit: AuditState | undefined;
-  readonly backends: readonly (BackendHealth & { readonly id: string; readonly kind: string })[];
+  readonly backends: readonly BackendStatus[];
   readonly sessions: readonly SessionStatus[];
+  /** Absent: texts of servers are not looked through. */
+  readonly scrub: ScrubStatus | undefined;
+}
+
+export interface BackendStatus extends BackendHealth {
+  readonly id: string;
+  readonly kind: string;
+  /** What its server speaks; absent: it was not heard yet. */
+  readonly protocol: EraKnown | undefined;
 }
 
 export interface SessionStatus {
@@ -44,16 +56,26 @@ export interface StatusSources {
   readonly overlay: string;
   readonly identity: Self | undefined;
   readonly startedAt: number;
-  readonly share: Share;
+  readonly share: Shares;
   readonly settings: SessionSettings;
+  readonly scrub?: Scrubbing | undefined;
 }
 
-export function statusOf({ version, overlay, identity, startedAt, share, settings }: StatusSources): GatewayStatus {
+export function statusOf({
+  version,
+  overlay,
+  identity,
+  startedAt,
+  share,
+  settings,
+  scrub,
+}: StatusSources): GatewayStatus {
   return {
     program: 'mcp-gateway',
     version,
     pid: process.pid,
     share: share.token,
+    views: share.views,
     overlay,
     identity,
     startedAt: new Date(startedAt).toISOString(),
@@ -62,6 +84,7 @@ export function statusOf({ version, overlay, identity, startedAt, share, setting
     backends: settings.backends.map(({ backend, health }) => ({
       id: backend.id,
       kind: backend.config.transport.type,
+      protocol: backend.era?.(),
       ...health.get(),
     })),
     sessions: share.sessions().map(({ session, accepted }) => ({
@@ -77,5 +100,6 @@ export function statusOf({ version, overlay, identity, startedAt, share, setting
       backends: session.backendStates(),
       link: accepted.link?.stats(),
     })),
+    scrub: scrub?.status(),
   };
 }

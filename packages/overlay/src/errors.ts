@@ -56,8 +56,45 @@ export const IDENTITY_ERROR_CODES = [
   'host_unchecked',
 ] as const;
 
+/** What can be wrong with an access token, ours or an issuer's. */
+export const ACCESS_ERROR_CODES = [
+  'access_malformed',
+  'access_too_large',
+  'access_too_long',
+  'access_restriction_unknown',
+  'access_order',
+  'access_foreign',
+  'access_signature',
+  'access_cut',
+  'access_elsewhere',
+  'access_not_yet_valid',
+  'access_expired',
+  'access_revoked',
+  'access_roles_unknown',
+  'access_proof_missing',
+  'access_proof_wrong',
+  'access_proof_binding',
+  'access_proof_replayed',
+  'access_not_taken',
+  'access_ignored',
+  'access_host_unproven',
+  'access_key_missing',
+  'access_key_invalid',
+  'jwt_malformed',
+  'jwt_algorithm',
+  'jwt_issuer',
+  'jwt_audience',
+  'jwt_key_unknown',
+  'jwt_keys_unavailable',
+  'jwt_signature',
+  'jwt_expired',
+  'jwt_not_yet_valid',
+  'jwt_claims',
+] as const;
+
+export type AccessErrorCode = (typeof ACCESS_ERROR_CODES)[number];
 export type IdentityErrorCode = (typeof IDENTITY_ERROR_CODES)[number];
-export type OverlayErrorCode = (typeof OVERLAY_ERROR_CODES)[number] | IdentityErrorCode;
+export type OverlayErrorCode = (typeof OVERLAY_ERROR_CODES)[number] | IdentityErrorCode | AccessErrorCode;
 
 export class OverlayError extends Error {
   override readonly name = 'OverlayError';

@@ -19,6 +19,8 @@ export interface StateFolder {
   readonly secrets: string;
   /** Who came to each share, and who was let in by hand. */
   readonly peers: string;
+  /** Keys of access tokens, what was made with them, and what was revoked. */
+  readonly tokens: string;
   /** What running programs have made on a zrok network, to be removed if they die. */
   readonly records: string;
   /** What audit logs of others told us of our calls. */
@@ -35,6 +37,7 @@ export async function stateFolder(env: NodeJS.ProcessEnv, homeDir?: string): Pro
     admin: join(path, 'admin'),
     secrets: join(path, 'secrets'),
     peers: join(path, 'peers'),
+    tokens: join(path, 'tokens'),
     records: join(path, 'records'),
     receipts: join(path, 'receipts'),
   };

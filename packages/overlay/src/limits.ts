@@ -23,6 +23,31 @@ export const PROOF_LIMITS = {
   clockSkewMs: 60_000,
 } as const;
 
+export const ACCESS_LIMITS = {
+  /** Blocks of one token: the gateway's, and each narrowing. Each costs a signature to check (0.1 ms). */
+  blocks: 16,
+  /** The text of a token: with its proof it stands in the first line of a link (64 KiB). */
+  tokenBytes: 16 * 1024,
+  /** Entries of one list of a restriction. Matching takes entries times characters. */
+  listEntries: 64,
+  /** One pattern: about as long as a name, or a URI. */
+  patternChars: 256,
+  /** What a token is called. */
+  nameChars: 100,
+  /** A token that nobody revokes is over by then; so a list of revoked ones stays short. */
+  ttlMaxMs: 366 * 24 * 3600 * 1000,
+  /** Tokens of one share that are remembered, and ids that are revoked before their time. */
+  records: 10_000,
+  /** A JWT: those of large companies have many groups. */
+  jwtBytes: 16 * 1024,
+  /** Groups of one JWT that count, and their length. */
+  groups: 200,
+  groupChars: 200,
+  /** The keys of an issuer. */
+  jwksBytes: 256 * 1024,
+  jwksKeys: 100,
+} as const;
+
 export const FILE_LIMITS = {
   /** An identity or trust file. A revocation list of 100,000 certificates has 4 MiB. */
   pemBytes: 16 * 1024 * 1024,

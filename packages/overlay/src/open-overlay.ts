@@ -18,6 +18,8 @@ export interface OpenOverlayOptions {
   readonly identity?: string | undefined;
   /** Files with CA certificates and their revocation lists: whose proofs are believed besides those of the network. */
   readonly trust?: readonly string[] | undefined;
+  /** A share that will be dialled at once: the way there is begun while the rest is loaded. What is wrong with it the dial says. */
+  readonly dialSoon?: string | undefined;
   readonly log?: OverlayLog | undefined;
   /** Stands in for the user's home. */
   readonly homeDir?: string;
@@ -54,6 +56,12 @@ export async function openOverlay(options: OpenOverlayOptions): Promise<OpenedOv
         hint: 'one of local, zrok, ziti',
       });
   }
+}
+
+/** Which network that would be, as proofs and tokens name it, without joining it. */
+export async function networkNow({ kind, env, homeDir }: OpenOverlayOptions): Promise<'local' | 'ziti'> {
+  const chosen = kind ?? ((await readZrokRoot(env, homeDir)).environment ? 'zrok' : 'local');
+  return chosen === 'local' ? 'local' : 'ziti';
 }
 
 async function local({ env, homeDir, log, identity, trust = [] }: OpenOverlayOptions): Promise<Overlay> {

@@ -2,7 +2,7 @@
 // NDJSON and HTTP apart (docs/WIRE.md); each session is handed on as a Transport with what is known of its origin.
 
 import { randomBytes } from 'node:crypto';
-import type { ServerResponse } from 'node:http';
+import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Duplex } from 'node:stream';
 import { errorMessage } from './json-rpc.ts';
 import { LIMITS, type Limits } from './limits.ts';
@@ -32,13 +32,16 @@ export interface AcceptedSession<P extends Peer = Peer> {
 export interface AcceptorOptions<P extends Peer = Peer> {
   readonly by: string;
   readonly log: AcceptorLog;
-  /** Who comes, and whether it may; proof null: none came, or what it speaks has no place for one. */
+  /** Who comes, and whether it may; proof null: none came, or what it speaks has no place for one. A bearer of an HTTP
+   *  request is `{access: {bearer}}`. */
   judge(connection: Duplex, proof: PeerProof | null): Judgement<P> | Promise<Judgement<P>>;
   /** What to show who comes over a link. */
   prove?(connection: Duplex): PeerProof | null | Promise<PeerProof | null>;
   /** A session that already came through here is a cycle. */
   readonly instance?: string;
   onSession(session: AcceptedSession<P>): void;
+  /** A session's link was taken up again: by whom, newly judged. */
+  onReturn?(link: Link, principal: P): void;
   readonly limits?: Limits;
 }
 
@@ -64,8 +67,8 @@ export class Acceptor<P extends Peer = Peer> {
   private readonly limits: Limits;
   private readonly links: LinkHost<P>;
   private readonly bare = new Set<Transport>();
-  /** Who is at the other end of each HTTP connection. */
-  private readonly overHttp = new WeakMap<Duplex, Judgement<P>>();
+  /** Who is at the other end of each HTTP connection, and who sent a request that says so itself. */
+  private readonly overHttp = new WeakMap<Duplex | IncomingMessage, Judgement<P>>();
   private http: Promise<HttpDoor> | undefined;
   private httpCount: () => number = () => 0;
   private closed = false;
@@ -80,6 +83,7 @@ export class Acceptor<P extends Peer = Peer> {
       judge: (connection, proof) => options.judge(connection, proof),
       proof: (connection) => options.prove?.(connection) ?? null,
       refuse: ({ via }) => this.refuse(via),
+      onReturn: (link, principal) => options.onReturn?.(link, principal),
       onLink: (link, { principal, via }) => {
         options.onSession({
           transport: link,
@@ -128,9 +132,10 @@ export class Acceptor<P extends Peer = Peer> {
     const judged = await this.options.judge(connection, null);
     if (this.closed || connection.destroyed) {
       connection.destroy();
-    } else if ('refused' in judged) {
-      this.options.log.info({ code: judged.refused.code, protocol: 'ndjson' }, 'caller refused');
-      turnAway(connection, refusalOf(judged.refused));
+    } else if (!('principal' in judged)) {
+      const refused = 'refused' in judged ? judged.refused : NOBODY;
+      this.options.log.info({ code: refused.code, protocol: 'ndjson' }, 'caller refused');
+      turnAway(connection, refusalOf(refused));
     } else if (this.full()) {
       turnAway(connection, errorMessage('null', 'busy', 'too many sessions are open here', { retryAfterMs: RETRY_MS }));
     } else {
@@ -164,11 +169,12 @@ export class Acceptor<P extends Peer = Peer> {
       log,
       limits: this.limits,
       maxSessions: this.limits.sessions,
-      sharedBy: (connection) => this.sharedBy(connection),
-      onSession: (transport, { connection, by: claimed }) => {
-        const judged = this.overHttp.get(connection);
+      sharedBy: (request) => this.sharedBy(request),
+      ownerOf: (request) => this.idOf(request),
+      onSession: (transport, { request, by: claimed }) => {
+        const judged = this.judgementOf(request);
         // Requests of who was refused never get this far.
-        if (!judged || 'refused' in judged) throw new TypeError('a session of nobody');
+        if (!judged || !('principal' in judged)) throw new TypeError('a session of nobody');
         onSession({ ...this.unlinked(transport, 'http', judged.principal), by: claimed });
       },
     });
@@ -176,11 +182,16 @@ export class Acceptor<P extends Peer = Peer> {
     const connections = createHttpConnections({
       headersMs: this.limits.handshakeMs,
       handle: (request, response) => {
-        const judged = this.overHttp.get(request.socket);
-        if (request.headers.origin !== undefined) refuseOrigin(response);
-        else if (judged && 'principal' in judged) sessions.handle(request, response);
-        else if (request.headers.accept === EVENTS_TYPE) refuseStream(response, judged?.refused ?? NOBODY);
-        else void refuse(request, response, forbidden(judged?.refused ?? NOBODY));
+        const serve = (judged: Judgement<P> | undefined, status: 401 | 403): void => {
+          const refused = judged && 'refused' in judged ? judged.refused : NOBODY;
+          if (judged && 'principal' in judged) sessions.handle(request, response);
+          else if (request.headers.accept === EVENTS_TYPE) refuseStream(response, refused, status);
+          else void refuse(request, response, forbidden(refused, status));
+        };
+        if (request.headers.origin !== undefined) return refuseOrigin(response);
+        const bearer = takeBearer(request);
+        if (bearer === undefined) return serve(this.overHttp.get(request.socket), 403);
+        void this.judgeBearer(request, bearer).then((judged) => serve(judged, 401));
       },
     });
     return {
@@ -192,12 +203,30 @@ export class Acceptor<P extends Peer = Peer> {
     };
   }
 
+  /** A request that brings a token is its token's, whoever the connection is. */
+  private async judgeBearer(request: IncomingMessage, bearer: string): Promise<Judgement<P>> {
+    const judged = await this.options.judge(request.socket, { access: { bearer } });
+    if ('refused' in judged) this.options.log.info({ code: judged.refused.code, protocol: 'http' }, 'caller refused');
+    this.overHttp.set(request, judged);
+    return judged;
+  }
+
+  private judgementOf(request: IncomingMessage): Judgement<P> | undefined {
+    return this.overHttp.get(request) ?? this.overHttp.get(request.socket);
+  }
+
+  private idOf(request: IncomingMessage): string {
+    const judged = this.judgementOf(request);
+    return judged && 'principal' in judged ? judged.principal.id : NOBODY_IN_PARTICULAR;
+  }
+
   /** Modern requests have no session: those of one principal share one. Of somebody unproven it is only known that one
-   *  connection is one caller. */
-  private sharedBy(connection: Duplex): string | undefined {
-    const judged = this.overHttp.get(connection);
-    const id = judged && 'principal' in judged ? judged.principal.id : NOBODY_IN_PARTICULAR;
-    return id === NOBODY_IN_PARTICULAR ? undefined : id;
+   *  connection is one caller; of a token of an issuer, that another one of the same person may give other rights. */
+  private sharedBy(request: IncomingMessage): string | undefined {
+    const id = this.idOf(request);
+    if (id === NOBODY_IN_PARTICULAR) return undefined;
+    const judged = this.overHttp.get(request);
+    return judged && 'principal' in judged ? `${id}\n${judged.principal.stamp ?? ''}` : id;
   }
 
   private unlinked(transport: Transport, protocol: 'ndjson' | 'http', principal: P): AcceptedSession<P> {
@@ -238,12 +267,24 @@ const NOBODY = { code: 'peer_refused', reason: 'nobody knows who this is' };
 
 /** For clients of the older transport: the Go original looks at no status, but it shows its user the name of a first event
  *  that is not the one it waits for (modelcontextprotocol/go-sdk, sse.go). */
-function refuseStream(response: ServerResponse, refused: Refusal): void {
+function refuseStream(response: ServerResponse, refused: Refusal, status: 401 | 403): void {
   const event = `event: ${refused.reason.replace(/[\r\n]+/g, ' ')}\ndata: ${refusalOf(refused).bytes.toString('utf8')}\n\n`;
-  response.writeHead(403, { 'content-type': EVENTS_TYPE, connection: 'close' }).end(event);
+  response.writeHead(status, { ...headersOf(status), 'content-type': EVENTS_TYPE }).end(event);
 }
 
-function forbidden({ code, reason }: Refusal) {
-  const headers = { connection: 'close' };
-  return { status: 403, name: 'refused', text: reason, headers, data: { code } } as const;
+function forbidden({ code, reason }: Refusal, status: 401 | 403) {
+  return { status, name: 'refused', text: reason, headers: headersOf(status), data: { code } } as const;
+}
+
+/** RFC 6750 3.1: a token that is no good. */
+function headersOf(status: 401 | 403) {
+  return { connection: 'close', ...(status === 401 && { 'www-authenticate': 'Bearer error="invalid_token"' }) };
+}
+
+/** The token of a request, which goes no further than here: no session and no server behind ever sees it. */
+function takeBearer(request: IncomingMessage): string | undefined {
+  const [, bearer] = /^Bearer +(\S+) *$/i.exec(request.headers.authorization ?? '') ?? [];
+  delete request.headers.authorization;
+  request.rawHeaders = [];
+  return bearer;
 }

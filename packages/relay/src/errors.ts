@@ -31,6 +31,8 @@ export const RPC_ERRORS = {
   ending: -31056,
   /** The audit log cannot be written, and nothing passes unrecorded; `data.ran` says whether the call ran. */
   audit_unavailable: -31060,
+  /** The gateway's operator blocks what was found in this answer; `data.rules`. */
+  withheld: -31061,
 } as const;
 
 /** The text of `outcome_unknown`: always the same words around what happened, so that a person and a model know them. */

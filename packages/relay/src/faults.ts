@@ -1,6 +1,7 @@
 // What is said of lines that were skipped: to the sender whose request it was, and to people.
 
 import { errorMessage } from './json-rpc.ts';
+import { LIMITS } from './limits.ts';
 import type { Fault, Message } from './message.ts';
 
 /** The answer to a client whose line was no message; none to a broken notification or response. */
@@ -24,10 +25,14 @@ export function describeFault(fault: Fault): string {
       return 'its JSON is nested too deeply';
     case 'too_many_tokens':
       return 'its JSON has too many values';
+    case 'number_too_large':
+      return 'it has a number beyond what JSON readers agree on (over 1.8e308)';
     case 'invalid_utf8':
       return 'it is not valid UTF-8';
     case 'batch':
-      return 'it is a batch, which MCP no longer has';
+      return 'it is a batch, which only revision 2025-03-26 has';
+    case 'batch_too_large':
+      return `it is a batch of more than ${LIMITS.batchMessages} messages`;
     case 'not_json_rpc':
       return 'it is JSON but no JSON-RPC message';
     default:

@@ -1,4 +1,4 @@
-// JSON numbers that a double cannot carry (2^53 + 1, 0.1 with thirty digits, 1e400, -0), kept as their text.
+// JSON numbers that a double cannot carry (2^53 + 1, 0.1 with thirty digits, -0), kept as their text.
 // Used where a value is parsed, changed and written again; the scan (./json-scan.ts) says when a message needs it, so
 // that the native JSON functions do all the rest. Invariant: what is not changed is written as the same number.
 

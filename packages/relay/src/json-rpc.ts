@@ -49,6 +49,8 @@ export function readMessage(line: Buffer, limits: ScanLimits, call?: number): Me
   if (kind === undefined || (kind !== 'response' && method === undefined)) {
     return faultOf(line, 'not_json_rpc', { id, kind: guess(found, id) });
   }
+  // What one judges must be what the other reads, and no two readers agree on these (decisions/063).
+  if (found.infinite) return faultOf(line, 'number_too_large', { id: finiteId(id), kind });
   const bytes = found.breaks ? withoutBreaks(line) : line;
   const shownId = kind === 'response' ? (id ?? 'null') : id;
   const { inexact } = found;
@@ -56,6 +58,11 @@ export function readMessage(line: Buffer, limits: ScanLimits, call?: number): Me
   return call === undefined
     ? { kind, id: shownId, method, bytes, inexact, idAt }
     : { kind, id: shownId, method, bytes, inexact, idAt, call };
+}
+
+/** An id that is itself such a number is not said again. */
+function finiteId(id: string | undefined): string | undefined {
+  return id === undefined || id.startsWith('"') || Number.isFinite(Number(id)) ? id : undefined;
 }
 
 export function isFault(read: Message | Fault): read is Fault {

@@ -34,6 +34,8 @@ export interface Scan {
   breaks: boolean;
   /** JSON.parse and JSON.stringify would change a number. */
   inexact: boolean;
+  /** A number is infinite to a double (`1e400`): some readers take it for null, some for infinity, some refuse it. */
+  infinite: boolean;
   /** All bytes or-ed: 0x80 is set if there was anything but ASCII. */
   bits: number;
   /** The last string had an escape. */
@@ -83,6 +85,8 @@ const TOPS = 0x80808080 | 0;
 
 /** Decimals of so few digits always come back from a double. */
 const SAFE_DIGITS = 15;
+/** A number of so few digits, without an exponent, is finite. */
+const FINITE_DIGITS = 308;
 /** A shorter string is done before a view on words would be made. */
 const LONG_STRING = 48;
 
@@ -102,6 +106,7 @@ export function scan(bytes: Buffer, limits: ScanLimits): Scan {
     error: 0,
     breaks: false,
     inexact: false,
+    infinite: false,
     bits: 0,
     escaped: false,
     words: undefined,
@@ -284,9 +289,15 @@ function skipNumber(bytes: Buffer, from: number, found: Scan): number {
     at = skipDigits(bytes, exponent);
     if (at === exponent) return -1;
     unsure = true;
+    if (bytes[exponent - 1] !== MINUS) found.infinite ||= isInfinite(bytes, from, at);
   }
+  if (at - from > FINITE_DIGITS) found.infinite ||= isInfinite(bytes, from, at);
   if (unsure && !found.inexact) found.inexact = !survivesDouble(bytes.toString('latin1', from, at));
   return at;
+}
+
+function isInfinite(bytes: Buffer, from: number, end: number): boolean {
+  return !Number.isFinite(Number(bytes.toString('latin1', from, end)));
 }
 
 function skipDigits(bytes: Buffer, from: number): number {

@@ -9,6 +9,8 @@ export const LIMITS = {
   jsonDepth: 64,
   /** Values and keys in one message: 10^6 keys cost 640 ms and 800 MB. */
   jsonTokens: 500_000,
+  /** Messages in one batch of revision 2025-03-26: each may be a call. */
+  batchMessages: 64,
   /** First line of a link, proof included. */
   preambleBytes: 64 * 1024,
   /** From accept to a recognised protocol and a whole first line. */

@@ -26,8 +26,10 @@ export const FAULT_CODES = [
   'message_too_large',
   'too_deep',
   'too_many_tokens',
+  'number_too_large',
   'not_json_rpc',
   'batch',
+  'batch_too_large',
 ] as const;
 
 export type FaultCode = (typeof FAULT_CODES)[number];

@@ -46,7 +46,6 @@ const IDS = [
   '0.5',
   '9007199254740993',
   '123456789012345678901234567890',
-  '1e400',
   '""',
   '"a"',
   '"1"',
@@ -258,13 +257,13 @@ test('another id changes nothing else, wherever the id stands', () => {
 
 test('numbers a double would spoil come back exactly, others as plain numbers', () => {
   const message = read(
-    '{"jsonrpc":"2.0","id":1,"result":{"a":9007199254740993,"b":[1.5,-0],"c":1e400,"d":12345678901234567890.5}}',
+    '{"jsonrpc":"2.0","id":1,"result":{"a":9007199254740993,"b":[1.5,-0],"c":1e-400,"d":12345678901234567890.5}}',
   );
   const value = parseMessage(message);
   assert.deepEqual(value.result, {
     a: new ExactNumber('9007199254740993'),
     b: [1.5, new ExactNumber('-0')],
-    c: new ExactNumber('1e400'),
+    c: new ExactNumber('1e-400'),
     d: new ExactNumber('12345678901234567890.5'),
   });
   assert.equal(String(toMessage(value).bytes), String(message.bytes));
@@ -350,4 +349,58 @@ test('messages of 1 and 16 MiB pass', () => {
     assert.equal((parseMessage(message).result as { text: string }).text.length, text.length);
     assert.equal(read(withId(message, '22').bytes).id, '22');
   }
+});
+
+test('a number that is infinite to a double is refused wherever it stands, any other is carried exactly', () => {
+  const digits = fc.stringMatching(/^[1-9][0-9]{0,24}$/);
+  const number = fc.oneof(
+    fc
+      .record({
+        sign: fc.constantFrom('', '-'),
+        digits,
+        fraction: fc.option(digits),
+        e: fc.integer({ min: -420, max: 420 }),
+      })
+      .map(({ sign, digits: whole, fraction, e }) => `${sign}${whole}${fraction === null ? '' : `.${fraction}`}e${e}`),
+    fc.integer({ min: 300, max: 400 }).map((zeros) => `1${'0'.repeat(zeros)}`),
+    fc.constantFrom(
+      '1e308',
+      '1.7976931348623157e308',
+      '1.7976931348623159e308',
+      '1e309',
+      '-1E+400',
+      '0e999',
+      '0.0e400',
+      '1e99999999999',
+    ),
+  );
+  const places = fc.constantFrom(
+    (n: string) => `{"jsonrpc":"2.0","id":"a","method":"tools/call","params":{"arguments":{"deep":[[${n}]]}}}`,
+    (n: string) => `{"jsonrpc":"2.0","id":"a","result":{"structuredContent":${n}}}`,
+    (n: string) => `{"jsonrpc":"2.0","id":"a","error":{"code":1,"message":"m","data":[${n}]}}`,
+    (n: string) => `{"jsonrpc":"2.0","method":"notifications/progress","params":{"progress":${n}}}`,
+    (n: string) => `{"unknown":${n},"jsonrpc":"2.0","id":"a","method":"x"}`,
+  );
+  fc.assert(
+    fc.property(number, places, (n, place) => {
+      const line = place(n);
+      const message = readMessage(Buffer.from(line), LIMITS);
+      if (Number.isFinite(Number(n))) {
+        assert.ok(!isFault(message));
+        // Written anew from what was read, it is the same number.
+        const again = toMessage(parseMessage(message)).bytes.toString();
+        assert.ok(again === line || again.includes(String(Number(n))), again);
+      } else {
+        assert.ok(isFault(message));
+        assert.equal(message.code, 'number_too_large');
+        assert.equal(message.id, line.includes('"id"') ? '"a"' : undefined);
+      }
+    }),
+    { numRuns: 2000 },
+  );
+});
+
+test('an id that is such a number is not said again', () => {
+  const fault = refuse('{"jsonrpc":"2.0","id":1e400,"method":"ping"}');
+  assert.deepEqual([fault.code, fault.id, fault.kind], ['number_too_large', undefined, 'request']);
 });

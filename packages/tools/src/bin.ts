@@ -3,7 +3,9 @@
 
 import { main } from '@mcp-overlay/cli';
 import { httpCommand } from './commands/http.ts';
+import { keyCommand } from './commands/key.ts';
 import { disableCommand, enableCommand, enrollCommand } from './commands/membership.ts';
+import { narrowCommand } from './commands/narrow.ts';
 import { receiptsCommand } from './commands/receipts.ts';
 import { runCommand } from './commands/run.ts';
 import { createCommand, deleteCommand, listCommand } from './commands/shares.ts';
@@ -22,6 +24,8 @@ await main({
     statusCommand,
     trustCommand,
     receiptsCommand,
+    narrowCommand,
+    keyCommand,
     enableCommand,
     disableCommand,
     enrollCommand,

@@ -16,6 +16,7 @@ import {
 import { bindSocket, openOverlay } from '@mcp-overlay/overlay';
 import { describeFault, LIMITS, relay } from '@mcp-overlay/relay';
 import { createHttpSessions } from '@mcp-overlay/relay/http';
+import { accessOf } from './access.ts';
 import { type Bind, parseBind } from './bind.ts';
 import { answerCors } from './cors.ts';
 import { doorGuard } from './door-guard.ts';
@@ -27,6 +28,7 @@ const HEADERS_MS = 10_000;
 
 export async function serveHttp(flags: Flags): Promise<ExitCode> {
   const token = String(flags.token);
+  const access = accessOf(flags);
   const bind = parseBind(String(flags.bind));
   const allowOrigins = ((flags['allow-origin'] as string[] | undefined) ?? []).map(checkOrigin);
   using end = endSignal();
@@ -48,7 +50,7 @@ export async function serveHttp(flags: Flags): Promise<ExitCode> {
     stateless: flags.stateless === true,
     jsonResponse: flags['json-response'] === true,
     onSession: (transport) => {
-      const { kept } = openShareSession({ overlay, token, by, log });
+      const { kept } = openShareSession({ overlay, token, access, by, log });
       void relay(transport, kept, {
         onFault: (side, fault) => log.warn({ side, fault: describeFault(fault) }, 'message skipped'),
       });

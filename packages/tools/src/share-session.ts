@@ -3,7 +3,16 @@
 // is dialled again as long as the agent lives.
 
 import { randomBytes } from 'node:crypto';
-import { IDENTITY_ERROR_CODES, type Overlay, OverlayError, shareGuard, shareKey } from '@mcp-overlay/overlay';
+import { SecretError } from '@mcp-overlay/config';
+import {
+  ACCESS_ERROR_CODES,
+  type AccessSource,
+  IDENTITY_ERROR_CODES,
+  type Overlay,
+  OverlayError,
+  shareGuard,
+  shareKey,
+} from '@mcp-overlay/overlay';
 import {
   createBackoff,
   dialShare,
@@ -39,7 +48,9 @@ const FINAL: ReadonlySet<string> = new Set([
   'account_refused',
   'environment_refused',
   ...IDENTITY_ERROR_CODES,
+  ...ACCESS_ERROR_CODES,
 ]);
+const REFUSALS: ReadonlySet<string> = new Set(IDENTITY_ERROR_CODES);
 /** A host that our program cannot talk to. */
 const NOT_OURS = new Set(['link_version', 'link_protocol']);
 /** A host that will not have us; one that is full or leaving says when to come back. */
@@ -58,6 +69,8 @@ export interface ShareSessionOptions {
   readonly token: string;
   /** Where the state folder is. Default: this process's. */
   readonly env?: NodeJS.ProcessEnv;
+  /** A token to come with, read again for each connection. */
+  readonly access?: AccessSource | undefined;
   readonly by: string;
   readonly log: ShareSessionLog;
   readonly onState?: (state: SteadyState) => void;
@@ -80,9 +93,9 @@ export interface ShareSession {
 }
 
 export function openShareSession(options: ShareSessionOptions): ShareSession {
-  const { overlay, token, env = process.env, by, log, onState } = options;
+  const { overlay, token, env = process.env, access, by, log, onState } = options;
   const session = randomBytes(16).toString('hex');
-  const check = shareGuard({ overlay, share: token, env, log });
+  const check = shareGuard({ overlay, share: token, env, access, log });
   const backoff = createBackoff(BACKOFF);
   const giveUpAt = Date.now() + FIRST_TRY_MS;
   let reached = false;
@@ -126,6 +139,7 @@ export function openShareSession(options: ShareSessionOptions): ShareSession {
     failGraceMs: FAIL_GRACE_MS,
     numberCalls: true,
     outlivesHosts: true,
+    refusedWith: refusalOf,
     isFatal: (error) => !reached && (isFinal(error) || Date.now() >= giveUpAt),
     onState: (state) => {
       log.debug({ phase: state.phase, reason: state.reason }, 'share');
@@ -140,8 +154,18 @@ export function openShareSession(options: ShareSessionOptions): ShareSession {
 /** Trying again would not help. */
 function isFinal(error: unknown): boolean {
   if (error instanceof OverlayError) return FINAL.has(error.code);
+  if (error instanceof SecretError) return true;
   if (!(error instanceof RelayError)) return false;
   return NOT_OURS.has(error.code) || (REFUSED.has(error.code) && error.facts.retryMs === undefined);
+}
+
+/** What the host has against us, or we against the host. It may be taken back while the agent lives: `mcp-gateway peers allow`,
+ * `mcp-tools trust`. */
+function refusalOf(error: unknown): string | undefined {
+  if (error instanceof OverlayError) return REFUSALS.has(error.code) ? error.code : undefined;
+  if (!(error instanceof RelayError) || !isFinal(error)) return undefined;
+  const { code } = error.facts;
+  return typeof code === 'string' ? code : error.code;
 }
 
 /** A link does not know whom it leads to; whoever reads the error has to. */

@@ -1,48 +1,40 @@
 // Reads a secret where its reference says. Nothing of it, and nothing a command says, stands in an error.
 
 import { execFile } from 'node:child_process';
-import { open } from 'node:fs/promises';
-import { homedir } from 'node:os';
 import { join, resolve } from 'node:path';
+import { SecretError } from './errors.ts';
+import { atHome, MAX_SECRET_BYTES, readSecretFile } from './file.ts';
+import { type LoadKeyring, readKeyring } from './keyring.ts';
 import type { SecretReference } from './reference.ts';
 import { SecretString } from './secret-string.ts';
+import type { Vault } from './vault.ts';
 
-const MAX_BYTES = 64 * 1024;
+/** A password manager may ask a server; nobody is there to answer a question of its own. */
 const COMMAND_MS = 10_000;
-
-export const SECRET_ERROR_CODES = [
-  'secret_missing',
-  'secret_open_to_others',
-  'secret_too_large',
-  'secret_command_failed',
-] as const;
-
-export class SecretError extends Error {
-  override readonly name = 'SecretError';
-  readonly code: (typeof SECRET_ERROR_CODES)[number];
-  readonly hint: string | undefined;
-
-  constructor(code: (typeof SECRET_ERROR_CODES)[number], text: string, hint?: string) {
-    super(text);
-    this.code = code;
-    this.hint = hint;
-  }
-}
 
 export interface ResolveOptions {
   readonly env: NodeJS.ProcessEnv;
-  /** Relative paths begin there. */
+  /** Relative paths begin there, also that of a command's program. */
   readonly baseDir?: string;
+  /** For a command to end. */
+  readonly commandMs?: number;
+  /** Where `vault:` is looked up. */
+  readonly vault?: Pick<Vault, 'get'> | undefined;
+  readonly keyring?: LoadKeyring;
+  /** Hears of every value before anybody else does, to keep it out of outputs. */
+  readonly onSecret?: ((value: Buffer, reference: SecretReference) => void) | undefined;
 }
 
 /** Rejects with a SecretError. One newline at the end of a file or of a command's output is cut. */
 export async function resolveSecret(reference: SecretReference, options: ResolveOptions): Promise<SecretString> {
   const value = await read(reference, options);
   if (value.length === 0) throw new SecretError('secret_missing', `${reference.text} is empty`);
+  options.onSecret?.(value, reference);
   return new SecretString(value, reference.text);
 }
 
-async function read(reference: SecretReference, { env, baseDir = '.' }: ResolveOptions): Promise<Buffer> {
+async function read(reference: SecretReference, options: ResolveOptions): Promise<Buffer> {
+  const { env, baseDir = '.' } = options;
   switch (reference.kind) {
     case 'env': {
       const value = env[reference.name];
@@ -50,50 +42,55 @@ async function read(reference: SecretReference, { env, baseDir = '.' }: ResolveO
       return Buffer.from(value);
     }
     case 'file':
-      return cutNewline(await readFile(reference, baseDir));
-    case 'cmd':
-      return cutNewline(await runCommand(reference));
-  }
-}
-
-async function readFile({ path, text }: SecretReference & { kind: 'file' }, baseDir: string): Promise<Buffer> {
-  const file = path.startsWith('~/') ? join(homedir(), path.slice(2)) : resolve(baseDir, path);
-  const handle = await open(file, 'r').catch((error: NodeJS.ErrnoException) => {
-    throw new SecretError('secret_missing', `${text} cannot be read (${error.code})`);
-  });
-  try {
-    const { mode, size, uid } = await handle.stat();
-    if (process.platform !== 'win32' && ((mode & 0o077) !== 0 || (uid !== process.getuid?.() && uid !== 0))) {
-      throw new SecretError('secret_open_to_others', `${text} is open to others than its owner`, `chmod 600 ${file}`);
+      return cutNewline(await readSecretFile(resolve(baseDir, atHome(reference.path)), reference.text));
+    case 'creds': {
+      const folder = env.CREDENTIALS_DIRECTORY;
+      if (folder === undefined || folder === '') {
+        throw new SecretError(
+          'secret_missing',
+          `${reference.text}: CREDENTIALS_DIRECTORY is not set`,
+          'systemd sets it for a unit with LoadCredential= or SetCredentialEncrypted=',
+        );
+      }
+      return cutNewline(await readSecretFile(join(folder, reference.name), reference.text, { group: true }));
     }
-    if (size > MAX_BYTES)
-      throw new SecretError('secret_too_large', `${text} has ${size} bytes, at most ${MAX_BYTES} are read`);
-    return await handle.readFile();
-  } finally {
-    await handle.close();
+    case 'cmd':
+      return cutNewline(await runCommand(reference, options));
+    case 'vault':
+      if (options.vault === undefined)
+        throw new SecretError('secret_missing', `${reference.text}: there is no vault here`);
+      return options.vault.get(reference.name, reference.text);
+    case 'keyring':
+      return readKeyring(reference.service, reference.user, reference.text, options.keyring);
   }
 }
 
-function runCommand({ argv, text }: SecretReference & { kind: 'cmd' }): Promise<Buffer> {
-  const [program = '', ...args] = argv;
-  return new Promise((resolve, reject) => {
-    execFile(
-      program,
-      args,
-      { encoding: 'buffer', timeout: COMMAND_MS, maxBuffer: MAX_BYTES, killSignal: 'SIGKILL' },
-      (error, stdout) => {
-        if (!error) resolve(stdout);
-        else
-          reject(
-            new SecretError(
-              'secret_command_failed',
-              `${program} of a cmd: reference failed (${error.code ?? error.signal})`,
-              `run it by hand: ${text.slice(4, 200)}`,
-            ),
-          );
-      },
-    ).stdin?.end();
+function runCommand(
+  { argv, text }: SecretReference & { kind: 'cmd' },
+  { env, baseDir = '.', commandMs = COMMAND_MS }: ResolveOptions,
+): Promise<Buffer> {
+  const [word = '', ...args] = argv;
+  // As everywhere: a bare name is looked up in PATH, everything else is a path.
+  const program = /[/~]/.test(word) ? resolve(baseDir, atHome(word)) : word;
+  const limits = { timeout: commandMs, maxBuffer: MAX_SECRET_BYTES, killSignal: 'SIGKILL' } as const;
+  return new Promise((done, reject) => {
+    const child = execFile(program, args, { encoding: 'buffer', env, shell: false, ...limits }, (error, stdout) => {
+      if (!error) return done(stdout);
+      const code: unknown = error.code;
+      if (code === 'ERR_CHILD_PROCESS_STDIO_MAXBUFFER') return reject(tooLarge(word));
+      const how = error.killed === true ? `not within ${commandMs / 1000} s` : String(code ?? error.signal);
+      const byHand = `run it by hand: ${text.slice('cmd:'.length, 200)}`;
+      reject(new SecretError('secret_command_failed', `${word} of a cmd: reference failed (${how})`, byHand));
+    });
+    // It may end before it reads: no failure.
+    child.stdin?.on('error', () => {});
+    child.stdin?.end();
   });
+}
+
+function tooLarge(program: string): SecretError {
+  const text = `${program} of a cmd: reference printed more than the ${MAX_SECRET_BYTES} bytes that a secret may have`;
+  return new SecretError('secret_too_large', text);
 }
 
 function cutNewline(bytes: Buffer): Buffer {

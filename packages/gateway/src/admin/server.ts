@@ -1,8 +1,10 @@
 // The admin socket of a running gateway: a Unix socket in a 0700 folder, one JSON request line, one JSON answer.
 
 import { createInterface } from 'node:readline';
+import { withoutSecrets } from '@mcp-overlay/cli';
 import { bindSocket, stateFolder } from '@mcp-overlay/overlay';
 import type { Gateway } from '../gateway.ts';
+import type { MintRequest } from '../tokens.ts';
 
 export interface Admin {
   close(): Promise<void>;
@@ -13,7 +15,7 @@ export async function openAdmin(gateway: Gateway, env: NodeJS.ProcessEnv): Promi
   return bindSocket(`${folder.admin}/${gateway.token}.sock`, (socket) => {
     socket.on('error', () => socket.destroy());
     createInterface({ input: socket }).once('line', (line) => {
-      void answer(line, gateway).then((text) => socket.end(`${JSON.stringify(text)}\n`));
+      void answer(line, gateway).then((text) => socket.end(`${withoutSecrets(JSON.stringify(text))}\n`));
     });
   });
 }
@@ -25,6 +27,9 @@ const COMMANDS: Readonly<Record<string, (gateway: Gateway, request: Readonly<Rec
   'peers allow': (gateway, { id, name, role }) =>
     gateway.peers.allow(String(id), { name: asText(name), role: asText(role) }),
   'peers deny': (gateway, { id }) => gateway.peers.deny(String(id)),
+  'token mint': (gateway, request) => gateway.tokens.mint(mintRequest(request)),
+  'token list': (gateway) => gateway.tokens.list(),
+  'token revoke': (gateway, { id }) => gateway.tokens.revoke(String(id)),
 };
 
 async function answer(line: string, gateway: Gateway): Promise<unknown> {
@@ -47,6 +52,17 @@ function requestOf(line: string): Readonly<Record<string, unknown>> {
   } catch {
     return {};
   }
+}
+
+/** What a restriction says is checked where the token is made. */
+function mintRequest({ name, roles, only, ttlMs, holder }: Readonly<Record<string, unknown>>): MintRequest {
+  return {
+    name: asText(name),
+    holder: asText(holder),
+    ...(Array.isArray(roles) && { roles: roles.map(String) }),
+    ...(typeof only === 'object' && only !== null && { only }),
+    ...(typeof ttlMs === 'number' && { ttlMs }),
+  };
 }
 
 function asText(value: unknown): string | undefined {

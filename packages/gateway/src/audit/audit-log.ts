@@ -21,6 +21,8 @@ export type AuditEvent =
       readonly proven: boolean;
       readonly via: string;
       readonly roles: readonly string[];
+      /** That it came over the share of. */
+      readonly view?: string;
       readonly by?: string;
     })
   | (AuditActor & { readonly type: 'session.close'; readonly calls: number; readonly reason: string })
@@ -48,6 +50,17 @@ export type AuditEvent =
         readonly args?: unknown;
         readonly why?: string;
       })
+  /** Scrubbing found something: by rule what was done, on which surface, how often and where; never what it was. */
+  | (AuditActor & {
+      readonly type: 'scrub.hit';
+      readonly method: string;
+      readonly backend: string;
+      readonly target?: string;
+      /** The call's intent. */
+      readonly of?: number;
+      /** `rule mode surface ×count start-end…` */
+      readonly hits: readonly string[];
+    })
   | { readonly type: 'config.apply' | 'config.reject'; readonly digest: string; readonly reason?: string }
   /** A decision of the operator: peers allow, token revoke, approve … */
   | { readonly type: 'admin'; readonly what: string; readonly target: string; readonly by: string };

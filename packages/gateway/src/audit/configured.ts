@@ -4,6 +4,7 @@
 import { randomBytes } from 'node:crypto';
 import { mkdir, open, readFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
+import { hideFromOutput } from '@mcp-overlay/cli';
 import {
   type AuditConfig,
   type GatewayConfig,
@@ -46,6 +47,7 @@ export interface OpenConfiguredOptions {
 /** What becomes of a key that is not there. */
 type Missing = 'make the key' | 'refuse' | 'none needed';
 
+const onSecret = (value: Buffer): void => void hideFromOutput(value);
 const KEY_FILE = 'audit.key';
 const MADE_KEY_BYTES = 32;
 
@@ -110,12 +112,12 @@ async function checkpointOf(
   env: NodeJS.ProcessEnv,
   baseDir: string,
 ) {
-  const secret = await resolveSecret(key, { env, baseDir });
+  const secret = await resolveSecret(key, { env, baseDir, onSecret });
   return { key: secret.use(checkpointKey), ...(everyMs !== undefined && { everyMs }) };
 }
 
 async function secretOf(reference: SecretReference, env: NodeJS.ProcessEnv, baseDir: string): Promise<Uint8Array> {
-  const secret = await resolveSecret(reference, { env, baseDir });
+  const secret = await resolveSecret(reference, { env, baseDir, onSecret });
   return secret.use((value) => checkKey(Uint8Array.from(value), reference.text));
 }
 

@@ -15,6 +15,7 @@ import { asObject, asString, type JsonObject } from '../call/json.ts';
 import type { GatewayLog } from '../call/log.ts';
 import type { Permit } from '../call/permit.ts';
 import type { Backend, SessionOrigin } from './backend.ts';
+import { NOT_SERVED } from './credentials.ts';
 import type { HealthRecord } from './health.ts';
 import { watching } from './watch.ts';
 
@@ -41,6 +42,8 @@ export interface BackendSessionOptions {
   readonly health: HealthRecord;
   readonly connectTimeoutMs: number;
   readonly events: BackendEvents;
+  /** What of its greeting is passed on. */
+  readonly seen?: ((welcome: JsonObject) => JsonObject) | undefined;
   readonly log: GatewayLog;
 }
 
@@ -61,6 +64,8 @@ export class BackendSession {
   stuck = false;
   private readonly options: BackendSessionOptions;
   private readonly steady: SteadySession;
+  /** There is no credential for this caller: the backend is not there for it. */
+  private readonly barred: boolean;
   private readonly pending = new Map<string, (answer: Message) => void>();
   private nextId = 1;
   private refusal: string | undefined;
@@ -74,6 +79,7 @@ export class BackendSession {
     this.options = options;
     this.backend = options.backend;
     this.id = options.backend.id;
+    this.barred = !options.backend.serves(options.origin.caller);
     this.settled = new Promise((resolve) => {
       this.settle = resolve;
     });
@@ -89,6 +95,10 @@ export class BackendSession {
       onState: (state) => this.onState(state),
       onStray: watching(this.id, options.health, options.log).onStray,
     });
+    if (this.barred) {
+      this.settle();
+      return;
+    }
     this.steady.start({
       message: (message) => this.onMessage(message),
       fault: () => {},
@@ -101,7 +111,7 @@ export class BackendSession {
   }
 
   get state(): SteadyState {
-    return this.steady.state;
+    return this.barred ? { ...this.steady.state, phase: 'closed', reason: NOT_SERVED } : this.steady.state;
   }
 
   /** Why it cannot be used, for people. */
@@ -115,6 +125,7 @@ export class BackendSession {
 
   /** Greets it in the client's words, `initialize` or `server/discover`, until it answers: whenever it is ready. */
   async greet(method: string, params: JsonObject, again = createBackoff(ASK_AGAIN)): Promise<void> {
+    if (this.barred) return;
     const { result, error } = parseMessage(await this.ask(method, params).answer) as {
       result?: unknown;
       error?: unknown;
@@ -122,7 +133,7 @@ export class BackendSession {
     const welcome = asObject(result);
     if (this.closed) return;
     if (welcome) {
-      this.welcome = welcome;
+      this.welcome = this.options.seen?.(welcome) ?? welcome;
       this.refusal = undefined;
       this.options.health.saw('up');
       this.settle();
@@ -138,6 +149,9 @@ export class BackendSession {
   /** A request of the gateway itself: initialize, lists, log level. */
   ask(method: string, params: JsonObject | undefined, call?: number): Asked {
     const id = String(this.nextId++);
+    if (this.barred) {
+      return { id, answer: Promise.resolve(errorMessage(id, 'backend_unavailable', NOT_SERVED, { backend: this.id })) };
+    }
     const answer = new Promise<Message>((resolve) => {
       this.pending.set(id, resolve);
     });
@@ -158,12 +172,12 @@ export class BackendSession {
   }
 
   notify(method: string, params?: JsonObject): void {
-    this.steady.send(notificationMessage(method, params));
+    if (!this.barred) this.steady.send(notificationMessage(method, params));
   }
 
   /** The client's answer to a request of this server, under the server's own id. */
   respond(message: Message): void {
-    this.steady.send(message);
+    if (!this.barred) this.steady.send(message);
   }
 
   /** Resolves when it takes more again, or is lost. */

@@ -2,7 +2,8 @@
 // http) differ only in how a transport for one client session is opened.
 
 import type { BackendConfig } from '@mcp-overlay/config';
-import type { Backoff, CloseReason, Era, SourceEvents, Transport } from '@mcp-overlay/relay';
+import type { Backoff, CloseReason, Era, EraKnown, SourceEvents, Transport } from '@mcp-overlay/relay';
+import type { Caller } from './credentials.ts';
 
 export interface SessionOrigin {
   /** Handed on hop by hop: a hash of who the client is and its session, so that nobody takes another's. */
@@ -12,6 +13,9 @@ export interface SessionOrigin {
   /** What the client speaks; the server is made to speak it too. */
   readonly era: Era;
   readonly principal: string;
+  readonly caller: Caller;
+  /** No client is behind it: see EraWay. */
+  readonly alone?: boolean;
 }
 
 export interface Backend {
@@ -19,8 +23,12 @@ export interface Backend {
   readonly config: BackendConfig;
   /** When a session that failed is tried again. */
   backoff(): Backoff;
+  /** false: there is no credential for this caller, so it gets no session. */
+  serves(caller: Caller): boolean;
   /** A new session with the server. Rejects with an error that names what failed. */
   open(origin: SessionOrigin, events: SourceEvents, signal: AbortSignal): Promise<Transport>;
+  /** What it speaks, as far as that is known. */
+  era?(): EraKnown | undefined;
   /** Ends what sessions have in common, where they have. */
   close?(reason: CloseReason): Promise<void>;
 }

@@ -2,13 +2,15 @@
 
 import { readFile } from 'node:fs/promises';
 import { rootCertificates } from 'node:tls';
-import type { BackendConfig } from '@mcp-overlay/config';
-import { type Overlay, shareGuard } from '@mcp-overlay/overlay';
+import { OutputFilter } from '@mcp-overlay/cli';
+import { accessReader, type BackendConfig, type ResolveOptions } from '@mcp-overlay/config';
+import { type AccessSource, type Overlay, shareGuard } from '@mcp-overlay/overlay';
 import {
   type Backoff,
-  type CloseReason,
   createBackoff,
+  DONE,
   dialShare,
+  type EraKnown,
   type EraWay,
   type Fault,
   type Limits,
@@ -24,11 +26,16 @@ import {
 } from '@mcp-overlay/relay';
 import type { GatewayLog } from '../call/log.ts';
 import type { Backend, SessionOrigin } from './backend.ts';
+import { NOT_SERVED, type Seat, seatsOf } from './credentials.ts';
+import { withoutEchoes } from './echoes.ts';
+import { Lives } from './lives.ts';
 
 export interface BackendSurroundings {
   /** Opens the overlay a backend names, or the gateway's own. */
   overlayOf(kind: BackendConfig['transport'] & { type: 'share' }): Promise<Overlay>;
   readonly env: NodeJS.ProcessEnv;
+  /** Where the token is for shares that name none of their own. */
+  readonly access?: AccessSource | undefined;
   /** Program and version, told to hosts that we dial. */
   readonly by: string;
   readonly log: GatewayLog;
@@ -41,6 +48,10 @@ export interface BackendSurroundings {
   readonly connectTimeoutMs: number;
   /** Servers that run now, of all sessions. */
   readonly children: { count: number };
+  /** How references to secrets are read. */
+  readonly secrets: ResolveOptions;
+  /** Takes secrets out of what is told or logged. */
+  hide(text: string): string;
 }
 
 /** A child that crashes again and again is left alone for a while; a network that is away is simply tried again. */
@@ -63,45 +74,78 @@ export function backendOf(config: BackendConfig, around: BackendSurroundings): B
       onState: (state) => around.onState(state),
       onStray: (fault) => around.onStray(fault),
     });
-  const eras = new ServerEras({
-    // The older HTTP transport has only the older revisions.
-    era: transport.type === 'http' && transport.protocol === 'sse' ? 'legacy' : (config.era ?? 'auto'),
-    by: around.by,
-    limits: around.limits,
-    oneForAll: transport.type === 'stdio',
-    legacyNative: transport.type === 'share',
-    timeoutMs: connectMs,
-    onFound: (era) => around.log.info({ backend: id, era }, 'the backend speaks this era'),
-    onStray: (fault) => around.onStray(fault),
+  const seatOf = seatsOf(config, around.secrets);
+  /** As found last; every caller's server is the same program. */
+  let known: EraKnown | undefined;
+  const serverEras = (): ServerEras =>
+    new ServerEras({
+      // The older HTTP transport has only the older revisions.
+      era: transport.type === 'http' && transport.protocol === 'sse' ? 'legacy' : (config.era ?? 'auto'),
+      by: around.by,
+      limits: around.limits,
+      oneForAll: transport.type === 'stdio',
+      legacyNative: transport.type === 'share',
+      timeoutMs: connectMs,
+      onFound: (found) => {
+        known = found;
+        around.log.info({ backend: id, ...found }, 'the backend speaks this era');
+      },
+      onStray: (fault) => around.onStray(fault),
+    });
+  const lives = new Lives<Life>({
+    make: () => ({ eras: serverEras(), shared: undefined }),
+    close: async ({ eras, shared }) => {
+      await Promise.all([eras.close(DONE), shared?.close(DONE)]);
+    },
   });
-  const open: Backend['open'] = ({ era, principal, session, via }, events, signal) => {
-    const way = wayTo(config, { session, via }, around, shared);
-    return eras.open(era, { ...way, steady, principal }, events, signal);
+  const open: Backend['open'] = async ({ era, principal, caller, session, via, alone }, events, signal) => {
+    const seat = seatOf(caller);
+    if (seat === undefined) throw new Error(NOT_SERVED);
+    const life = lives.enter(seat.key, signal);
+    if (transport.type === 'stdio' && config.shared === true) life.shared ??= sharedServer(id, transport, seat, around);
+    const way = wayTo(config, { session, via }, seat, life.shared, around);
+    return life.eras.open(era, { ...way, steady, principal, alone }, events, signal);
   };
-  const shared = sharedServer(config, around);
-  const close = async (reason: CloseReason): Promise<void> => {
-    await Promise.all([eras.close(reason), shared?.close(reason)]);
+  return {
+    id,
+    config,
+    backoff,
+    serves: (caller) => seatOf(caller) !== undefined,
+    open,
+    era: () => known,
+    close: () => lives.close(),
   };
-  return { id, config, backoff, open, close };
 }
 
-function sharedServer(config: BackendConfig, around: BackendSurroundings): SharedServer | undefined {
-  const { id, transport } = config;
-  if (transport.type !== 'stdio' || config.shared !== true) return undefined;
-  return new SharedServer({ by: around.by, limits: around.limits, open: () => openChild(id, transport, around) });
+/** What sessions of one seat share. */
+interface Life {
+  readonly eras: ServerEras;
+  shared: SharedServer | undefined;
+}
+
+function sharedServer(
+  id: string,
+  transport: TransportOf<'stdio'>,
+  seat: Seat,
+  around: BackendSurroundings,
+): SharedServer {
+  const { by, limits } = around;
+  return new SharedServer({ by, limits, open: () => openChild(id, transport, seat, around) });
 }
 
 /** How a transport to the server is opened that has not been spoken to. */
 function wayTo(
   { id, transport }: BackendConfig,
   { session, via }: Pick<SessionOrigin, 'session' | 'via'>,
-  around: BackendSurroundings,
+  seat: Seat,
   shared: SharedServer | undefined,
+  around: BackendSurroundings,
 ): Pick<EraWay, 'open' | 'fresh'> {
   switch (transport.type) {
     case 'stdio': {
-      const fresh = (): Promise<Transport> => openChild(id, transport, around);
-      return shared === undefined ? { open: fresh } : { open: () => shared.attach(), fresh };
+      const fresh = (): Promise<Transport> => openChild(id, transport, seat, around);
+      if (shared === undefined) return { open: fresh };
+      return { open: () => shared.attach(), fresh: { open: fresh, keep: (asked) => shared.keep(asked) } };
     }
     case 'share':
       return {
@@ -116,20 +160,31 @@ function wayTo(
             by: around.by,
             events,
             signal,
-            check: shareGuard({ overlay, share: transport.token, env, log }),
+            check: shareGuard({ overlay, share: transport.token, env, log, access: accessTo(transport, around) }),
             limits: around.limits,
             log,
           });
         },
       };
     case 'http':
-      return { open: async () => openHttp(id, transport, around) };
+      return { open: async () => openHttp(id, transport, seat, around) };
   }
+}
+
+function accessTo({ access, accessKey: key }: TransportOf<'share'>, { secrets, access: own }: BackendSurroundings) {
+  return access === undefined ? own : accessReader({ access, key }, secrets);
 }
 
 type TransportOf<K> = Extract<BackendConfig['transport'], { type: K }>;
 
-async function openChild(id: string, transport: TransportOf<'stdio'>, around: BackendSurroundings): Promise<Transport> {
+async function openChild(
+  id: string,
+  transport: TransportOf<'stdio'>,
+  seat: Seat,
+  around: BackendSurroundings,
+): Promise<Transport> {
+  const echoes = new OutputFilter();
+  const declared = await seat.env((secret) => echoes.hide(secret));
   if (around.children.count >= around.limits.children) {
     throw new RelayError(
       'child_start_failed',
@@ -143,36 +198,47 @@ async function openChild(id: string, transport: TransportOf<'stdio'>, around: Ba
     name: id,
     command: transport.command,
     args: transport.args,
-    env: safeEnvironment(around.env, transport.env, transport.envPass),
+    env: safeEnvironment(around.env, declared, transport.envPass),
     ...(transport.cwd === undefined ? {} : { cwd: transport.cwd }),
     limits: around.limits,
     log: around.log,
     onStderr: (line) => around.log.info({ backend: id, line }, 'stderr'),
+    hide: (text) => around.hide(text),
   });
   around.children.count += 1;
   void child.exited.then(() => {
     around.children.count -= 1;
   });
   await child.started;
-  return child;
+  return withoutEchoes(child, { id, echoes, around });
 }
 
 /** Loaded with the first HTTP backend only. */
-async function openHttp(id: string, transport: TransportOf<'http'>, around: BackendSurroundings): Promise<Transport> {
+async function openHttp(
+  id: string,
+  transport: TransportOf<'http'>,
+  seat: Seat,
+  around: BackendSurroundings,
+): Promise<Transport> {
   const { httpTransport } = await import('@mcp-overlay/relay/http');
-  const { url, protocol, headers, allowInsecure, tls } = transport;
+  const { url, protocol, allowInsecure, tls } = transport;
+  const echoes = new OutputFilter();
+  const read = (): Promise<Record<string, string>> => seat.headers((secret) => echoes.hide(secret));
+  const headers = await read();
   const ca = tls.caCertFile === undefined ? undefined : await readCa(id, tls.caCertFile);
-  return httpTransport({
+  const session = httpTransport({
     name: `backend ${id}`,
     facts: { backend: id },
     url,
     protocol,
     headers,
+    renew: read,
     allowInsecure,
     tls: { insecureSkipVerify: tls.insecureSkipVerify, ...(ca === undefined ? {} : { ca }) },
     limits: around.limits,
     log: around.log,
   });
+  return withoutEchoes(session, { id, echoes, around });
 }
 
 /** The configured CA beside those of the system, as in the original. */

@@ -29,6 +29,22 @@ export interface Trail {
   decision?: Decision;
   /** Where the call's intent stands in the audit, once it is there. */
   intent?: AuditReceipt;
+  /** What scrubbing found, in what the client sent and in the answer. */
+  scrub?: readonly ScrubHit[];
+}
+
+/** What scrubbing found of one rule on one surface: where and how often, never what. */
+export interface ScrubHit {
+  readonly rule: string;
+  readonly severity: 'low' | 'medium' | 'high' | 'critical';
+  readonly surface: string;
+  /** What was done about it. */
+  readonly mode: 'flag' | 'redact' | 'block' | 'wrap' | 'off';
+  readonly count: number;
+  /** Start and end of the first ones, each in its text. */
+  readonly at: readonly (readonly [number, number])[];
+  /** How the part that held it was encoded. */
+  readonly via?: string;
 }
 
 /** What rules say of a request. `rule`: which one decided, for the record; the caller never sees it. Where nothing allowed it

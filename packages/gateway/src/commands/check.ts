@@ -6,6 +6,7 @@ import {
   EXIT,
   type Flags,
   openLog,
+  print,
   printJson,
   printTable,
   say,
@@ -18,13 +19,15 @@ import { LIST_KINDS } from '@mcp-overlay/relay';
 import { asString } from '../call/json.ts';
 import { closeBackends, overlayOptions, sessionSettings } from '../gateway.ts';
 import { toolFilter } from '../policy/filter.ts';
-import { loadPolicy } from '../policy/load-policy.ts';
+import { openPolicy } from '../policy/open-policy.ts';
 import { type Entry, walkPages } from '../routing/catalog.ts';
 import { nameAll } from '../routing/names.ts';
 import { rewriterFor } from '../routing/rewrite.ts';
 import { prefixedUris, UNCHANGED } from '../routing/uris.ts';
-import { openAlone } from '../session/alone.ts';
+import { ALONE, openAlone } from '../session/alone.ts';
 import type { SessionSettings } from '../session/settings.ts';
+import { accessOf } from './access.ts';
+import { askedAtStart } from './ask-passphrase.ts';
 import { loadConfig } from './load-config.ts';
 
 interface Row {
@@ -45,6 +48,7 @@ interface Checked {
 
 export const checkCommand: Command = {
   usage: 'check <config>',
+  access: true,
   describe: 'validate a configuration and show what it would serve',
   positionals: { config: { type: 'string', describe: 'as for run' } },
   options: {
@@ -53,17 +57,18 @@ export const checkCommand: Command = {
   },
   run: async (flags: Flags) => {
     const config = await loadConfig(String(flags.config));
-    const policy = await loadPolicy(config);
+    const policy = await openPolicy(config);
     const runs = describeBackends(config);
     if (flags.offline === true) {
       if (flags.json === true) printJson({ ok: true, backends: runs });
-      else for (const line of runs) process.stdout.write(`${line}\n`);
+      else for (const line of runs) print(`${line}\n`);
       return EXIT.done;
     }
     const log = openLog({ program: 'mcp-gateway', level: 'error' });
     const kind = flags.overlay ?? config.share.overlay;
     const { identity, trust } = flags;
-    const options = { config, log, env: process.env, identity, trust };
+    const passphrase = await askedAtStart(config);
+    const options = { config, log, env: process.env, identity, trust, access: accessOf(flags), passphrase };
     const { overlay, chosenBecause } = await openOverlay({ ...overlayOptions(options), kind });
     tellOverlay('mcp-gateway', { ...flags, overlay: kind }, { kind: overlay.kind, because: chosenBecause });
     const settings = sessionSettings({ ...options, overlay, policy, version: toolkitVersion() });
@@ -79,7 +84,9 @@ export const checkCommand: Command = {
         ['kind', 'public name', 'backend', 'own name', 'hidden because'],
         rows.map((row) => [row.kind, row.public, row.backend, row.native, row.hidden]),
       );
-      for (const { id, ok, reason } of checked) if (!ok) say(`mcp-gateway: backend ${id} failed: ${reason}`);
+      for (const { id, ok, reason } of checked) {
+        if (reason !== '') say(`mcp-gateway: backend ${id} ${ok ? 'was' : 'failed:'} ${reason}`);
+      }
     }
     return ok ? EXIT.done : EXIT.failed;
   },
@@ -87,6 +94,10 @@ export const checkCommand: Command = {
 
 async function checkBackend(one: SessionSettings['backends'][number], settings: SessionSettings): Promise<Checked> {
   const { backend } = one;
+  if (!backend.serves(ALONE)) {
+    const reason = 'not tried: only identities with a credential of their own are served';
+    return { id: backend.id, ok: true, reason, entries: new Map() };
+  }
   const session = openAlone(one, settings, () => {});
   const entries = new Map<string, readonly Entry[]>();
   try {

@@ -4,6 +4,8 @@ import { announce, type Command, EXIT, endSignal, type Flags, openLogFor, say, t
 import { grantsOf, identityNotes, openOverlay } from '@mcp-overlay/overlay';
 import { openAdmin } from '../admin/server.ts';
 import { overlayOptions, startGateway } from '../gateway.ts';
+import { accessOf } from './access.ts';
+import { askedAtStart } from './ask-passphrase.ts';
 import { loadConfig } from './load-config.ts';
 
 export const runCommand: Command = {
@@ -12,6 +14,7 @@ export const runCommand: Command = {
   positionals: {
     config: { type: 'string', describe: 'our YAML, the YAML of the Go original, or any mcpServers JSON' },
   },
+  access: true,
   options: {
     'accept-broken': {
       type: 'boolean',
@@ -25,7 +28,8 @@ export const runCommand: Command = {
     const config = await loadConfig(String(flags.config));
     const log = openLogFor('mcp-gateway', flags, config.logFile);
     const { identity, trust } = flags;
-    const options = { config, log, env: process.env, identity, trust };
+    const passphrase = await askedAtStart(config);
+    const options = { config, log, env: process.env, identity, trust, access: accessOf(flags), passphrase };
     const { overlay, chosenBecause } = await openOverlay({
       ...overlayOptions(options),
       kind: flags.overlay ?? config.share.overlay,

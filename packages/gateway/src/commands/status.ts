@@ -1,8 +1,8 @@
 // `mcp-gateway status [TOKEN]`: how a running gateway is, read from its admin socket.
 
-import { type Command, EXIT, type Flags, printJson, printTable } from '@mcp-overlay/cli';
+import { type Command, EXIT, type Flags, print, printJson, printTable } from '@mcp-overlay/cli';
 import { askAdmin } from '../admin/client.ts';
-import type { GatewayStatus } from '../status.ts';
+import type { BackendStatus, GatewayStatus } from '../status.ts';
 
 export const statusCommand: Command = {
   usage: 'status [token]',
@@ -26,19 +26,21 @@ function auditLine({ audit }: GatewayStatus): string {
 }
 
 function show(status: GatewayStatus): void {
-  const { share, overlay, version, pid, identity, startedAt, calls } = status;
-  process.stdout.write(`${share} on ${overlay}, mcp-gateway ${version}, pid ${pid}, since ${startedAt}\n`);
+  const { share, views, overlay, version, pid, identity, startedAt, calls } = status;
+  print(`${share} on ${overlay}, mcp-gateway ${version}, pid ${pid}, since ${startedAt}\n`);
   if (identity !== undefined) {
     const who = 'id' in identity ? identity.id : `unproven: ${identity.unproven}`;
-    process.stdout.write(`identity ${who}\n`);
+    print(`identity ${who}\n`);
   }
-  process.stdout.write(`${calls.open} calls open, ${calls.waiting} waiting\n`);
-  process.stdout.write(`${auditLine(status)}\n\n`);
+  for (const { view, token } of views) print(`${token} shows view ${view}\n`);
+  print(`${calls.open} calls open, ${calls.waiting} waiting\n`);
+  print(`${auditLine(status)}\n\n`);
   printTable(
-    ['backend', 'kind', 'state', 'since', 'calls', 'restarts', 'reason'],
+    ['backend', 'kind', 'speaks', 'state', 'since', 'calls', 'restarts', 'reason'],
     status.backends.map((b) => [
       b.id,
       b.kind,
+      spoken(b.protocol),
       b.state,
       new Date(b.since).toISOString(),
       String(b.calls),
@@ -46,7 +48,7 @@ function show(status: GatewayStatus): void {
       b.reason ?? Object.values(b.incomplete).join('; '),
     ]),
   );
-  process.stdout.write('\n');
+  print('\n');
   printTable(
     ['session', 'who', 'with', 'over', 'since', 'calls', 'open', 'sent', 'received', 'breaks', 'resent'],
     status.sessions.map((s) => [
@@ -60,4 +62,11 @@ function show(status: GatewayStatus): void {
       ...[s.link?.sent, s.link?.received, s.link?.breaks, s.link?.resent].map((count) => String(count ?? '')),
     ]),
   );
+}
+
+/** `legacy 2025-11-25`, `both 2026-07-28`, `modern (configured)`. */
+function spoken(protocol: BackendStatus['protocol']): string {
+  if (protocol === undefined) return '';
+  const { era, revision, from } = protocol;
+  return [era, revision, from === 'configured' ? '(configured)' : undefined].filter((word) => word).join(' ');
 }

@@ -30,6 +30,8 @@ export interface CatalogOptions {
   readonly listed: CatalogNote;
   readonly hid: CatalogNote;
   readonly limits: ListLimits;
+  /** What of an item is shown; undefined: nothing, as if it were not there. */
+  readonly look?: ((backend: string, list: string, item: JsonObject) => JsonObject | undefined) | undefined;
   /** `_meta` of our requests to modern backends: on whose behalf. */
   readonly envelope?: JsonObject;
   /** How long one list waits for slow backends. */
@@ -63,9 +65,9 @@ export class Catalog {
   async list(kind: ListKind): Promise<readonly JsonObject[]> {
     await this.walkAll(this.options.backends, [kind]);
     if (kind === LISTS.tools || kind === LISTS.prompts) {
-      return [...this.table(kind).shown].map(([name, entry]) => this.public(entry, name));
+      return [...this.table(kind).shown].map(([name, entry]) => this.public(kind, entry, name));
     }
-    return this.entries(kind).map((entry) => this.public(entry, undefined));
+    return this.entries(kind).map((entry) => this.public(kind, entry, undefined));
   }
 
   /** Where a public name leads; walks the lists once if it is not known. */
@@ -190,15 +192,17 @@ export class Catalog {
   }
 
   private entries(kind: ListKind): readonly Entry[] {
-    const { backends, access } = this.options;
+    const { backends, access, look } = this.options;
     return backends.flatMap((backend) => {
-      const entries = this.seen.get(keyOf(kind, backend.id)) ?? [];
+      const all = this.seen.get(keyOf(kind, backend.id)) ?? [];
+      const entries = look ? all.filter(({ item }) => look(backend.id, kind.member, item) !== undefined) : all;
       return entries.filter((entry) => access.shows(backend.id, kindOf(kind), judgedName(kind, entry)));
     });
   }
 
-  private public(entry: Entry, name: string | undefined): JsonObject {
-    return rewriterFor(this.options.uris, entry.backend).item(entry.item, name);
+  private public(kind: ListKind, { backend, item }: Entry, name: string | undefined): JsonObject {
+    const shown = this.options.look?.(backend, kind.member, item) ?? item;
+    return rewriterFor(this.options.uris, backend).item(shown, name);
   }
 }
 

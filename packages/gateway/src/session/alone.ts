@@ -3,9 +3,12 @@
 
 import { LATEST_LEGACY_VERSION } from '@mcp-overlay/relay';
 import { BackendSession, refusal } from '../backend/backend-session.ts';
+import type { Caller } from '../backend/credentials.ts';
 import type { SessionSettings } from './settings.ts';
 
 const NO_SESSION = '0'.repeat(32);
+/** Nobody: it has no credential of its own, and takes no one else's. */
+export const ALONE: Caller = { id: 'nobody', proven: false, groups: [] };
 
 /** Resolves `settled` of the result when the backend has answered, or failed once; from then on it is tried again. */
 export function openAlone(
@@ -16,7 +19,14 @@ export function openAlone(
   const session = new BackendSession({
     backend,
     health,
-    origin: { session: NO_SESSION, via: [settings.instance], era: 'legacy', principal: 'owner' },
+    origin: {
+      session: NO_SESSION,
+      via: [settings.instance],
+      era: 'legacy',
+      principal: ALONE.id,
+      caller: ALONE,
+      alone: true,
+    },
     connectTimeoutMs: backend.config.connectTimeoutMs ?? settings.connectTimeoutMs,
     log: settings.log,
     events: {

@@ -30,9 +30,11 @@ import { Catalog } from '../routing/catalog.ts';
 import { listsOf } from '../routing/fan-out.ts';
 import { prefixedTaskIds, singleTaskIds } from '../routing/task-ids.ts';
 import { prefixedUris, UNCHANGED } from '../routing/uris.ts';
+import type { SessionScrub } from '../scrub/session-scrub.ts';
 import { FromBackend, paramsOf } from './from-backend.ts';
 import { welcome } from './handshake.ts';
 import { type OpenCall, OpenCalls } from './open-calls.ts';
+import { scrubFor, withheldQuestion } from './scrubbing.ts';
 import { callAudit, type SessionOriginInfo, type SessionSettings } from './settings.ts';
 import { SlowBackends } from './slow-backends.ts';
 
@@ -61,6 +63,7 @@ export class LegacySession {
   private readonly audit: CallAudit | undefined;
   private readonly access: Access;
   private readonly slow: SlowBackends;
+  private readonly scrub: SessionScrub | undefined;
   private initialize: JsonObject | undefined;
   private initialized = false;
   private level: JsonObject | undefined;
@@ -77,6 +80,7 @@ export class LegacySession {
     this.client = client;
     this.info = info;
     this.settings = settings;
+    this.scrub = scrubFor(settings, info);
     this.slow = new SlowBackends(client, (backend) =>
       settings.log.warn({ session: info.number, backend }, 'backend does not read'),
     );
@@ -117,6 +121,7 @@ export class LegacySession {
       },
       hid: (backend, { member }, why) => settings.log.warn({ backend, list: member, why }, 'list incomplete'),
       limits: settings.limits,
+      look: this.scrub && ((id, list, item) => this.scrub?.item(id, list, item)),
       patienceMs: settings.listWaitMs,
       pageMs: settings.callTimeoutMs,
       late: (kind) => this.fromBackend.announce(kind),
@@ -129,6 +134,7 @@ export class LegacySession {
       uris,
       tasks,
       access,
+      scrub: this.scrub,
       unchanged: single,
       gauge: settings.gauge,
       limits: settings.limits,
@@ -281,12 +287,26 @@ export class LegacySession {
     return new BackendSession({
       backend,
       health,
-      origin: { session: info.handOn, via: info.via, era: 'legacy', principal: info.principal.id },
+      seen: this.scrub && ((greeting) => this.scrub?.welcome(backend.id, greeting) ?? greeting),
+      origin: {
+        session: info.handOn,
+        via: info.via,
+        era: 'legacy',
+        principal: info.principal.id,
+        caller: info.principal,
+      },
       connectTimeoutMs: backend.config.connectTimeoutMs ?? settings.connectTimeoutMs,
       log: settings.log,
       events: {
-        request: (from, message) => this.fromBackend.request(from, message),
-        notification: (from, message) => this.fromBackend.notification(from, message),
+        request: (from, message) => {
+          const seen = this.scrub ? this.scrub.message(from.id, message) : message;
+          if (seen) this.fromBackend.request(from, seen);
+          else from.respond(withheldQuestion(message));
+        },
+        notification: (from, message) => {
+          const seen = this.scrub ? this.scrub.message(from.id, message) : message;
+          if (seen) this.fromBackend.notification(from, seen);
+        },
         joined: (from) => this.joined(from),
         full: (from) => void this.slow.waitFor(from),
         back: (from) => {

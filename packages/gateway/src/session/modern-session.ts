@@ -38,10 +38,12 @@ import { Catalog } from '../routing/catalog.ts';
 import { listsOf } from '../routing/fan-out.ts';
 import { prefixedTaskIds, singleTaskIds, type TaskIds } from '../routing/task-ids.ts';
 import { prefixedUris, UNCHANGED, type UriNaming } from '../routing/uris.ts';
+import type { SessionScrub } from '../scrub/session-scrub.ts';
 import { discovered } from './discover.ts';
 import { paramsOf } from './from-backend.ts';
 import { ModernListens } from './modern-listens.ts';
 import { type OpenCall, OpenCalls } from './open-calls.ts';
+import { scrubFor } from './scrubbing.ts';
 import type { EraSession } from './session.ts';
 import { callAudit, type SessionOriginInfo, type SessionSettings } from './settings.ts';
 import { SlowBackends } from './slow-backends.ts';
@@ -76,6 +78,7 @@ export class ModernSession implements EraSession {
   /** Those that asked for log lines. */
   private readonly logging = new Set<OpenCall>();
   private readonly slow: SlowBackends;
+  private readonly scrub: SessionScrub | undefined;
   /** Of all views together. */
   private readonly gauge = { open: 0 };
   private waitUntil: number | undefined;
@@ -88,6 +91,7 @@ export class ModernSession implements EraSession {
     this.client = client;
     this.info = info;
     this.settings = settings;
+    this.scrub = scrubFor(settings, info);
     this.slow = new SlowBackends(client, (backend) =>
       settings.log.warn({ session: info.number, backend }, 'backend does not read'),
     );
@@ -238,6 +242,7 @@ export class ModernSession implements EraSession {
       uris,
       access,
       limits,
+      look: this.scrub && ((id, list, item) => this.scrub?.item(id, list, item)),
       envelope,
       listed: (id, { member }, why) => {
         if (why !== undefined) settings.log.warn({ backend: id, list: member, why }, 'list incomplete');
@@ -250,6 +255,11 @@ export class ModernSession implements EraSession {
     });
     const handle = pipeline({
       audit: this.audit,
+      // A single server's answers pass as they are, where nobody is told apart.
+      states:
+        settings.stateSeal && (access.personal || !this.single)
+          ? { seal: settings.stateSeal, principal: this.info.principal.id }
+          : undefined,
       era: 'modern',
       backends,
       catalog,
@@ -257,6 +267,7 @@ export class ModernSession implements EraSession {
       uris,
       tasks,
       access,
+      scrub: this.scrub,
       unchanged: this.single,
       gauge: settings.gauge,
       sessionGauge: this.gauge,
@@ -279,12 +290,22 @@ export class ModernSession implements EraSession {
     return new BackendSession({
       backend,
       health,
-      origin: { session: info.handOn, via: info.via, era: 'modern', principal: info.principal.id },
+      seen: this.scrub && ((greeting) => this.scrub?.welcome(backend.id, greeting) ?? greeting),
+      origin: {
+        session: info.handOn,
+        via: info.via,
+        era: 'modern',
+        principal: info.principal.id,
+        caller: info.principal,
+      },
       connectTimeoutMs: backend.config.connectTimeoutMs ?? settings.connectTimeoutMs,
       log: settings.log,
       events: {
         request: (from, message) => from.respond(refusal(message.id ?? 'null', 'servers of this revision do not ask')),
-        notification: (from, message) => this.fromBackend(from, message),
+        notification: (from, message) => {
+          const seen = this.scrub ? this.scrub.message(from.id, message) : message;
+          if (seen) this.fromBackend(from, seen);
+        },
         joined: (from) => this.joined(from),
         full: (from) => void this.slow.waitFor(from),
         back: (from) => {

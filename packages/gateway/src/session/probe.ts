@@ -2,7 +2,7 @@
 // a first `npx` has downloaded before anybody waits for it. A failing one is tried again until it answers.
 
 import type { BackendSession } from '../backend/backend-session.ts';
-import { openAlone } from './alone.ts';
+import { ALONE, openAlone } from './alone.ts';
 import type { SessionSettings } from './settings.ts';
 
 /** Servers that start at the same time: each costs a third of a second of a core. */
@@ -14,7 +14,8 @@ export interface Probes {
 
 export function openProbes(settings: SessionSettings): Probes {
   const open = new Set<BackendSession>();
-  const waiting = [...settings.backends];
+  // One that only serves identities with a credential of their own is not tried with none.
+  const waiting = settings.backends.filter(({ backend }) => backend.serves(ALONE));
   let closed = false;
   const probe = async (one: (typeof waiting)[number]): Promise<void> => {
     one.health.saw('starting');

@@ -145,7 +145,7 @@ test('audit prove: what it prints is checked with a public key alone', async (t)
   assert.match(other.err, /record 99 is not in its checkpoint, which ends at 8/);
   assert.equal(other.code, 4);
   // And with the program of the documentation, which is nobody's but its reader's.
-  const doc = readFileSync(join(import.meta.dirname, '../../../../docs/AUDIT.md'), 'utf8');
+  const doc = readFileSync(join(import.meta.dirname, '../../../../docs/AUDIT-FORMAT.md'), 'utf8');
   const script = join(folder, 'check.mjs');
   writeFileSync(script, /```js\n(.*?)```/s.exec(doc)?.[1] ?? '');
   const said = (proof: string): string => execFileSync(process.execPath, [script, proof, vkey], { encoding: 'utf8' });

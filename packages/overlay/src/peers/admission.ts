@@ -22,9 +22,11 @@ export interface AdmissionFacts {
   /** Ids that own the share. */
   readonly owners: ReadonlySet<string>;
   readonly decision: Decision | undefined;
+  /** It came with a token that the operator made for this share. */
+  readonly token?: boolean;
 }
 
-export type Admission = 'owner' | 'granted' | 'allowed' | 'denied' | 'unknown';
+export type Admission = 'owner' | 'granted' | 'allowed' | 'token' | 'denied' | 'unknown';
 
 const E_MAIL = /^[^\s@]+@[^\s@]+$/;
 
@@ -44,8 +46,9 @@ export function grantsOf(words: readonly string[]): Grants {
   };
 }
 
-export function admissionOf({ id, proven }: Principal, { grants, owners, decision }: AdmissionFacts): Admission {
+export function admissionOf({ id, proven }: Principal, { grants, owners, decision, token }: AdmissionFacts): Admission {
   if (decision === 'denied') return 'denied';
+  if (token === true) return 'token';
   if (owners.has(id)) return 'owner';
   if (decision === 'allowed') return 'allowed';
   const granted = proven ? grants.network || grants.ids.has(id) : id === UNPROVEN && grants.unproven;

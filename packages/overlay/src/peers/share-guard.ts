@@ -2,71 +2,94 @@
 // first seen with. A share that proved itself once never goes on without a proof, nor over HTTP, which has none.
 
 import type { Duplex } from 'node:stream';
+import { type AccessSource, presentAccess, tellAccess } from '../access/present.ts';
 import { OverlayError } from '../errors.ts';
 import type { Overlay } from '../overlay.ts';
-import type { Occasion, ProofOnWire, Role } from '../proof/proof.ts';
+import type { Occasion, Role } from '../proof/proof.ts';
 import { judgeProof, makeProof } from '../proof/prove.ts';
 import { type KnownShare, knownShares, type ShareKey } from './known-shares.ts';
 import { offered } from './self.ts';
 
 export interface ShareGuard {
-  /** What to offer on this connection; null: nothing. */
-  prove(connection: Duplex): Promise<ProofOnWire | null>;
-  /** Before anything is said over it. Rejects with an OverlayError that says why this host is not to be trusted. */
-  verify(connection: Duplex, proof: Readonly<Record<string, unknown>> | null): Promise<void>;
+  /** What to offer on this connection; null: nothing. With a token it is that and nothing else. */
+  prove(connection: Duplex): Promise<Offer | null>;
+  /** Before anything is said over it. Rejects with an OverlayError that says why this host is not to be trusted. `as`: whom
+   *  it takes us for. */
+  verify(connection: Duplex, proof: Readonly<Record<string, unknown>> | null, as?: string): Promise<void>;
+  /** The token that was announced, for a host that proves itself. */
+  tell?(connection: Duplex, proof: Readonly<Record<string, unknown>> | null): Promise<Offer>;
   /** The host speaks HTTP. Rejects `host_downgraded` where it once proved itself. */
   plain(): Promise<void>;
 }
+
+/** As JSON in a preamble. */
+export type Offer = Readonly<Record<string, unknown>>;
 
 export interface ShareGuardOptions {
   readonly overlay: Overlay;
   readonly share: string;
   readonly env: NodeJS.ProcessEnv;
+  /** A token to come with, in place of our identity. */
+  readonly access?: AccessSource | undefined;
   readonly log: { info(fields: object, event: string): void; warn(fields: object, event: string): void };
   readonly now?: () => number;
 }
 
-export function shareGuard({ overlay, share, env, log, now = Date.now }: ShareGuardOptions): ShareGuard {
+export function shareGuard({ overlay, share, env, access, log, now = Date.now }: ShareGuardOptions): ShareGuard {
   const { proofs } = overlay;
   const key = shareKey(overlay, share);
   const shares = knownShares(env);
+  const check: ShareGuard['verify'] = async (connection, proof) => {
+    const trusted = (await proofs?.trust()) ?? [];
+    // The folder is what is trusted here; whoever names no CA asks for nothing more.
+    if (trusted.length === 0 && overlay.kind === 'local') return;
+    const known = await shares.find(key);
+    if (proof === null) {
+      if (known) throw unproven(known);
+      if (overlay.kind !== 'local') log.warn({ share }, 'host proves nothing');
+      return;
+    }
+    if (trusted.length === 0) {
+      if (known) throw unchecked(known);
+      return;
+    }
+    const occasion = occasionOf(overlay, 'host', share, connection);
+    if (!occasion) throw unbound(share);
+    const host = judgeProof(proof, occasion, { trusted, now: now() });
+    const first = pinned(known, host, key, now());
+    if (first.next === known && !first.refused) return;
+    let refused: OverlayError | undefined;
+    await shares.update(key, (current) => {
+      const judged = pinned(current, host, key, now());
+      refused = judged.refused;
+      return judged.next;
+    });
+    if (refused) throw refused;
+    if (!known) log.info({ share, host: host.id }, 'host pinned');
+  };
   return {
     prove: async (connection) => {
       const occasion = occasionOf(overlay, 'dialer', share, connection);
+      if (access) return { access: await presentAccess(access, occasion) };
       const credential = occasion && (await offered(overlay, now()));
       return occasion && credential ? makeProof(credential, occasion) : null;
     },
-    verify: async (connection, proof) => {
-      const trusted = (await proofs?.trust()) ?? [];
-      // The folder is what is trusted here; whoever names no CA asks for nothing more.
-      if (trusted.length === 0 && overlay.kind === 'local') return;
-      const known = await shares.find(key);
-      if (proof === null) {
-        if (known) throw unproven(known);
-        if (overlay.kind !== 'local') log.warn({ share }, 'host proves nothing');
-        return;
-      }
-      if (trusted.length === 0) {
-        if (known) throw unchecked(known);
-        return;
-      }
-      const occasion = occasionOf(overlay, 'host', share, connection);
-      if (!occasion) throw unbound(share);
-      const host = judgeProof(proof, occasion, { trusted, now: now() });
-      const first = pinned(known, host, key, now());
-      if (first.next === known && !first.refused) return;
-      let refused: OverlayError | undefined;
-      await shares.update(key, (current) => {
-        const judged = pinned(current, host, key, now());
-        refused = judged.refused;
-        return judged.next;
-      });
-      if (refused) throw refused;
-      if (!known) log.info({ share, host: host.id }, 'host pinned');
+    verify: async (connection, proof, as) => {
+      await check(connection, proof);
+      if (access && as === undefined) throw ignored(share);
     },
+    ...(access && {
+      tell: async (connection, proof) => {
+        await check(connection, proof);
+        // On local the folder is the proof; elsewhere whoever proves nothing is nobody in particular.
+        if (proof === null && overlay.kind !== 'local') throw toNobody(share);
+        return tellAccess(access);
+      },
+    }),
     plain: async () => {
       const known = await shares.find(key);
       if (known) throw downgraded(known);
+      if (access) throw ignored(share);
     },
   };
 }
@@ -125,6 +148,19 @@ function downgraded({ share, id }: KnownShare): OverlayError {
   const text = `share ${share} proved to be hosted by ${id} before, and now answers plain HTTP, which proves nothing`;
   return new OverlayError('host_downgraded', text, {
     hint: `if its host was really replaced by another program: mcp-tools trust ${share} --forget`,
+  });
+}
+
+function ignored(share: string): OverlayError {
+  return new OverlayError('access_ignored', `the host of share ${share} does not know access tokens`, {
+    hint: 'it is an older program; come without --access',
+  });
+}
+
+function toNobody(share: string): OverlayError {
+  const text = `the host of share ${share} proves nothing, so the token is not sent to it`;
+  return new OverlayError('access_host_unproven', text, {
+    hint: 'its host needs an identity of the network; or use a token of the gateway, which is not sent',
   });
 }
 

@@ -14,13 +14,20 @@ import { checkedId } from './principal.ts';
 
 export type Naming = 'ziti' | 'x509';
 
+/** How the certificates of a bundle name somebody. */
+export interface NamingRule {
+  readonly naming: Naming;
+  /** The SPIFFE trust domain that all of its CAs are of, where whoever named the bundle said so. */
+  readonly domain?: string;
+}
+
 export interface Named {
   readonly id: string;
   readonly name: string;
 }
 
 /** Throws `proof_not_client`, `proof_not_identity`, `proof_name_unvouched`. */
-export function nameOf(leaf: Certificate, anchor: Certificate, naming: Naming): Named {
+export function nameOf(leaf: Certificate, anchor: Certificate, rule: NamingRule): Named {
   const { isCa, keyUsage, extendedKeyUsage, subject } = leaf;
   if (isCa || keyUsage?.digitalSignature === false || !mayBeClient(extendedKeyUsage)) {
     throw new OverlayError('proof_not_client', `the certificate of ${subject.text} is not for proving who one is`, {
@@ -29,7 +36,7 @@ export function nameOf(leaf: Certificate, anchor: Certificate, naming: Naming): 
   }
   const spiffe = leaf.uris.filter((uri) => uri.toLowerCase().startsWith('spiffe:'));
   if (spiffe.length > 1) throw unvouched(`the certificate of ${subject.text} has several SPIFFE IDs`);
-  return naming === 'ziti' ? zitiName(leaf, spiffe[0]) : x509Name(leaf, anchor, spiffe[0]);
+  return rule.naming === 'ziti' ? zitiName(leaf, spiffe[0]) : x509Name(leaf, anchor, spiffe[0], rule.domain);
 }
 
 /** `/identity/<id>`, behind it perhaps the session it was issued for (openziti/ziti common/spiffehlp/spiffe.go). */
@@ -60,8 +67,13 @@ function zitiName({ subject }: Certificate, uri: string | undefined): Named {
 const SPIFFE_ID = /^spiffe:\/\/([a-z0-9._-]{1,255})\/[A-Za-z0-9._/-]+$/;
 const SPIFFE_DOMAIN = /^spiffe:\/\/([a-z0-9._-]{1,255})\/?$/;
 
-function x509Name({ subject, uris }: Certificate, anchor: Certificate, uri: string | undefined): Named {
-  const domains = anchor.uris.flatMap((own) => SPIFFE_DOMAIN.exec(own)?.[1] ?? []);
+function x509Name(
+  { subject, uris }: Certificate,
+  anchor: Certificate,
+  uri: string | undefined,
+  named: string | undefined,
+): Named {
+  const domains = named === undefined ? anchor.uris.flatMap((own) => spiffeDomain(own) ?? []) : [named];
   if (uri === undefined) {
     if (domains.length > 0) {
       throw unvouched(`${anchor.subject.text} names by SPIFFE IDs, and the certificate of ${subject.text} has none`);
@@ -76,6 +88,11 @@ function x509Name({ subject, uris }: Certificate, anchor: Certificate, uri: stri
     throw unvouched(`the CA ${anchor.subject.text} is not named as that of the SPIFFE trust domain ${domain}`);
   }
   return { id: checkedId(uri), name: uri };
+}
+
+/** The trust domain that a URI names, and nothing inside it. */
+export function spiffeDomain(uri: string): string | undefined {
+  return SPIFFE_DOMAIN.exec(uri)?.[1];
 }
 
 function unvouched(text: string, hint?: string): OverlayError {

@@ -12,7 +12,7 @@ import {
   verify,
 } from 'node:crypto';
 import { OverlayError } from '../errors.ts';
-import { readCertificate } from '../x509/certificate.ts';
+import { type Certificate, readCertificate } from '../x509/certificate.ts';
 import { anchorOf } from '../x509/path.ts';
 import type { Credential } from './credential.ts';
 import { type Named, nameOf } from './naming.ts';
@@ -23,6 +23,8 @@ import type { TrustBundle } from './trust.ts';
 export interface Proven extends Named {
   /** Identities that a host named besides itself. */
   readonly hosts: readonly string[];
+  /** What it was judged by, to be judged by again. */
+  readonly chain: readonly Certificate[];
 }
 
 export interface JudgeOptions {
@@ -54,7 +56,7 @@ export function judgeProof(
   // readProof has seen to it.
   if (!leaf) throw new OverlayError('proof_malformed', 'the proof has no certificate');
   const { anchor, among } = anchorOf(proof.chain, trusted, now);
-  const named = nameOf(leaf, anchor, among.naming);
+  const named = nameOf(leaf, anchor, among);
   const key = leaf.key();
   const signedFor = (binding: Uint8Array): boolean =>
     verify(hashFor(key), signedBytes({ ...occasion, binding }), padded(key), proof.signature);
@@ -72,7 +74,16 @@ export function judgeProof(
   }
   if (!signedFor(occasion.binding)) throw wrongSignature(named);
   seen?.add(proof.binding);
-  return { ...named, hosts: proof.hosts };
+  return { ...named, hosts: proof.hosts, chain: proof.chain };
+}
+
+/** Whether a chain that was good names the same still, whatever the clock says: its CA may be gone, or have revoked it.
+ *  Throws as `judgeProof` does. */
+export function judgeAgain(chain: readonly Certificate[], id: string, trusted: readonly TrustBundle[]): void {
+  const { anchor, among } = anchorOf(chain, trusted, undefined);
+  const [leaf] = chain;
+  if (leaf && nameOf(leaf, anchor, among).id === id) return;
+  throw new OverlayError('proof_name_unvouched', `nobody vouches for the name ${id} any more`);
 }
 
 /** Who this credential proves to whoever trusts the same. Throws as `judgeProof` does. */
@@ -81,7 +92,7 @@ export function nameOfCredential({ chain }: Credential, trusted: readonly TrustB
   const { anchor, among } = anchorOf(read, trusted, now);
   const [leaf] = read;
   if (!leaf) throw new OverlayError('proof_malformed', 'the identity has no certificate');
-  return nameOf(leaf, anchor, among.naming);
+  return nameOf(leaf, anchor, among);
 }
 
 function wrongSignature({ id }: Named): OverlayError {

@@ -8,6 +8,8 @@ import { OverlayError } from '../errors.ts';
 import { FILE_LIMITS } from '../limits.ts';
 import { pemBlocks } from '../x509/pem.ts';
 import { type Credential, credentialFromPem, credentialOf } from './credential.ts';
+import { rereadFile } from './mark.ts';
+import { refuseOlder, type SpiffeBundle, trustFromSpiffeBundle } from './spiffe-bundle.ts';
 import { networkTrust, type TrustBundle, trustFromPem } from './trust.ts';
 
 export interface ProofSettings {
@@ -50,7 +52,12 @@ export async function trustFiles(
   files: readonly string[],
   log: ProofFiles['log'],
 ): Promise<() => Promise<readonly TrustBundle[]>> {
-  const bundles = await Promise.all(files.map((file) => rereadFile(file, readTrust, warnTo(log))));
+  const bundles = await Promise.all(
+    files.map((entry) => {
+      const { file, domain } = trustEntry(entry);
+      return rereadFile<TrustBundle>(file, (path, before) => readTrust(path, before, domain), warnTo(log));
+    }),
+  );
   return () => Promise.all(bundles.map((bundle) => bundle()));
 }
 
@@ -88,35 +95,23 @@ async function readIdentity(file: string): Promise<IdentityFile> {
   }
 }
 
-async function readTrust(file: string): Promise<TrustBundle> {
-  return trustFromPem(await readText(file, 'trust_invalid'), 'x509', file);
-}
-
-/** The first reading may fail; a later one that fails keeps what was read before. */
-async function rereadFile<T>(
+/** A PEM file of CAs that names a trust domain counts as its bundle: all of its CAs name by SPIFFE IDs of that domain. */
+async function readTrust(
   file: string,
-  read: (file: string) => Promise<T>,
-  warn: (file: string, error: unknown) => void,
-): Promise<() => Promise<T>> {
-  let value = await read(file);
-  let seen = await markOf(file);
-  return async () => {
-    const mark = await markOf(file);
-    if (mark === seen) return value;
-    seen = mark;
-    try {
-      value = await read(file);
-    } catch (error) {
-      warn(file, error);
-    }
-    return value;
-  };
+  before: TrustBundle | undefined,
+  domain: string | undefined,
+): Promise<TrustBundle> {
+  const text = await readText(file, 'trust_invalid');
+  if (!/^\s*\{/.test(text)) return { ...trustFromPem(text, 'x509', file), ...(domain !== undefined && { domain }) };
+  const bundle = trustFromSpiffeBundle(text, domain, file);
+  if (before && 'sequence' in before) refuseOlder(bundle, before as SpiffeBundle, file);
+  return bundle;
 }
 
-/** Changes with the file's contents. */
-async function markOf(file: string): Promise<string> {
-  const stats = await stat(file, { bigint: true }).catch(() => undefined);
-  return stats === undefined ? 'none' : `${stats.ino} ${stats.size} ${stats.mtimeNs} ${stats.ctimeNs}`;
+/** `spiffe://domain=path`, or a path alone. */
+function trustEntry(entry: string): { file: string; domain: string | undefined } {
+  const [, domain, file] = /^spiffe:\/\/([a-z0-9._-]{1,255})=(.+)$/.exec(entry) ?? [];
+  return file === undefined ? { file: entry, domain: undefined } : { file, domain };
 }
 
 async function readText(file: string, code: 'identity_invalid' | 'trust_invalid'): Promise<string> {

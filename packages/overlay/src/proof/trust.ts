@@ -7,11 +7,9 @@ import { readRevocationList } from '../x509/crl.ts';
 import type { Anchors } from '../x509/path.ts';
 import { pemBlocks } from '../x509/pem.ts';
 import { isSignedBy } from '../x509/signed.ts';
-import type { Naming } from './naming.ts';
+import type { Naming, NamingRule } from './naming.ts';
 
-export interface TrustBundle extends Anchors {
-  readonly naming: Naming;
-}
+export interface TrustBundle extends Anchors, NamingRule {}
 
 /** PEM with CA certificates and, where there are any, revocation lists. `from`: for messages. Throws `trust_invalid`. */
 export function trustFromPem(text: string, naming: Naming, from: string): TrustBundle {

@@ -60,7 +60,7 @@ export function refuseRevoked(
   certificate: Certificate,
   issuer: Certificate,
   lists: readonly RevocationList[],
-  now: number,
+  now: number | undefined,
 ): void {
   for (const list of lists) {
     if (!list.issuerBytes.equals(issuer.subjectBytes)) continue;
@@ -70,7 +70,7 @@ export function refuseRevoked(
         hint: 'get a new one from its issuer',
       });
     }
-    if (list.nextUpdate !== undefined && list.nextUpdate < now) {
+    if (now !== undefined && list.nextUpdate !== undefined && list.nextUpdate < now) {
       const until = new Date(list.nextUpdate).toISOString();
       throw new OverlayError(
         'proof_revocation_unknown',

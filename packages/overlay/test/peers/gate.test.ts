@@ -58,6 +58,7 @@ async function house({ grants = [], now, ...more }: HouseOptions = {}) {
 }
 
 function codeOf(judged: GateJudgement): string {
+  if ('asks' in judged) return 'asks';
   return 'refused' in judged ? judged.refused.code : `in as ${judged.principal.id}`;
 }
 

@@ -18,7 +18,7 @@ function named(
 ): string {
   const ca = testAuthority('ca', { uris: caUris });
   const leaf = readCertificate(ca.issue(commonName, options).der, 'it');
-  return nameOf(leaf, readCertificate(ca.der, 'it'), naming).id;
+  return nameOf(leaf, readCertificate(ca.der, 'it'), { naming }).id;
 }
 
 const ziti = (commonName: string, ...uris: string[]) => named('ziti', ['spiffe://net'], commonName, { uris });
@@ -64,7 +64,7 @@ test('ziti: what a real 1.6.0 hands out at enrolment names nobody, and its contr
     const [block] = pemBlocks(pem);
     const certificate = readCertificate(block?.der ?? Buffer.alloc(0), 'it');
     const { anchor } = anchorOf([certificate], trusted, ISSUED_AT);
-    return () => nameOf(certificate, anchor, 'ziti');
+    return () => nameOf(certificate, anchor, { naming: 'ziti' });
   };
   assert.throws(leaf(IDENTITY_LEAF), { code: 'proof_name_unvouched', message: /CN=J1H8ULKHbr/ });
   assert.throws(leaf(CONTROLLER_LEAF), { code: 'proof_not_identity' });

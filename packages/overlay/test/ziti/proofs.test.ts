@@ -107,7 +107,7 @@ async function house(options: TestNetworkOptions = {}): Promise<House> {
         const { judged, proof: theirs } = (await firstLine(connection)) as Answer;
         if ('refused' in judged) return judged.refused.code;
         await guard.verify(connection, theirs);
-        return judged.principal.id;
+        return 'asks' in judged ? 'asks' : judged.principal.id;
       } catch (error) {
         return (error as { code?: string }).code ?? String(error);
       } finally {

@@ -49,7 +49,9 @@ export class ModernCalls {
     const own = String(this.#next++);
     const params = message.bytes.includes(TOKEN) ? paramsOf(message) : undefined;
     const token = params === undefined ? undefined : metaOf(params).progressToken;
-    this.#calls.set(own, { id, method, token, logs: message.bytes.includes(LOG_LEVEL), caller });
+    // A subscription brings what it subscribed to, and lives for long: it would make every line of others unsure.
+    const logs = method !== LISTEN && message.bytes.includes(LOG_LEVEL);
+    this.#calls.set(own, { id, method, token, logs, caller });
     this.#send(params === undefined || token === undefined ? withId(message, own) : withToken(message, own, params));
     return own;
   }

@@ -1,14 +1,11 @@
 // One modern server for all sessions: the era has none of its own, so one process serves everybody. It is opened for the
 // first of them and stays; each gets a transport of its own, on which it sees the server alone.
 
-import { stringifyExact } from '../json-exact.ts';
 import { errorMessage } from '../json-rpc.ts';
 import type { Limits } from '../limits.ts';
 import type { Fault, Message } from '../message.ts';
-import { type CloseReason, DONE, type Transport, type TransportHandlers } from '../transport.ts';
-import { Inbox } from '../transports/inbox.ts';
-import { paramsOf } from './envelope.ts';
-import { CANCELLED } from './methods.ts';
+import { Seat, type SeatOptions } from '../seat.ts';
+import type { CloseReason, Transport } from '../transport.ts';
 import { ModernCalls } from './modern-calls.ts';
 
 export interface ModernServerOptions {
@@ -59,98 +56,29 @@ export class ModernServer {
   }
 }
 
-interface ModernClientOptions {
-  readonly calls: ModernCalls;
-  readonly server: Transport;
-  /** A client that takes so little is given up: the others must not wait for it. */
-  readonly hardQueueBytes: number;
-  readonly onClosed: () => void;
-}
+class ModernClient extends Seat {
+  readonly #calls: ModernCalls;
 
-class ModernClient implements Transport {
-  readonly #options: ModernClientOptions;
-  readonly #inbox = new Inbox();
-  /** The client's id -> ours. */
-  readonly #open = new Map<string, string>();
-  #closing: Promise<void> | undefined;
-
-  constructor(options: ModernClientOptions) {
-    this.#options = options;
+  constructor(options: SeatOptions & { readonly calls: ModernCalls }) {
+    super(options);
+    this.#calls = options.calls;
   }
 
-  start(handlers: TransportHandlers): void {
-    this.#inbox.start(handlers);
-  }
-
-  send(message: Message): boolean {
-    if (this.#closing !== undefined) return true;
-    if (message.kind === 'request') this.#forward(message, message.id ?? 'null');
-    else if (message.method === CANCELLED) this.#cancelled(message);
-    else if (message.kind === 'notification') return this.#options.server.send(message);
-    return true;
-  }
-
-  drained(): Promise<void> {
-    return this.#options.server.drained();
-  }
-
-  pause(): void {
-    this.#inbox.pause();
-  }
-
-  resume(): void {
-    this.#inbox.resume();
-  }
-
-  close(reason: CloseReason = DONE): Promise<void> {
-    this.#closing ??= this.#leave(reason, true);
-    return this.#closing;
-  }
-
-  /** The server ended. */
-  lost({ notRun = [], ...reason }: CloseReason): void {
-    const ours = [...this.#open].filter(([, own]) => notRun.includes(own)).map(([id]) => id);
-    this.#closing ??= this.#leave({ ...reason, notRun: ours }, false);
-  }
-
-  #forward(message: Message, id: string): void {
-    if (this.#open.has(id)) {
-      this.#inbox.pushSoon(errorMessage(id, 'invalid_request', `request id ${id} is already in use`));
+  protected override request(message: Message, id: string): void {
+    if (this.isOpen(id)) {
+      this.inbox.pushSoon(errorMessage(id, 'invalid_request', `request id ${id} is already in use`));
       return;
     }
-    const own = this.#options.calls.forward(message, {
+    const own = this.#calls.forward(message, {
       client: this,
-      notification: (notification) => this.#deliver(notification),
-      answer: (answer) => {
-        this.#open.delete(id);
-        this.#deliver(answer);
-      },
-      fault: (fault) => {
-        this.#open.delete(id);
-        this.#deliver(fault);
-      },
+      notification: (notification) => this.deliver(notification),
+      answer: (answer) => this.settled(id, answer),
+      fault: (fault) => this.settled(id, fault),
     });
-    this.#open.set(id, own);
+    this.opened(id, own);
   }
 
-  #cancelled(message: Message): void {
-    const { requestId = null, reason } = paramsOf(message);
-    const id = stringifyExact(requestId);
-    const own = this.#open.get(id);
-    this.#open.delete(id);
-    if (own !== undefined) this.#options.calls.cancel(own, String(reason ?? 'the client cancelled'));
-  }
-
-  #deliver(item: Message | Fault): void {
-    this.#inbox.push(item);
-    if (this.#inbox.waitingBytes <= this.#options.hardQueueBytes) return;
-    this.#closing ??= this.#leave({ code: 'queue_full', reason: 'the client took too little of what was sent' }, false);
-  }
-
-  async #leave(reason: CloseReason, byOwner: boolean): Promise<void> {
-    this.#options.onClosed();
-    for (const own of this.#open.values()) this.#options.calls.cancel(own, 'the client is gone');
-    this.#open.clear();
-    this.#inbox.close(reason, { drop: byOwner });
+  protected override passes(): boolean {
+    return true;
   }
 }

@@ -1,7 +1,7 @@
 // Which era does a server speak? It is asked `server/discover`: a result, or an error that only modern servers know, says
-// modern; any other error, or an end, says legacy; silence is asked `initialize` too, and the first answer decides
-// (specification 2026-07-28, stdio and streamable-http "Backward Compatibility"). A network or a login that fails is no
-// evidence. The transport that was asked is handed back, to be used as if it were new.
+// modern; any other error says legacy (specification 2026-07-28, stdio and streamable-http "Backward Compatibility"). One
+// that ends, or says nothing, is no modern one as far as can be told: it is given an initialize that nothing went before.
+// A network or a login that fails is no evidence. The transport that was asked is handed back, to be used as if it were new.
 
 import { RelayError } from '../errors.ts';
 import { requestMessage } from '../json-rpc.ts';
@@ -11,25 +11,48 @@ import type { CloseReason, Transport, TransportHandlers } from '../transport.ts'
 import { CODES, errorOf, type JsonObject, resultOf, withEnvelope } from './envelope.ts';
 import { DISCOVER } from './methods.ts';
 
-/** A server that has said nothing until then is asked the other question as well. */
+/** A server that has said nothing until then is asked the other question as well. A first `npx` may be downloading. */
 const SILENCE_MS = 3000;
+/** One that has not answered that one either is stuck at the first. Longer than nearly every download takes, whose
+ *  process would be thrown away. */
+const STUCK_MS = 15_000;
 const DISCOVER_ID = '"mcp-overlay:discover"';
 const INITIALIZE_ID = '"mcp-overlay:initialize"';
 /** Ends that say something of the way to the server, and nothing of its era. */
 const NO_EVIDENCE = new Set(['http_unauthorized', 'http_failed', 'connection_lost', 'session_lost', 'away']);
+/** What a server says unasked before it is spoken to in earnest; more is not kept. */
+const MAX_EARLY = 64;
 const MODERN_ERRORS: readonly number[] = Object.values(CODES);
 
 export type Finding =
   | { readonly era: 'modern'; readonly discovered: JsonObject; readonly transport: Transport }
-  /** undefined: the server is of no more use after the question, open another. */
-  | { readonly era: 'legacy'; readonly transport: Transport | undefined };
+  | {
+      readonly era: 'legacy';
+      /** undefined: the server is of no more use after the question, open another. */
+      readonly transport: Transport | undefined;
+      /** `answer`: it refused the question, and may be asked again. `initialize`: it answered that one only. `end`, `nothing`:
+       *  it did not take the question; whether it is a legacy one is known when it takes initialize. */
+      readonly heard: 'answer' | 'initialize' | 'end' | 'nothing';
+    };
 
-export interface ProbeOptions {
-  /** Program and version. */
-  readonly by: string;
+export interface ProbePatience {
   /** For a server that never answers. */
   readonly timeoutMs: number;
-  readonly silenceMs?: number;
+  readonly silenceMs?: number | undefined;
+  readonly stuckMs?: number | undefined;
+}
+
+export interface ProbeOptions extends ProbePatience {
+  /** Program and version. */
+  readonly by: string;
+  /** Whoever asks goes on with an initialize of its own: after a silence, or an answer that says nothing of the era, it gets
+   *  the transport, to send that. */
+  readonly hurried?: boolean;
+  readonly signal?: AbortSignal;
+}
+
+export function stuckAfter({ stuckMs = STUCK_MS, timeoutMs }: ProbePatience): number {
+  return Math.min(stuckMs, timeoutMs / 2);
 }
 
 export function clientInfoOf(by: string): JsonObject {
@@ -43,56 +66,74 @@ export async function probe(transport: Transport, options: ProbeOptions): Promis
   try {
     const verdict = await ask(asked, options);
     if (verdict.era === 'modern') return { ...verdict, transport: asked };
-    if (verdict.usable) return { era: 'legacy', transport: asked };
+    if (verdict.usable) return { era: 'legacy', heard: verdict.heard, transport: asked };
     await transport.close({ code: 'away', reason: 'it was only asked which era it speaks' });
-    return { era: 'legacy', transport: undefined };
+    return { era: 'legacy', heard: verdict.heard, transport: undefined };
   } catch (error) {
     await transport.close();
     throw error;
   }
 }
 
+type Heard = Extract<Finding, { readonly era: 'legacy' }>['heard'];
 type Verdict =
   | { readonly era: 'modern'; readonly discovered: JsonObject }
-  | { readonly era: 'legacy'; readonly usable: boolean };
+  | { readonly era: 'legacy'; readonly heard: Heard; readonly usable: boolean };
 
-function ask(asked: Asked, { by, timeoutMs, silenceMs = SILENCE_MS }: ProbeOptions): Promise<Verdict> {
+const REFUSED: Verdict = { era: 'legacy', heard: 'answer', usable: true };
+
+function ask(asked: Asked, options: ProbeOptions): Promise<Verdict> {
+  const { by, timeoutMs, silenceMs = SILENCE_MS, hurried = false, signal } = options;
   const clientInfo = clientInfoOf(by);
-  return new Promise<Verdict>((resolve, reject) => {
-    const settle = (verdict: Verdict): void => {
-      clearTimeout(silence);
-      clearTimeout(patience);
-      resolve(verdict);
-    };
-    const fail = (text: string): void => {
-      clearTimeout(silence);
-      clearTimeout(patience);
-      reject(new RelayError('connection_lost', text));
-    };
+  const timers: NodeJS.Timeout[] = [];
+  const given = (): void => fail?.('nobody waits for the answer any more');
+  let fail: ((text: string) => void) | undefined;
+  const verdict = new Promise<Verdict>((resolve, reject) => {
+    fail = (text) => reject(new RelayError('connection_lost', text));
     let both = false;
-    const silence = setTimeout(() => {
+    const silent = (): void => {
+      if (hurried) resolve({ era: 'legacy', heard: 'nothing', usable: true });
       both = true;
       const params = { protocolVersion: LATEST_LEGACY_VERSION, capabilities: {}, clientInfo };
-      asked.send(requestMessage(INITIALIZE_ID, 'initialize', params));
-    }, silenceMs);
-    const patience = setTimeout(() => fail(`the server did not answer within ${timeoutMs / 1000} s`), timeoutMs);
+      if (!hurried) asked.send(requestMessage(INITIALIZE_ID, 'initialize', params));
+    };
+    const stuck = (): void => resolve({ era: 'legacy', heard: 'nothing', usable: false });
+    timers.push(setTimeout(silent, silenceMs));
+    timers.push(setTimeout(stuck, silenceMs + stuckAfter(options)));
+    timers.push(setTimeout(() => fail?.(`the server did not answer within ${timeoutMs / 1000} s`), timeoutMs));
     asked.listen(
       (message) => {
-        if (message.id === INITIALIZE_ID && resultOf(message)) settle({ era: 'legacy', usable: false });
+        if (message.id === INITIALIZE_ID && resultOf(message)) {
+          resolve({ era: 'legacy', heard: 'initialize', usable: false });
+        }
         if (message.id !== DISCOVER_ID) return;
-        const verdict = judge(message);
-        if (typeof verdict === 'string') fail(verdict);
+        const said = judge(message);
+        // No evidence; but whoever has an initialize to send hears more by that.
+        if (typeof said === 'string' && hurried) resolve({ era: 'legacy', heard: 'nothing', usable: true });
+        else if (typeof said === 'string') fail?.(said);
         // Asked both, a legacy server may have refused the first and still be at the second.
-        else if (verdict.era === 'modern' || !both) settle(verdict);
-        else settle({ era: 'legacy', usable: false });
+        else if (said.era === 'modern' || !both) resolve(said);
+        else resolve({ ...said, usable: false });
       },
       ({ code, reason }) => {
-        if (NO_EVIDENCE.has(code)) fail(reason);
-        else settle({ era: 'legacy', usable: false });
+        if (NO_EVIDENCE.has(code)) fail?.(reason);
+        else resolve({ era: 'legacy', heard: 'end', usable: false });
       },
     );
     asked.send(requestMessage(DISCOVER_ID, DISCOVER, withEnvelope({}, { capabilities: {}, clientInfo })));
+    signal?.addEventListener('abort', given, { once: true });
+    if (signal?.aborted) given();
   });
+  return verdict.finally(() => {
+    for (const timer of timers) clearTimeout(timer);
+    signal?.removeEventListener('abort', given);
+  });
+}
+
+/** Whether an answer to `server/discover` says that there is no such thing here. */
+export function refusesDiscover(answer: Message): boolean {
+  const said = judge(answer);
+  return typeof said !== 'string' && said.era === 'legacy';
 }
 
 /** A string: why it says nothing. */
@@ -100,53 +141,63 @@ function judge(answer: Message): Verdict | string {
   const discovered = resultOf(answer);
   if (discovered !== undefined) {
     // A legacy server that answers everything has no versions to tell.
-    return Array.isArray(discovered.supportedVersions)
-      ? { era: 'modern', discovered }
-      : { era: 'legacy', usable: true };
+    return Array.isArray(discovered.supportedVersions) ? { era: 'modern', discovered } : REFUSED;
   }
   const error = errorOf(answer);
   const data = error?.data as { readonly error?: unknown; readonly status?: unknown } | undefined;
   if (data?.error === 'backend_unavailable' || data?.error === 'outcome_unknown') {
     const refused = typeof data.status === 'number' && [400, 404, 405, 406, 415].includes(data.status);
-    return refused ? { era: 'legacy', usable: true } : (error?.message ?? 'the server could not be asked');
+    return refused ? REFUSED : (error?.message ?? 'the server could not be asked');
   }
   if (data?.error === 'share_unreachable' || data?.error === 'busy') return error?.message ?? 'the server is busy';
   if (error !== undefined && MODERN_ERRORS.includes(error.code)) {
     return `the server speaks no revision that we speak: ${error.message}`;
   }
-  return { era: 'legacy', usable: true };
+  return REFUSED;
 }
 
 /** A transport that was spoken to before its owner starts it. */
 class Asked implements Transport {
   readonly #transport: Transport;
   #owner: TransportHandlers | undefined;
-  #message: ((message: Message) => void) | undefined;
+  #answer: ((message: Message) => void) | undefined;
   #end: ((reason: CloseReason) => void) | undefined;
+  readonly #early: Message[] = [];
   #closed: CloseReason | undefined;
 
   constructor(transport: Transport) {
     this.#transport = transport;
     transport.start({
-      message: (message) => (this.#owner ? this.#owner.message(message) : this.#message?.(message)),
+      message: (message) => this.#message(message),
       fault: (fault) => this.#owner?.fault(fault),
       closed: (reason) => {
         this.#closed = reason;
-        if (this.#owner) this.#owner.closed(reason);
-        else this.#end?.(reason);
+        if (this.#owner === undefined) this.#end?.(reason);
+        else if (this.#early.length === 0) this.#owner.closed(reason);
       },
     });
   }
 
-  listen(message: (message: Message) => void, closed: (reason: CloseReason) => void): void {
-    this.#message = message;
+  listen(answer: (message: Message) => void, closed: (reason: CloseReason) => void): void {
+    this.#answer = answer;
     this.#end = closed;
   }
 
   start(handlers: TransportHandlers): void {
     this.#owner = handlers;
-    const closed = this.#closed;
-    if (closed !== undefined) queueMicrotask(() => handlers.closed(closed));
+    // transport.ts: never from inside `start`.
+    queueMicrotask(() => {
+      for (const message of this.#early.splice(0)) handlers.message(message);
+      if (this.#closed !== undefined) handlers.closed(this.#closed);
+    });
+  }
+
+  #message(message: Message): void {
+    if (message.id === DISCOVER_ID || message.id === INITIALIZE_ID) {
+      // After a silence it may come late: nobody waits for it any more.
+      if (this.#owner === undefined) this.#answer?.(message);
+    } else if (this.#owner !== undefined && this.#early.length === 0) this.#owner.message(message);
+    else if (this.#early.length < MAX_EARLY) this.#early.push(message);
   }
 
   send(message: Message): boolean {

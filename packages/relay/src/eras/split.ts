@@ -15,6 +15,8 @@ export type Lanes = Readonly<Record<Era, (client: Transport) => void>>;
 export interface SplitHooks {
   /** Neither lane was ever opened: whoever owns the client learns that it is gone. */
   readonly onClosed?: (reason: CloseReason) => void;
+  /** The client is gone, whatever was opened. */
+  readonly onGone?: () => void;
 }
 
 export function splitEras(client: Transport, lanes: Lanes, hooks: SplitHooks = {}): void {
@@ -43,6 +45,7 @@ class Splitter {
       fault: (fault) => this.#fault(fault),
       closed: (reason) => {
         this.#closed = reason;
+        this.#hooks.onGone?.();
         for (const lane of this.#lanes.values()) lane.over(reason);
         if (this.#lanes.size === 0) this.#hooks.onClosed?.(reason);
       },

@@ -10,7 +10,7 @@ import { type Clock, type LinkLog, SILENT, SYSTEM_CLOCK } from './clock.ts';
 import { readFirstLine } from './first-line.ts';
 import type { HostCheck } from './judgement.ts';
 import { type Link, LinkEnd, type LinkPhase } from './link.ts';
-import { encodeHello, type Refusal, readAnswer, type Welcome } from './preamble.ts';
+import { encodeHello, encodeTold, type Question, type Refusal, readAnswer, type Welcome } from './preamble.ts';
 
 export interface DialState {
   /** 'connecting' until the first handshake; 'down' from a break to the next one. */
@@ -31,7 +31,7 @@ export interface DialLinkOptions {
   /** Instances this session already came through. */
   readonly via?: readonly string[];
   /** Proves who we are, and checks who the host is on each connection. */
-  readonly check?: Pick<HostCheck, 'prove' | 'verify'>;
+  readonly check?: Pick<HostCheck, 'prove' | 'verify' | 'tell'>;
   readonly log?: LinkLog;
   readonly limits?: Limits;
   readonly backoff?: { readonly minMs: number; readonly maxMs: number };
@@ -186,24 +186,37 @@ class DialedLink extends LinkEnd implements LinkDialer {
     const { session, by, via = [], check } = this.#options;
     const offered = (await check?.prove(connection)) ?? null;
     connection.write(encodeHello({ link: this.#id, got: this.takeGot(), session, by, via, proof: offered }));
+    let { answer, rest } = await this.#answer(connection);
+    if ('asks' in answer) {
+      const told = await check?.tell?.(connection, answer.proof);
+      if (!told || rest.length > 0) throw new RelayError('link_protocol', 'the host asks for what was not announced');
+      connection.write(encodeTold(told));
+      ({ answer, rest } = await this.#answer(connection));
+    }
+    if ('error' in answer) return answer;
+    if ('asks' in answer) throw new RelayError('link_protocol', 'the host asks again and again');
+    const { link, fresh, got } = answer;
+    const consistent = fresh ? got === 0 && link !== this.#id : link === this.#id && this.canResume(got);
+    if (!consistent) throw new RelayError('link_protocol', 'the host answered for another link than the one asked for');
+    if (check) {
+      await check.verify(connection, answer.proof, answer.as);
+      // Its end is not told a second time.
+      if (connection.destroyed)
+        throw new RelayError('connection_lost', 'the connection ended while the host was checked');
+    }
+    return { welcome: answer, rest };
+  }
+
+  async #answer(
+    connection: Duplex,
+  ): Promise<{ answer: Welcome | Question | { readonly error: Refusal }; rest: Buffer }> {
     const { line, rest } = await readFirstLine(connection, {
       maxBytes: this.#limits.preambleBytes,
       timeoutMs: this.#limits.handshakeMs,
       clock: this.#clock,
       signal: this.#over.signal,
     });
-    const answer = readAnswer(line);
-    if ('error' in answer) return answer;
-    const { link, fresh, got } = answer;
-    const consistent = fresh ? got === 0 && link !== this.#id : link === this.#id && this.canResume(got);
-    if (!consistent) throw new RelayError('link_protocol', 'the host answered for another link than the one asked for');
-    if (check) {
-      await check.verify(connection, answer.proof);
-      // Its end is not told a second time.
-      if (connection.destroyed)
-        throw new RelayError('connection_lost', 'the connection ended while the host was checked');
-    }
-    return { welcome: answer, rest };
+    return { answer: readAnswer(line), rest };
   }
 
   #take(connection: Duplex, welcome: Welcome, rest: Buffer): void {

@@ -14,7 +14,17 @@ import { readFirstLine } from './first-line.ts';
 import { HostedLink, type HostLink, type LinkInfo } from './hosted-link.ts';
 import type { Judgement, Peer } from './judgement.ts';
 import type { LinkStats } from './link.ts';
-import { encodeRefusal, encodeWelcome, type Hello, type PeerProof, type Refusal, readHello } from './preamble.ts';
+import {
+  encodeQuestion,
+  encodeRefusal,
+  encodeWelcome,
+  type Hello,
+  type PeerProof,
+  type Refusal,
+  readHello,
+  readTold,
+  type Welcome,
+} from './preamble.ts';
 
 export interface LinkHostOptions<P extends Peer = Peer> {
   readonly by: string;
@@ -33,6 +43,8 @@ export interface LinkHostOptions<P extends Peer = Peer> {
   refuse?(info: LinkInfo<P>): Refusal | undefined;
   /** A new link. Nothing is delivered before it is started. */
   onLink(link: HostLink, info: LinkInfo<P>): void;
+  /** It was taken up again by this principal: the same id with the same rights, newly judged. */
+  onReturn?(link: HostLink, principal: P): void;
   /** A link broke, or was taken up again. */
   onState?(link: HostLink, phase: 'up' | 'down', reason: string | undefined): void;
 }
@@ -97,18 +109,20 @@ export class LinkHost<P extends Peer = Peer> {
   }
 
   async #handshake(connection: Duplex, head: Buffer): Promise<void> {
-    const { preambleBytes, handshakeMs } = this.#limits;
     try {
-      const first = { head, maxBytes: preambleBytes, timeoutMs: handshakeMs, clock: this.#clock };
-      const { line, rest } = await readFirstLine(connection, first);
-      const hello = readHello(line);
-      // What it sent could not know which link it would belong to.
-      if (rest.length > 0) throw new RelayError('link_protocol', 'the dialer did not wait for the answer');
-      const judged = await this.#options.judge(connection, hello.proof);
+      const hello = readHello(await this.#line(connection, head));
+      let judged = await this.#options.judge(connection, hello.proof);
       if ('refused' in judged) return this.#refuse(connection, judged.refused);
       const proof = (await this.#options.proof?.(connection)) ?? null;
       if (connection.destroyed) return;
-      const refusal = this.#welcome(connection, hello, judged.principal, proof);
+      if ('asks' in judged) {
+        connection.write(encodeQuestion(proof));
+        judged = await this.#options.judge(connection, readTold(await this.#line(connection, NOTHING)));
+        if ('asks' in judged) throw new RelayError('link_protocol', 'the dialer announces and does not tell');
+        if ('refused' in judged) return this.#refuse(connection, judged.refused);
+        if (connection.destroyed) return;
+      }
+      const refusal = this.#welcome(connection, hello, judged, proof);
       if (refusal) this.#refuse(connection, refusal);
     } catch (error) {
       if (!(error instanceof RelayError)) this.#log.warn({ error: String(error) }, 'handshake failed');
@@ -118,7 +132,22 @@ export class LinkHost<P extends Peer = Peer> {
     }
   }
 
-  #welcome(connection: Duplex, hello: Hello, principal: P, proof: PeerProof | null): Refusal | undefined {
+  async #line(connection: Duplex, head: Buffer): Promise<Buffer> {
+    const { preambleBytes, handshakeMs } = this.#limits;
+    const first = { head, maxBytes: preambleBytes, timeoutMs: handshakeMs, clock: this.#clock };
+    const { line, rest } = await readFirstLine(connection, first);
+    // What it sent could not know which link it would belong to.
+    if (rest.length > 0) throw new RelayError('link_protocol', 'the dialer did not wait for the answer');
+    return line;
+  }
+
+  #welcome(
+    connection: Duplex,
+    hello: Hello,
+    { principal, as }: { readonly principal: P; readonly as?: string },
+    proof: PeerProof | null,
+  ): Refusal | undefined {
+    const facts = { proof, ...(as !== undefined && { as }) };
     if (this.#closed) return { code: 'away', reason: 'this host is shutting down', retryMs: RETRY_MS };
     const known = this.#find(hello, principal.id);
     if (known && !known.canResume(hello.got)) {
@@ -130,9 +159,10 @@ export class LinkHost<P extends Peer = Peer> {
       return reason;
     }
     if (known) {
-      this.#answer(connection, known, { got: known.takeGot(), fresh: false, proof });
+      this.#answer(connection, known, { got: known.takeGot(), fresh: false, ...facts });
       known.attach(connection, hello.got, NOTHING);
       known.resumed();
+      this.#options.onReturn?.(known, principal);
       this.#log.info({ principal: principal.id, by: known.by }, 'link resumed');
       this.#options.onState?.(known, 'up', undefined);
       return undefined;
@@ -147,7 +177,7 @@ export class LinkHost<P extends Peer = Peer> {
       link.abandon({ code: 'link_refused', reason: 'the host could not take the link' });
       throw error;
     }
-    this.#answer(connection, link, { got: 0, fresh: true, proof });
+    this.#answer(connection, link, { got: 0, fresh: true, ...facts });
     link.attach(connection, 0, NOTHING);
     this.#log.info({ principal: principal.id, by: info.by }, 'link opened');
     return undefined;
@@ -199,7 +229,7 @@ export class LinkHost<P extends Peer = Peer> {
     return undefined;
   }
 
-  #answer(connection: Duplex, link: HostedLink, facts: { got: number; fresh: boolean; proof: PeerProof | null }): void {
+  #answer(connection: Duplex, link: HostedLink, facts: Pick<Welcome, 'got' | 'fresh' | 'proof' | 'as'>): void {
     const window = Math.floor(link.windowMs / 1000);
     connection.write(encodeWelcome({ link: link.id, window, by: this.#options.by, ...facts }));
   }

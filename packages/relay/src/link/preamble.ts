@@ -32,6 +32,14 @@ export interface Welcome {
   readonly window: number;
   readonly by: string;
   readonly proof: PeerProof | null;
+  /** Whom the host takes the dialer for; absent: it does not say. */
+  readonly as?: string;
+}
+
+/** The host's line when it wants to be told first what the dialer announced. Its answer comes after that. */
+export interface Question {
+  readonly asks: true;
+  readonly proof: PeerProof | null;
 }
 
 /** The host's line when it does not. */
@@ -47,11 +55,14 @@ const MAX_VIA = 32;
 const MAX_VIA_CHARS = 64;
 const MAX_BY_CHARS = 200;
 const MAX_REASON_CHARS = 500;
+/** A principal's id. */
+const MAX_AS_CHARS = 1024;
 /** A host may ask us to stay away for an hour, not for ever. */
 const MAX_RETRY_MS = 3_600_000;
 
 const ID = /^[0-9a-f]{32}$/;
 const CODE = /^[a-z][a-z0-9_]{0,39}$/;
+const TOLD = '!proof ';
 const LINE = /^MCP-LINK\/([0-9]{1,4}) (\{.*)$/s;
 
 export function encodeHello(hello: Hello): string {
@@ -62,6 +73,23 @@ export function encodeHello(hello: Hello): string {
 export function encodeWelcome(welcome: Welcome): string {
   const { proof, ...rest } = welcome;
   return line({ ...rest, ...(proof && { proof }) });
+}
+
+export function encodeQuestion(proof: PeerProof | null): string {
+  return line({ asks: true, ...(proof && { proof }) });
+}
+
+/** What a dialer tells when it is asked: a control line, never logged. */
+export function encodeTold(proof: PeerProof): string {
+  return `${TOLD}${JSON.stringify(proof)}\n`;
+}
+
+/** Throws `link_protocol`. */
+export function readTold(bytes: Buffer): PeerProof {
+  const text = bytes.toString('utf8');
+  const value = text.startsWith(TOLD) ? jsonOf(text.slice(TOLD.length)) : undefined;
+  if (!isObject(value)) throw malformed('the dialer', 'proof');
+  return value;
 }
 
 export function encodeRefusal(error: Refusal): string {
@@ -88,7 +116,7 @@ export function readHello(bytes: Buffer): Hello {
 }
 
 /** Throws `link_protocol`, `link_version`, `peer_speaks_http`. */
-export function readAnswer(bytes: Buffer): Welcome | { readonly error: Refusal } {
+export function readAnswer(bytes: Buffer): Welcome | Question | { readonly error: Refusal } {
   if (bytes.subarray(0, 7).toString('latin1') === 'HTTP/1.') {
     throw new RelayError('peer_speaks_http', 'the host speaks HTTP, not link', {
       hint: 'it is an older program (MCP over SSE); such a host can be reached over HTTP',
@@ -106,7 +134,8 @@ export function readAnswer(bytes: Buffer): Welcome | { readonly error: Refusal }
     );
   }
   if (isObject(body.error)) return { error: refusalOf(body.error) };
-  const { link, fresh, window } = body;
+  if (body.asks === true) return { asks: true, proof: proofOf(body.proof, 'the host') };
+  const { link, fresh, window, as } = body;
   if (!isId(link)) throw malformed('the host', 'link');
   if (typeof fresh !== 'boolean') throw malformed('the host', 'fresh');
   const welcome = {
@@ -116,7 +145,11 @@ export function readAnswer(bytes: Buffer): Welcome | { readonly error: Refusal }
     by: claim(body.by),
     proof: proofOf(body.proof, 'the host'),
   };
-  return { ...welcome, window: window === undefined ? 0 : count(window, 'the host') };
+  return {
+    ...welcome,
+    window: window === undefined ? 0 : count(window, 'the host'),
+    ...(typeof as === 'string' && { as: printable(as, MAX_AS_CHARS) }),
+  };
 }
 
 /** A code and a sentence from a peer, made safe to show. */
@@ -142,14 +175,17 @@ function line(body: object): string {
 function split(bytes: Buffer, who: string): { version: number; body: Record<string, unknown> } {
   const [, version, json] = LINE.exec(bytes.toString('utf8')) ?? [];
   if (version === undefined || json === undefined) throw notLink(who);
-  let body: unknown;
-  try {
-    body = JSON.parse(json);
-  } catch {
-    throw notLink(who);
-  }
+  const body = jsonOf(json);
   if (!isObject(body)) throw notLink(who);
   return { version: Number(version), body };
+}
+
+function jsonOf(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return undefined;
+  }
 }
 
 function count(value: unknown, who: string): number {

@@ -36,21 +36,33 @@ export class SharedServer {
     return (await this.#running).attach();
   }
 
+  /** A transport that is open already and may become the server, if none runs yet. */
+  async keep(transport: Transport): Promise<void> {
+    if (this.#running !== undefined || this.#closed) {
+      await transport.close({ code: 'away', reason: 'the server runs already' });
+      return;
+    }
+    this.#running = Promise.resolve(this.#run(transport));
+  }
+
   async close(reason: CloseReason = DONE): Promise<void> {
     this.#closed = true;
     await (await this.#running?.catch(() => undefined))?.close(reason);
   }
 
   async #open(): Promise<Running> {
-    const forget = (): void => {
-      this.#running = undefined;
-    };
     try {
-      return new Running(await this.#options.open(), this.#options, forget);
+      return this.#run(await this.#options.open());
     } catch (error) {
-      forget();
+      this.#running = undefined;
       throw error;
     }
+  }
+
+  #run(transport: Transport): Running {
+    return new Running(transport, this.#options, () => {
+      this.#running = undefined;
+    });
   }
 }
 

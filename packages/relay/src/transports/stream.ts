@@ -3,6 +3,7 @@
 // Invariant: nothing a peer does (EPIPE, reset, garbage, no reading) becomes an uncaught exception or unbounded memory.
 
 import type { Readable, Writable } from 'node:stream';
+import { Batches } from '../batches.ts';
 import { isFault, longLineFault, readMessage } from '../json-rpc.ts';
 import type { Limits } from '../limits.ts';
 import type { Fault, Message } from '../message.ts';
@@ -14,7 +15,10 @@ export interface StreamOptions {
   readonly input: Readable;
   /** May be the same Duplex. */
   readonly output: Writable;
-  readonly limits: Pick<Limits, 'messageBytes' | 'jsonDepth' | 'jsonTokens' | 'softQueueBytes' | 'hardQueueBytes'>;
+  readonly limits: Pick<
+    Limits,
+    'messageBytes' | 'jsonDepth' | 'jsonTokens' | 'batchMessages' | 'softQueueBytes' | 'hardQueueBytes'
+  >;
   /** For reasons: whose stream it is. Default 'the peer'. */
   readonly name?: string;
   /** Gets the faults of lines that were no message at all (kind 'unknown'), instead of `handlers.fault`. */
@@ -38,6 +42,7 @@ class StreamTransport implements Transport {
   readonly #name: string;
   readonly #lines: LineReader;
   readonly #queue: WriteQueue;
+  readonly #batches: Batches;
   #handlers: TransportHandlers | undefined;
   /** Read, but not delivered: we are paused. At most what one chunk holds. `#next` is the first. */
   #inbox: (Message | Fault)[] = [];
@@ -57,9 +62,18 @@ class StreamTransport implements Transport {
     this.#options = options;
     this.#name = name;
     this.#queue = new WriteQueue(output);
+    this.#batches = new Batches({
+      limits,
+      maxHeldBytes: limits.softQueueBytes,
+      write: (bytes) => this.#queue.add(bytes),
+    });
     this.#lines = new LineReader(limits.messageBytes, {
       onLine: (line) => {
-        if (this.#closing === undefined) this.#arrived(readMessage(line, limits));
+        if (this.#closing !== undefined) return;
+        const read = readMessage(line, limits);
+        if (isFault(read) && read.code === 'batch' && this.#batches.allowed) {
+          for (const part of this.#batches.take(line)) this.#arrived(part);
+        } else this.#arrived(read);
       },
       onTooLong: (line) => {
         if (this.#closing === undefined) this.#arrived(longLineFault(line));
@@ -103,7 +117,8 @@ class StreamTransport implements Transport {
       void this.close({ code: 'queue_full', reason });
       return true;
     }
-    this.#queue.add(message.bytes);
+    this.#batches.see(message, false);
+    if (!this.#batches.answer(message)) this.#queue.add(message.bytes);
     if (message.kind === 'response' && this.#open > 0) this.#open--;
     if (this.#ended && this.#open === 0 && this.#next === this.#inbox.length) void this.close();
     return this.#queue.bytes < softQueueBytes;
@@ -165,6 +180,7 @@ class StreamTransport implements Transport {
     const { onStray } = this.#options;
     if (!isFault(read)) {
       if (read.kind === 'request') this.#open++;
+      this.#batches.see(read, true);
       this.#handlers?.message(read);
     } else if (read.kind === 'unknown' && onStray !== undefined) {
       onStray(read);

@@ -35,6 +35,7 @@ function clients(): Record<string, { client: PlayedClient; meta: Json }> {
       handles: new Handles(),
       principal: 'owner',
       by: { name: 'x', version: '1' },
+      onTaken: () => {},
       onRefused: () => {},
     }),
   );

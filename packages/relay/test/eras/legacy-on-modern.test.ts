@@ -157,10 +157,10 @@ test('changes are listened for when the client is ready, and told as a legacy se
 test('numbers that a double does not carry cross the translation both ways', async () => {
   const { client, server } = await open(modernServer());
   client.send(
-    '{"jsonrpc":"2.0","id":9007199254740993,"method":"tools/call","params":{"name":"x","arguments":{"at":1754740000000000001,"far":1e400}}}',
+    '{"jsonrpc":"2.0","id":9007199254740993,"method":"tools/call","params":{"name":"x","arguments":{"at":1754740000000000001,"far":1e-400}}}',
   );
   const answer = await client.until(() => client.messages.find(({ id }) => id === '9007199254740993'));
-  assert.match(answer.bytes.toString(), /"at":1754740000000000001,"far":1e400/);
+  assert.match(answer.bytes.toString(), /"at":1754740000000000001,"far":1e-400/);
   assert.match(JSON.stringify(server.got.at(-1).params.arguments.at), /1754740000000000001|1754740000000000000/);
 });
 

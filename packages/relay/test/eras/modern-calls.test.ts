@@ -54,7 +54,8 @@ test('whatever the order of answers and progress, each caller gets its own under
 
 test('a log line goes to whom it surely belongs, and to nobody else', () => {
   const { calls, caller } = house();
-  const [a, b, plain] = [caller(), caller(), caller()];
+  const [a, b, plain, listener] = [caller(), caller(), caller(), caller()];
+  calls.forward(request(1, { [META.logLevel]: 'info' }, 'subscriptions/listen'), listener.caller);
   const said = notificationMessage('notifications/message', { level: 'info', data: 1 });
   calls.forward(request(1), plain.caller);
   calls.fromServer(said);
@@ -62,8 +63,11 @@ test('a log line goes to whom it surely belongs, and to nobody else', () => {
   calls.fromServer(said);
   calls.forward(request(1, { [META.logLevel]: 'info' }), b.caller);
   calls.fromServer(said);
-  calls.fromServer({ ...said, relatedTo: '3' });
-  assert.deepEqual([plain.got.length, a.got.length, b.got.length], [0, 1, 1]);
+  calls.fromServer({ ...said, relatedTo: '4' });
+  assert.deepEqual(
+    [listener, plain, a, b].map(({ got }) => got.length),
+    [0, 0, 1, 1],
+  );
 });
 
 test('events of a subscription, its end and its teardown carry the id of its own request', () => {

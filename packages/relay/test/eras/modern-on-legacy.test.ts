@@ -30,6 +30,7 @@ function open(play: Play, handles = new Handles(), principal = 'owner') {
       handles,
       principal,
       by: { name: 'gateway', version: '1' },
+      onTaken: () => {},
       onRefused: () => {
         refused += 1;
       },

@@ -94,6 +94,11 @@ export class PlayedHost {
     return this.lives.at(-1) as PlayedServer;
   }
 
+  /** Resolves when it was opened so often. */
+  async waitFor(lives: number): Promise<void> {
+    while (this.lives.length < lives) await new Promise((resolve) => setImmediate(resolve));
+  }
+
   readonly open = async (): Promise<Transport> => {
     const server = new PlayedServer((...said) => this.play(...said));
     this.lives.push(server);

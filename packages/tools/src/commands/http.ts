@@ -4,6 +4,7 @@ import type { Command } from '@mcp-overlay/cli';
 
 export const httpCommand: Command = {
   usage: 'http <token>',
+  access: true,
   describe: 'a loopback HTTP door to a share (Streamable HTTP and SSE)',
   positionals: { token: { type: 'string', describe: 'the share token of a gateway or bridge' } },
   options: {

@@ -1,6 +1,6 @@
 // `mcp-tools status`: which network this user's programs take, who they are there, and which hosts their shares are held to.
 
-import { type Command, EXIT, type Flags, printJson, printTable } from '@mcp-overlay/cli';
+import { type Command, EXIT, type Flags, print, printJson, printTable } from '@mcp-overlay/cli';
 import { knownShares, type Overlay, openOverlay, ownIdentity, stateFolder, systemUser } from '@mcp-overlay/overlay';
 
 /** Where a key of the JSON is no word. */
@@ -26,9 +26,8 @@ export const statusCommand: Command = {
     };
     if (flags.json === true) printJson({ ...status, hosts: known });
     else {
-      for (const [key, value] of Object.entries(status))
-        process.stdout.write(`${(LABELS[key] ?? key).padEnd(12)} ${value}\n`);
-      if (known.length > 0) process.stdout.write('\n');
+      for (const [key, value] of Object.entries(status)) print(`${(LABELS[key] ?? key).padEnd(12)} ${value}\n`);
+      if (known.length > 0) print('\n');
       if (known.length > 0) {
         printTable(
           ['share', 'network', 'host', 'since', 'besides', 'refused'],

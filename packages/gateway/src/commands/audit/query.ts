@@ -103,7 +103,7 @@ function rowOf({ record, outcome }: Found): string[] {
     textOf(record, 'target') ?? '',
     textOf(record, 'decision') ?? '',
     `${status}${code}`,
-    String(numberOf(said, 'ms') ?? ''),
+    numberOf(said, 'ms')?.toFixed(1) ?? '',
   ];
 }
 

@@ -23,7 +23,7 @@ import {
   resultOf,
   withEnvelope,
 } from '../envelope.ts';
-import { ACKNOWLEDGED, CANCELLED, DISCOVER, isTaskMethod, LEGACY_ONLY, LOG_LEVELS, TASKS } from '../methods.ts';
+import { ACKNOWLEDGED, CANCELLED, DISCOVER, isTaskMethod, LEGACY_ONLY, LISTEN, LOG_LEVELS, TASKS } from '../methods.ts';
 import { LegacyCall } from './call.ts';
 import { LegacyListener } from './listener.ts';
 import { Questions } from './questions.ts';
@@ -32,6 +32,10 @@ import { legacyError, legacyResult, legacyWelcome } from './words.ts';
 export interface LegacyOnModernOptions {
   /** A modern server, ours alone. */
   readonly server: Transport;
+  /** Whether the client may want to hear of changes; default true. */
+  readonly listens?: boolean;
+  /** What the server has just told, so that it need not be asked again. */
+  readonly discovered?: JsonObject | undefined;
 }
 
 /** Of a client; they tell what is no concern of a modern server. */
@@ -39,6 +43,7 @@ const UNSAID = new Set(['notifications/progress', 'notifications/roots/list_chan
 
 export class LegacyOnModern implements Transport {
   readonly #server: Transport;
+  readonly #listens: boolean;
   readonly #inbox = new Inbox();
   /** By our id. */
   readonly #asked = new Map<string, (answer: Message | Fault) => void>();
@@ -48,12 +53,15 @@ export class LegacyOnModern implements Transport {
   readonly #listener: LegacyListener;
   #client: ClientEnvelope = { capabilities: {}, clientInfo: undefined };
   #discovered: JsonObject = {};
+  #known: JsonObject | undefined;
   #level: string | undefined;
   #next = 1;
   #closing: Promise<void> | undefined;
 
-  constructor({ server }: LegacyOnModernOptions) {
+  constructor({ server, listens = true, discovered }: LegacyOnModernOptions) {
     this.#server = server;
+    this.#listens = listens;
+    this.#known = discovered;
     this.#questions = new Questions({
       capabilities: () => this.#client.capabilities,
       send: (message) => this.#inbox.push(message),
@@ -111,7 +119,7 @@ export class LegacyOnModern implements Transport {
   ask(method: string, params: JsonObject, number?: number): { id: string; answer: Promise<Message | Fault> } {
     const id = String(this.#next++);
     const answer = new Promise<Message | Fault>((resolve) => this.#asked.set(id, resolve));
-    const level = this.#level === undefined ? {} : { [META.logLevel]: this.#level };
+    const level = this.#level === undefined || method === LISTEN ? {} : { [META.logLevel]: this.#level };
     this.#server.send(requestMessage(id, method, withEnvelope(params, this.#envelope(), level), number));
     return { id, answer };
   }
@@ -177,20 +185,26 @@ export class LegacyOnModern implements Transport {
     const params = paramsOf(message);
     const clientInfo = params.clientInfo === undefined ? undefined : objectOf(params.clientInfo);
     this.#client = { capabilities: objectOf(params.capabilities), clientInfo };
+    const discovered = this.#known ?? (await this.#discover(id));
+    this.#known = undefined;
+    if (discovered === undefined) return;
+    this.#discovered = discovered;
+    const asked = LEGACY_VERSIONS.find((version) => version === params.protocolVersion) ?? LATEST_LEGACY_VERSION;
+    this.#inbox.pushSoon(resultMessage(id, legacyWelcome(discovered, asked)));
+  }
+
+  /** undefined: the client was told why not. */
+  async #discover(id: string): Promise<JsonObject | undefined> {
     const answer = await this.ask(DISCOVER, {}).answer;
     if ('preview' in answer) {
       this.#inbox.push({ ...answer, id });
-      return;
+      return undefined;
     }
     const discovered = resultOf(answer);
-    if (discovered === undefined) {
-      const error = errorOf(answer) ?? { code: CODES.unsupportedVersion, message: 'the server told no reason' };
-      this.#error(id, legacyError(error));
-      return;
-    }
-    this.#discovered = discovered;
-    const asked = LEGACY_VERSIONS.find((version) => version === params.protocolVersion) ?? LATEST_LEGACY_VERSION;
-    this.#inbox.push(resultMessage(id, legacyWelcome(discovered, asked)));
+    if (discovered !== undefined) return discovered;
+    const error = errorOf(answer) ?? { code: CODES.unsupportedVersion, message: 'the server told no reason' };
+    this.#error(id, legacyError(error));
+    return undefined;
   }
 
   #setLevel(id: string, level: unknown): void {
@@ -214,7 +228,7 @@ export class LegacyOnModern implements Transport {
 
   #notification(message: Message): void {
     if (message.method === 'notifications/initialized') {
-      this.#listener.begin(objectOf(this.#discovered.capabilities));
+      if (this.#listens) this.#listener.begin(objectOf(this.#discovered.capabilities));
     } else if (message.method === CANCELLED) {
       const params = paramsOf(message);
       const id = stringifyExact(params.requestId ?? null);

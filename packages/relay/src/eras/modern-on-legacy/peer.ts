@@ -50,6 +50,8 @@ export interface LegacyPeerOptions {
   readonly by: JsonObject;
   /** What belongs to no call and no subscription, as it is. */
   notification(message: Message): void;
+  /** It took initialize, in this revision. */
+  onTaken(revision: string | undefined): void;
   onRefused(): void;
 }
 
@@ -207,6 +209,7 @@ export class LegacyPeer {
       this.#options.onRefused();
       return { error: errorOf(answer) ?? { code: -32603, message: 'the server refused initialize' } };
     }
+    this.#options.onTaken(asString(result.protocolVersion));
     this.#capabilities = objectOf(result.capabilities);
     this.#steady.send(notificationMessage('notifications/initialized'));
     return { result };

@@ -42,6 +42,8 @@ export interface ModernOnLegacyOptions {
   readonly principal: string;
   /** Who we are, for servers whose client does not say who it is. */
   readonly by: JsonObject;
+  /** The server took initialize, in this revision. */
+  onTaken(revision: string | undefined): void;
   /** The server does not take initialize: it is no legacy one. */
   onRefused(): void;
 }
@@ -198,14 +200,20 @@ export class ModernOnLegacy implements Transport {
     const client = envelopeOf(params);
     const key = canonical(client.capabilities);
     const known = this.#peers.get(key);
-    if (known !== undefined) return known;
+    if (known !== undefined) {
+      // The last in the map is the last that was used.
+      this.#peers.delete(key);
+      this.#peers.set(key, known);
+      return known;
+    }
     if (this.#peers.size >= MAX_PEERS && !this.#letOneGo()) return undefined;
-    const { open, by, onRefused } = this.#options;
+    const { open, by, onTaken, onRefused } = this.#options;
     const peer = new LegacyPeer({
       steady: open(),
       client,
       by,
       notification: (message) => this.#inbox.push(message),
+      onTaken,
       onRefused: () => {
         onRefused();
         // Whoever waits is told first.

@@ -47,6 +47,8 @@ export interface ChildOptions {
   readonly log?: ChildLog;
   /** One line of its stderr, cleaned, with a `[name]` prefix, at a bounded rate. */
   readonly onStderr?: (line: string) => void;
+  /** Takes secrets out of what it says on stderr, before that is logged or told in a reason. */
+  readonly hide?: (text: string) => string;
   /** Patience of the stop ladder. Default 2,000 and 3,000. */
   readonly stop?: { readonly eofMs: number; readonly termMs: number };
   /** Default: the one of this process. */
@@ -123,6 +125,7 @@ class Child implements ChildTransport {
       maxBytes: limits.stderrRingBytes,
       now,
       onLine: options.onStderr,
+      hide: options.hide,
     });
     this.#stream = streamTransport({
       input: child.stdout,

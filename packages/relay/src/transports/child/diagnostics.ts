@@ -8,6 +8,8 @@ import { RateWindow } from './rate.ts';
 
 /** Longer lines are cut in pieces: a line is for a person. */
 const MAX_LINE_CHARS = 2000;
+/** A line without an end is waited for as long as this, so that what is hidden in it is found whole. */
+const MAX_PARTIAL_CHARS = 64 * 1024;
 /** Shown per window; a stack trace of a start that failed fits many times. */
 const SHOWN_LINES = 200;
 const SHOWN_BYTES = 64 * 1024;
@@ -22,6 +24,8 @@ export interface DiagnosticsOptions {
   readonly maxBytes: number;
   readonly now: Clock;
   readonly onLine?: ((line: string) => void) | undefined;
+  /** Takes out what must not be shown. */
+  readonly hide?: ((text: string) => string) | undefined;
 }
 
 export interface Diagnostics {
@@ -31,7 +35,8 @@ export interface Diagnostics {
   readRest(): Promise<void>;
 }
 
-export function readDiagnostics({ input, name, maxBytes, now, onLine }: DiagnosticsOptions): Diagnostics {
+export function readDiagnostics(options: DiagnosticsOptions): Diagnostics {
+  const { input, name, maxBytes, now, onLine, hide = (text: string) => text } = options;
   const decoder = new StringDecoder('utf8');
   const rate = new RateWindow(SHOWN_WINDOW_MS, now);
   let kept = '';
@@ -41,8 +46,7 @@ export function readDiagnostics({ input, name, maxBytes, now, onLine }: Diagnost
   let pause: NodeJS.Timeout | undefined;
   let unbounded = false;
 
-  function line(raw: string): void {
-    const text = cleanLine(raw);
+  function line(text: string): void {
     if (text === '') return;
     kept += `${text}\n`;
     if (kept.length > 2 * maxBytes) kept = lastBytes(kept, maxBytes);
@@ -66,14 +70,15 @@ export function readDiagnostics({ input, name, maxBytes, now, onLine }: Diagnost
     const lines = (partial + text).split(/[\r\n]+/);
     partial = lines.pop() ?? '';
     for (const whole of lines) pieces(whole);
-    if (partial.length > MAX_LINE_CHARS) {
+    if (partial.length > MAX_PARTIAL_CHARS) {
       pieces(partial);
       partial = '';
     }
   }
 
-  function pieces(whole: string): void {
-    for (let at = 0; at < whole.length; at += MAX_LINE_CHARS) line(whole.slice(at, at + MAX_LINE_CHARS));
+  function pieces(raw: string): void {
+    const whole = hide(cleanLine(raw));
+    for (let at = 0; at < whole.length; at += MAX_LINE_CHARS) line(whole.slice(at, at + MAX_LINE_CHARS).trimEnd());
   }
 
   function goOn(): void {
@@ -102,7 +107,7 @@ export function readDiagnostics({ input, name, maxBytes, now, onLine }: Diagnost
     });
   });
   return {
-    tail: () => lastBytes(kept + cleanLine(partial), maxBytes),
+    tail: () => lastBytes(kept + hide(cleanLine(partial)), maxBytes),
     readRest() {
       unbounded = true;
       goOn();

@@ -27,6 +27,10 @@ import {
 /** How long what follows a notification waits for the server to take it. */
 const ORDER_MS = 5000;
 const GOODBYE_MS = 1000;
+/** How long the first request waits until the server has answered the GET that listens: what a server asks in the course of
+ *  a request may come there, and servers (SDK v1 among them) drop what they have nowhere to send. Some answer a GET only
+ *  with its first event. */
+const LISTENING_MS = 1000;
 /** A stream whose request was cancelled, or answered, may still bring something; then its connection is let go. */
 const AFTERMATH_MS = 5000;
 /** Of a refusal's body: it is read for a JSON-RPC error. */
@@ -138,7 +142,8 @@ export class StreamableWire implements Wire {
           this.#host.log.warn({ host: this.#host.dialer.url.host, status, method: message.method }, 'notice refused');
         }
       } else if (message.method === 'notifications/initialized') {
-        this.#listen();
+        onSent();
+        await within(LISTENING_MS, this.#listen());
       }
     } catch (error) {
       this.#host.fail(message, told(error));
@@ -147,10 +152,12 @@ export class StreamableWire implements Wire {
     }
   }
 
-  #listen(): void {
-    if (this.#listener !== undefined) return;
-    this.#listener = new Listener(this.#host, (more) => this.#headers(more));
-    void this.#listener.run();
+  #listen(): Promise<void> {
+    if (this.#listener === undefined) {
+      this.#listener = new Listener(this.#host, (more) => this.#headers(more));
+      void this.#listener.run();
+    }
+    return this.#listener.answered;
   }
 
   /** true: the server need not be told. */

@@ -39,6 +39,9 @@ export interface HttpTransportOptions {
   /** 'auto': Streamable HTTP, and the older SSE transport where that is refused with 400, 404 or 405. */
   readonly protocol: 'auto' | 'sse' | 'streamable';
   readonly headers?: Readonly<Record<string, string>>;
+  /** Asked when the server refuses them (401, 403): as they are now. What was refused with 401 is sent once more where
+   *  they are others. */
+  readonly renew?: () => Promise<Readonly<Record<string, string>>>;
   /** `connect` dials a connection of its own for each HTTP connection; http:// only. */
   readonly fetchVia?: 'node' | { connect(signal: AbortSignal): Promise<Duplex> };
   readonly tls?: { readonly ca?: string | Buffer; readonly insecureSkipVerify?: boolean };
@@ -73,7 +76,7 @@ class HttpSession implements Transport, WireHost {
   #ending: Promise<void> | undefined;
 
   constructor(options: HttpTransportOptions) {
-    const { fetchVia, headers = {}, tls = {}, connectTimeoutMs = 15_000 } = options;
+    const { fetchVia, headers = {}, renew, tls = {}, connectTimeoutMs = 15_000 } = options;
     // Each of its requests listens.
     setMaxListeners(0, this.signal);
     this.limits = options.limits ?? LIMITS;
@@ -84,6 +87,8 @@ class HttpSession implements Transport, WireHost {
     this.dialer = new Dialer({
       url,
       headers: checkedHeaders(headers, url),
+      renew: renew && (async () => checkedHeaders(await renew(), url)),
+      log: this.log,
       connect: typeof fetchVia === 'object' ? (signal) => fetchVia.connect(signal) : undefined,
       tls,
       connectTimeoutMs,

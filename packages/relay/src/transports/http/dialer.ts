@@ -7,7 +7,7 @@ import https from 'node:https';
 import type { Duplex } from 'node:stream';
 import { discard } from './body.ts';
 import { ConnectTimeout, failureOf, HttpFailure } from './dial-failure.ts';
-import { HEADER_BYTES } from './wire.ts';
+import { HEADER_BYTES, type HttpLog } from './wire.ts';
 
 const MAX_REDIRECTS = 5;
 /** Redirects that keep method and body; 303 would turn a message into a GET. */
@@ -18,6 +18,9 @@ const IDLE_MS = 4000;
 export interface DialerOptions {
   readonly url: URL;
   readonly headers: Readonly<Record<string, string>>;
+  /** Reads them anew. */
+  readonly renew?: (() => Promise<Readonly<Record<string, string>>>) | undefined;
+  readonly log?: HttpLog;
   /** Dials a connection of its own for each HTTP connection. undefined: the machine's network. */
   readonly connect: ((signal: AbortSignal) => Promise<Duplex>) | undefined;
   readonly tls: { readonly ca?: string | Buffer; readonly insecureSkipVerify?: boolean };
@@ -38,27 +41,71 @@ export interface HttpRequest {
   readonly onSent?: () => void;
 }
 
+/** The head of it, and the address it came from. */
+export interface Answer {
+  readonly response: IncomingMessage;
+  readonly url: URL;
+}
+
 export class Dialer {
   readonly url: URL;
   readonly #options: DialerOptions;
   readonly #agent: http.Agent;
+  #headers: Readonly<Record<string, string>>;
+  #renewing: Promise<void> | undefined;
 
   constructor(options: DialerOptions) {
     this.#options = options;
+    this.#headers = options.headers;
     this.url = options.url;
     this.#agent = agentOf(options);
   }
 
-  /** Resolves with the head of the answer, redirects followed, and the address it came from. */
-  async request(request: HttpRequest): Promise<{ response: IncomingMessage; url: URL }> {
+  /** Resolves with the head of the answer, redirects followed, and the address it came from. A login that is refused is
+   *  read anew, once: 401 says that nothing was done, so with another one the request is sent again; after 403 only what
+   *  may be sent twice. */
+  async request(request: HttpRequest): Promise<Answer> {
+    const used = this.#headers;
+    const answer = await this.#followed(request);
+    const status = answer.response.statusCode;
+    if ((status !== 401 && status !== 403) || this.#options.renew === undefined) return answer;
+    if (this.#headers === used) await this.#renew(this.#options.renew);
+    if (this.#headers === used || request.signal.aborted) return answer;
+    if (status === 403 && !request.repeatable) return answer;
+    this.#drop(answer.response);
+    return this.#followed(request);
+  }
+
+  async #renew(read: () => Promise<Readonly<Record<string, string>>>): Promise<void> {
+    this.#renewing ??= read()
+      .then(
+        (headers) => {
+          if (!sameHeaders(headers, this.#headers)) this.#headers = headers;
+        },
+        (error: unknown) => {
+          const reason = error instanceof Error ? error.message : String(error);
+          this.#options.log?.warn({ host: this.url.host, reason }, 'the login could not be read anew');
+        },
+      )
+      .finally(() => {
+        this.#renewing = undefined;
+      });
+    await this.#renewing;
+  }
+
+  async #followed(request: HttpRequest): Promise<Answer> {
     let url = request.url ?? this.url;
     for (let redirects = 0; ; redirects += 1) {
       const response = await this.#once(request, url, request.repeatable);
       const { location } = response.headers;
       if (location === undefined || !REDIRECTS.has(response.statusCode ?? 0)) return { response, url };
-      void discard(response, { bytes: 64 * 1024, ms: 1000 }).then((whole) => whole || response.destroy());
+      this.#drop(response);
       url = this.#follow(url, location, redirects);
     }
+  }
+
+  #drop(response: IncomingMessage): void {
+    void discard(response, { bytes: 64 * 1024, ms: 1000 }).then((whole) => whole || response.destroy());
   }
 
   close(): void {
@@ -87,7 +134,7 @@ export class Dialer {
     const { method, body, signal } = request;
     const headers: OutgoingHttpHeaders = {
       'user-agent': 'mcp-overlay',
-      ...this.#options.headers,
+      ...this.#headers,
       'accept-encoding': 'identity',
       ...request.headers,
     };
@@ -123,6 +170,11 @@ export class Dialer {
       out.end(body);
     });
   }
+}
+
+function sameHeaders(one: Readonly<Record<string, string>>, other: Readonly<Record<string, string>>): boolean {
+  const names = Object.keys(one);
+  return names.length === Object.keys(other).length && names.every((name) => one[name] === other[name]);
 }
 
 type Done = (error: Error | null, stream?: Duplex) => void;

@@ -2,7 +2,8 @@
 // faster than the owner takes it.
 
 import type { IncomingMessage } from 'node:http';
-import { longLineFault, readMessage } from '../../json-rpc.ts';
+import { splitBatch } from '../../batches.ts';
+import { isFault, longLineFault, readMessage } from '../../json-rpc.ts';
 import type { Limits } from '../../limits.ts';
 import type { Fault, Message } from '../../message.ts';
 import type { Inbox } from '../inbox.ts';
@@ -28,7 +29,7 @@ export function readEvents(options: EventsOptions): Promise<void> {
     event(name, data, id) {
       if (id !== undefined) onId?.(id);
       if (name !== 'message') onOther?.(name, data);
-      else if (data.length > 0) onMessage(readOne(data, limits));
+      else if (data.length > 0) for (const item of readSome(data, limits)) onMessage(item);
     },
     retry: (ms) => onRetry?.(ms),
     tooLong: (ends) => onMessage(longLineFault(ends)),
@@ -44,6 +45,14 @@ export function readEvents(options: EventsOptions): Promise<void> {
     response.once('close', resolve);
     if (response.destroyed) resolve();
   });
+}
+
+/** A server of revision 2025-03-26 may send several messages at once. */
+function readSome(data: Buffer, limits: Limits): readonly (Message | Fault)[] {
+  const item = readOne(data, limits);
+  if (!isFault(item) || item.code !== 'batch') return [item];
+  const parts = splitBatch(data, limits);
+  return 'code' in parts ? [parts] : parts;
 }
 
 export function readOne(body: Buffer, limits: Limits): Message | Fault {

@@ -19,6 +19,11 @@ export class Listener {
   readonly #host: WireHost;
   readonly #headers: (more: OutgoingHttpHeaders) => OutgoingHttpHeaders;
   readonly #stop = new AbortController();
+  #tellAnswered: () => void = () => {};
+  /** Resolves when the server has answered the first GET, whatever it says, or nothing will come of that. */
+  readonly answered = new Promise<void>((resolve) => {
+    this.#tellAnswered = resolve;
+  });
   #lastEventId: string | undefined;
   #retryMs: number | undefined;
   /** It has been open: from then on 400 and 404 are about the session, before that about the server. */
@@ -38,7 +43,9 @@ export class Listener {
   async run(): Promise<void> {
     const { signal } = this.#stop;
     while (!signal.aborted) {
-      if ((await this.#once()) === 'over') return;
+      const outcome = await this.#once();
+      this.#tellAnswered();
+      if (outcome === 'over') return;
       await delay(this.#delayMs(), undefined, { signal }).catch(() => {});
     }
   }
@@ -52,6 +59,7 @@ export class Listener {
     try {
       const { signal } = this.#stop;
       const { response } = await this.#host.dialer.request({ method: 'GET', headers, repeatable: true, signal });
+      this.#tellAnswered();
       if (response.statusCode !== 200) return this.#refused(response);
       if (mediaType(response.headers['content-type']) !== EVENTS_TYPE) {
         response.destroy();

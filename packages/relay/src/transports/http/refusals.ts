@@ -4,6 +4,7 @@
 import type { IncomingMessage } from 'node:http';
 import type { RpcErrorValue } from '../../eras/envelope.ts';
 import { RPC_ERRORS } from '../../errors.ts';
+import { LIMITS } from '../../limits.ts';
 import type { Fault, Message } from '../../message.ts';
 import { LEGACY_VERSIONS } from '../../methods.ts';
 import type { BodyFailure } from './body.ts';
@@ -105,6 +106,8 @@ const FAULT_TEXT: Record<Fault['code'], string> = {
   message_too_large: 'the message is too large',
   too_deep: 'the JSON is nested too deeply',
   too_many_tokens: 'the JSON has too many values',
+  number_too_large: 'the JSON has a number beyond what its readers agree on (over 1.8e308)',
   not_json_rpc: 'the body is JSON but no JSON-RPC 2.0 message',
-  batch: 'the body is a batch, which MCP no longer has; send one message per POST',
+  batch: 'the body is a batch, which only revision 2025-03-26 has; send one message per POST',
+  batch_too_large: `the body is a batch of more than ${LIMITS.batchMessages} messages`,
 };

@@ -11,6 +11,7 @@
 
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Duplex } from 'node:stream';
+import { BATCH_VERSION, splitBatch } from '../../batches.ts';
 import { claimsModern, MODERN_VERSIONS, paramsOf, refuseEnvelope } from '../../eras/envelope.ts';
 import { RPC_ERRORS } from '../../errors.ts';
 import { isFault, readMessage } from '../../json-rpc.ts';
@@ -63,8 +64,8 @@ export interface HttpSessionInfo {
   /** What the client says it is (User-Agent): a claim. */
   readonly by?: string;
   readonly kind: 'streamable' | 'sse' | 'stateless' | 'modern';
-  /** The connection of its first request: for whoever knows who is at the other end of it. */
-  readonly connection: Duplex;
+  /** Its first request: for whoever knows who sent it. */
+  readonly request: IncomingMessage;
 }
 
 export interface HttpSessionsOptions {
@@ -84,7 +85,9 @@ export interface HttpSessionsOptions {
   readonly keepAliveMs?: number;
   /** Modern requests with the same name here share a session: the era has none that could tell them apart. undefined: only
    *  those of one connection do. Default: all. */
-  readonly sharedBy?: (connection: Duplex) => string | undefined;
+  readonly sharedBy?: (request: IncomingMessage) => string | undefined;
+  /** Whose a request is: a session goes on only with requests of whoever began it. Default: one owner of all. */
+  readonly ownerOf?: (request: IncomingMessage) => string;
   /** Program and version, for the session that `stateless` opens by itself. */
   readonly by?: string;
 }
@@ -116,6 +119,7 @@ class HttpDoor {
   readonly #sse = new Map<string, SseSession>();
   /** By whom they are shared. */
   readonly #modern = new Map<string | Duplex, ModernSession>();
+  readonly #owners = new WeakMap<Transport, string | undefined>();
   readonly #ending = new Set<Promise<void>>();
   #stateless: StatelessSession | undefined;
   #tick: NodeJS.Timeout;
@@ -200,14 +204,16 @@ class HttpDoor {
 
   async #postStreamable(request: IncomingMessage, response: ServerResponse, id: string | undefined): Promise<void> {
     const no = (refusal: Refusal): Promise<void> => refuse(request, response, refusal);
-    const session = id === undefined ? undefined : this.#streamable.get(id);
+    const session = id === undefined ? undefined : this.#owned(this.#streamable.get(id), request);
     if (id !== undefined && session === undefined) return no(unknownSession());
     const wrong = wrongPost(request) ?? (session === undefined ? undefined : wrongVersion(request));
     if (wrong !== undefined) return no(wrong);
     await session?.ready();
-    const message = await this.#read(request);
-    if ('status' in message) return no(message);
+    const messages = await this.#readSome(request, session?.batches === true);
+    if ('status' in messages) return no(messages);
     if (response.destroyed) return;
+    const [message] = messages;
+    if (messages.length > 1) return this.#postBatch(messages, request, response, session);
     if (message.kind === 'request' && claimsModern(message)) return this.#takeModern(message, request, response);
     if (message.method === 'initialize' && message.kind === 'request') {
       if (session !== undefined) return no(again(message));
@@ -223,7 +229,27 @@ class HttpDoor {
     }
     if (session.has(message.id ?? 'null')) return no(inUse(message));
     if (session.full) return no({ ...busy('too many requests of this session are open'), ...idOf(message) });
-    session.request(message, response, header(request, VERSION_HEADER));
+    session.request(messages, response, header(request, VERSION_HEADER));
+  }
+
+  async #postBatch(
+    messages: readonly Message[],
+    request: IncomingMessage,
+    response: ServerResponse,
+    session: StreamableSession | undefined,
+  ): Promise<void> {
+    const no = (refusal: Refusal): Promise<void> => refuse(request, response, refusal);
+    if (session === undefined || this.#streamable.get(session.id) !== session) return no(unknownSession());
+    const requests = messages.filter(({ kind }) => kind === 'request');
+    const greeting = requests.find(({ method }) => method === 'initialize');
+    if (greeting !== undefined) return no(again(greeting));
+    const ids = requests.map(({ id = 'null' }) => id);
+    const twice = requests.find(({ id = 'null' }, at) => session.has(id) || ids.indexOf(id) < at);
+    if (twice !== undefined) return no(inUse(twice));
+    if (session.full) return no(busy('too many requests of this session are open'));
+    if (requests.length > 0) return session.request(messages, response, header(request, VERSION_HEADER));
+    for (const message of messages) session.accept(message);
+    empty(response, 202);
   }
 
   #initialize(message: Message, request: IncomingMessage, response: ServerResponse): void | Promise<void> {
@@ -236,14 +262,14 @@ class HttpDoor {
       onClosed: (closed) => this.#streamable.delete(closed.id),
     });
     this.#streamable.set(session.id, session);
-    session.request(message, response, undefined);
+    session.request([message], response, undefined);
     this.#announce(session, 'streamable', request);
   }
 
   async #getOrDelete(request: IncomingMessage, response: ServerResponse, id: string | undefined): Promise<void> {
     const no = (refusal: Refusal): Promise<void> => refuse(request, response, refusal);
     if (id === undefined) return no(missing(SESSION_HEADER));
-    const session = this.#streamable.get(id);
+    const session = this.#owned(this.#streamable.get(id), request);
     if (session === undefined) return no(unknownSession());
     const wrong = wrongVersion(request);
     if (wrong !== undefined) return no(wrong);
@@ -263,18 +289,22 @@ class HttpDoor {
     const wrong = wrongPost(request);
     if (wrong !== undefined) return no(wrong);
     await this.#stateless?.ready();
-    const message = await this.#read(request);
-    if ('status' in message) return no(message);
+    // Without a header it is that revision (specification 2025-06-18, "Protocol Version Header").
+    const batches = (header(request, VERSION_HEADER) ?? BATCH_VERSION) === BATCH_VERSION;
+    const messages = await this.#readSome(request, batches);
+    if ('status' in messages) return no(messages);
+    const [message] = messages;
     if (message.kind === 'request' && claimsModern(message)) return this.#takeModern(message, request, response);
     if (message.method !== 'initialize') {
       const version = wrongVersion(request);
       if (version !== undefined) return no({ ...version, ...idOf(message) });
     }
     // What a client tells without asking concerns a session it does not have.
-    if (message.kind !== 'request') return empty(response, 202);
+    const requests = messages.filter(({ kind }) => kind === 'request');
+    if (requests.length === 0) return empty(response, 202);
     const session = this.#stateless ?? this.#openStateless(request);
     if (session.full) return no({ ...busy('too many requests are open here'), ...idOf(message) });
-    session.request(message, response);
+    session.request(requests, response);
   }
 
   #openStateless(request: IncomingMessage): StatelessSession {
@@ -326,7 +356,7 @@ class HttpDoor {
 
   #sharedBy(request: IncomingMessage): string | Duplex {
     const { sharedBy } = this.#options;
-    return sharedBy === undefined ? '' : (sharedBy(request.socket) ?? request.socket);
+    return sharedBy === undefined ? '' : (sharedBy(request) ?? request.socket);
   }
 
   #modernSession(request: IncomingMessage): ModernSession | undefined {
@@ -365,7 +395,7 @@ class HttpDoor {
 
   async #postSse(request: IncomingMessage, response: ServerResponse, id: string): Promise<void> {
     const no = (refusal: Refusal): Promise<void> => refuse(request, response, refusal);
-    const session = this.#sse.get(id);
+    const session = this.#owned(this.#sse.get(id), request);
     if (session === undefined) return no(unknownSession());
     // Clients of that revision send no Accept with a POST.
     // A newer client that came by the older transport goes on in its own revision: to this session both are messages.
@@ -380,21 +410,38 @@ class HttpDoor {
     session.accept(message);
   }
 
+  /** Another's session is answered like one that is not there. */
+  #owned<T extends Transport>(session: T | undefined, request: IncomingMessage): T | undefined {
+    if (session === undefined || this.#owners.get(session) === this.#options.ownerOf?.(request)) return session;
+    this.#log.warn({}, 'a session was asked for by another than its owner');
+    return undefined;
+  }
+
   // --- shared -----------------------------------------------------------------------------------------------------
 
   async #read(request: IncomingMessage): Promise<Message | Refusal> {
+    const messages = await this.#readSome(request, false);
+    return 'status' in messages ? messages : messages[0];
+  }
+
+  /** Several only where the client's revision has batches. */
+  async #readSome(request: IncomingMessage, batches: boolean): Promise<readonly [Message, ...Message[]] | Refusal> {
     const maxBytes = this.#limits.messageBytes;
     const body = await readBody(request, { maxBytes, idleMs: BODY_IDLE_MS, budget: this.#budget });
     if (typeof body === 'string') return bodyRefusal(body, maxBytes);
     const message = readMessage(compactJson(body), this.#limits);
-    return isFault(message) ? faultRefusal(message) : message;
+    if (!isFault(message)) return [message];
+    const parts = batches && message.code === 'batch' ? splitBatch(body, this.#limits) : message;
+    const fault = 'code' in parts ? parts : parts.find(isFault);
+    return fault === undefined ? (parts as [Message, ...Message[]]) : faultRefusal(fault);
   }
 
   #announce(transport: Transport, kind: HttpSessionInfo['kind'], request: IncomingMessage): void {
     const by = header(request, 'user-agent')
       ?.replace(/[^\x20-\x7e]/g, '?')
       .slice(0, 100);
-    this.#options.onSession(transport, { kind, connection: request.socket, ...(by === undefined ? {} : { by }) });
+    this.#owners.set(transport, this.#options.ownerOf?.(request));
+    this.#options.onSession(transport, { kind, request, ...(by === undefined ? {} : { by }) });
   }
 
   /** Makes room by ending the session that has been without a connection for longest, if it has been for a while. */

@@ -37,20 +37,34 @@ export class StatelessSession extends HttpSession {
     return this.#calls.open >= this.#options.limits.callsInAll + this.#options.limits.callsQueued;
   }
 
-  request(message: Message, response: ServerResponse): void {
-    const { id = 'null', method = '' } = message;
+  /** A request, or those of a batch. */
+  request(messages: readonly Message[], response: ServerResponse): void {
     this.outflow.add(response);
     const stream = new EventStream({ name: 'c0', primed: false, headers: {}, now: () => performance.now() });
-    stream.open(response, {
-      wait: method === 'initialize',
-      json: this.#options.jsonResponse || method === 'initialize',
-    });
+    const initialize = messages[0]?.method === 'initialize';
+    const json = (this.#options.jsonResponse || initialize) && messages.length === 1;
+    stream.open(response, { wait: initialize, json });
+    let open = messages.length;
+    const answer = (message: Message): void => {
+      open -= 1;
+      if (open > 0) stream.write(message);
+      else {
+        this.#streams.delete(stream);
+        stream.finish(message);
+      }
+    };
     this.#calls.whenGreeted(() => {
-      if (this.ended) stream.finish(lost(id, method, 'the session ended'));
-      else if (method === 'initialize') stream.finish(this.#calls.welcome(message, withoutChanges));
-      else if (method === 'ping') stream.finish(resultMessage(id, {}));
-      else this.#forward(message, stream);
+      this.#streams.add(stream);
+      for (const message of messages) this.#ask(message, stream, answer);
     });
+  }
+
+  #ask(message: Message, stream: EventStream, answer: (message: Message) => void): void {
+    const { id = 'null', method = '' } = message;
+    if (this.ended) answer(lost(id, method, 'the session ended'));
+    else if (method === 'initialize') answer(this.#calls.welcome(message, withoutChanges));
+    else if (method === 'ping') answer(resultMessage(id, {}));
+    else this.#calls.forward(message, { progress: (progress) => stream.write(progress), answer });
   }
 
   keepAlive(): void {
@@ -70,16 +84,5 @@ export class StatelessSession extends HttpSession {
   protected override finish(reason: CloseReason): void {
     this.#options.onClosed(this);
     this.#calls.end(`the session ended (${reason.reason})`);
-  }
-
-  #forward(message: Message, stream: EventStream): void {
-    this.#streams.add(stream);
-    this.#calls.forward(message, {
-      progress: (progress) => stream.write(progress),
-      answer: (answer) => {
-        this.#streams.delete(stream);
-        stream.finish(answer);
-      },
-    });
   }
 }

@@ -4,6 +4,7 @@
 
 import { randomBytes } from 'node:crypto';
 import type { ServerResponse } from 'node:http';
+import { BATCH_VERSION } from '../../batches.ts';
 import { outcomeUnknown } from '../../errors.ts';
 import { stringifyExact } from '../../json-exact.ts';
 import { errorMessage, parseMessage } from '../../json-rpc.ts';
@@ -35,6 +36,8 @@ export interface StreamableSessionOptions {
 
 interface OpenCall {
   readonly stream: EventStream;
+  /** Calls whose answers the stream still waits for: those of one POST. */
+  readonly post: { open: number };
   readonly method: string;
   readonly token: string | undefined;
 }
@@ -75,25 +78,37 @@ export class StreamableSession extends HttpSession {
     return this.#calls.has(id);
   }
 
+  /** Whether this client's revision has batches. */
+  get batches(): boolean {
+    return this.#version === BATCH_VERSION;
+  }
+
   get full(): boolean {
     return this.#calls.size >= this.#options.limits.callsPerSession + this.#options.limits.callsQueued;
   }
 
-  /** A request: `response` becomes its stream. */
-  request(message: Message, response: ServerResponse, version: string | undefined): void {
-    const { id = 'null', method = '' } = message;
+  /** A request, or the messages of a batch: `response` becomes the stream of their answers. */
+  request(messages: readonly Message[], response: ServerResponse, version: string | undefined): void {
+    const [{ id = 'null', method = '' } = {} as Partial<Message>] = messages;
     const initialize = method === 'initialize';
     if (initialize) {
       this.#initializeId = id;
-      this.#version = versionAskedFor(message);
+      this.#version = versionAskedFor(messages[0] as Message);
     }
     const stream = this.#newStream('c', version ?? this.#version);
-    const token = progressTokenOf(message);
-    this.#calls.set(id, { stream, method, token });
-    if (token !== undefined) this.#tokens.set(token, stream);
+    const requests = messages.filter(({ kind }) => kind === 'request');
+    const post = { open: requests.length };
+    for (const request of requests) {
+      const token = progressTokenOf(request);
+      this.#calls.set(request.id ?? 'null', { stream, post, method: request.method ?? '', token });
+      if (token !== undefined) this.#tokens.set(token, stream);
+    }
     this.outflow.add(response);
-    stream.open(response, { wait: initialize, json: this.#options.jsonResponse });
-    this.inbox.push(message);
+    stream.open(response, { wait: initialize, json: this.#options.jsonResponse && messages.length === 1 });
+    for (const message of messages) {
+      if (message.kind === 'request') this.inbox.push(message);
+      else this.accept(message);
+    }
   }
 
   /** A notification, or the answer to a request of the server. */
@@ -146,8 +161,15 @@ export class StreamableSession extends HttpSession {
     }
     this.#settle(id, call);
     if (id === this.#initializeId) this.#initialized(message, call.stream);
-    call.stream.finish(message);
+    this.#last(call, message);
     this.#sweep();
+  }
+
+  /** Its answer, with which the stream ends unless others are still to come. */
+  #last({ stream, post }: OpenCall, message: Message): void {
+    post.open -= 1;
+    if (post.open === 0) stream.finish(message);
+    else stream.write(message);
   }
 
   /** No server answers it any more, but its stream would stay open, and a client comes back to one that only ends. */
@@ -158,7 +180,7 @@ export class StreamableSession extends HttpSession {
     // MCP: initialize cannot be cancelled.
     if (call === undefined || call.method === 'initialize') return;
     this.#settle(id, call);
-    call.stream.finish(errorMessage(id, 'internal_error', 'the client took this request back'));
+    this.#last(call, errorMessage(id, 'internal_error', 'the client took this request back'));
     this.#sweep();
   }
 
@@ -262,10 +284,11 @@ export class StreamableSession extends HttpSession {
 
   protected override finish(reason: CloseReason): void {
     this.#options.onClosed(this);
-    for (const [id, { stream, method }] of this.#calls) {
+    for (const [id, call] of this.#calls) {
       const what = `the session ended while this request was open: ${reason.reason}`;
-      stream.finish(
-        isRepeatable(method)
+      this.#last(
+        call,
+        isRepeatable(call.method)
           ? errorMessage(id, 'backend_unavailable', what)
           : errorMessage(id, 'outcome_unknown', outcomeUnknown(what)),
       );

@@ -83,7 +83,7 @@ test('the owner learns on which connection a session came, and close leaves none
   const client = new Recorder(httpTransport({ url: 'http://mcp-backend/sse', protocol: 'sse', fetchVia: { connect } }));
   client.send(initializeRequest());
   await client.answer(0);
-  assert.ok(host.owners[0]?.info.connection !== undefined);
+  assert.ok(host.owners[0]?.info.request !== undefined);
   assert.equal(host.owners[0]?.info.by, 'mcp-overlay');
   const gone = Promise.all(dialled.map(closed));
   await host[Symbol.asyncDispose]();

@@ -1,0 +1,126 @@
+// Scrubbing as a gateway runs it: the patterns read, the files of the operator's own watched, hits told to the log and to
+// whoever keeps a record. A file that is broken when it changes leaves the patterns as they were, and is said.
+
+import { watch } from 'node:fs';
+import { basename, dirname } from 'node:path';
+import type { GatewayConfig } from '@mcp-overlay/config';
+import type { ScrubHit } from '../call/call.ts';
+import type { GatewayLog } from '../call/log.ts';
+import { loadOwnPatterns, shippedPatterns } from './pattern-files.ts';
+import { type HitSink, Scrubber, type ScrubPlace } from './scrubber.ts';
+
+/** An editor writes a file in several steps. */
+const SETTLE_MS = 100;
+
+export interface Scrubbing {
+  readonly scrubber: Scrubber;
+  readonly hits: (session: SessionOf) => HitSink;
+  status(): ScrubStatus;
+  close(): Promise<void>;
+}
+
+export interface ScrubStatus {
+  /** What it is for: it shows, it keeps nothing from happening. */
+  readonly purpose: 'visibility, not a boundary';
+  readonly configured: boolean;
+  readonly patterns: number;
+  /** By rule, since the start. */
+  readonly hits: Readonly<Record<string, number>>;
+  /** Why changed pattern files are not in force. */
+  readonly trouble?: string;
+}
+
+interface SessionOf {
+  readonly number: number;
+  readonly principal: { readonly id: string };
+}
+
+export interface ScrubRecord extends ScrubPlace {
+  readonly session: number;
+  readonly ident: string;
+  /** In words, for a record. */
+  readonly hits: readonly string[];
+}
+
+export interface OpenScrubOptions {
+  readonly config: Pick<GatewayConfig, 'scrub' | 'backends' | 'file'>;
+  readonly log: GatewayLog;
+  /** Keeps each hit on record. */
+  readonly record?: (hit: ScrubRecord) => void;
+}
+
+/** Rejects with ConfigError where a pattern file cannot be used. undefined: it is off. */
+export async function openScrub({ config, log, record }: OpenScrubOptions): Promise<Scrubbing | undefined> {
+  const { scrub, backends } = config;
+  const files = scrub?.patterns ?? [];
+  const cwd = dirname(config.file);
+  const own = await loadOwnPatterns(files, cwd);
+  const scrubber = new Scrubber({ config: scrub, backends, specs: [...shippedPatterns(), ...own] });
+  if (scrubber.rules === 0) {
+    await scrubber.close();
+    return undefined;
+  }
+  let trouble: string | undefined;
+  const watching = watchFiles(files, async () => {
+    try {
+      const changed = await loadOwnPatterns(files, cwd);
+      scrubber.use([...shippedPatterns(), ...changed]);
+      trouble = undefined;
+      log.info({ patterns: scrubber.rules }, 'patterns read again');
+    } catch (error) {
+      trouble = error instanceof Error ? error.message : String(error);
+      log.warn({ error: trouble }, 'changed patterns cannot be used, the old ones stay');
+    }
+  });
+  const { configured } = scrubber.modes;
+  return {
+    scrubber,
+    hits:
+      ({ number, principal }) =>
+      (place, hits) => {
+        const fields = { session: number, ...place, rules: hits.map(({ rule, mode }) => `${rule}:${mode}`) };
+        if (configured) log.info(fields, 'scrub hit');
+        else log.debug(fields, 'scrub hit');
+        record?.({ session: number, ident: principal.id, ...place, hits: hits.map(inWords) });
+      },
+    status: () => ({
+      purpose: 'visibility, not a boundary',
+      configured,
+      patterns: scrubber.rules,
+      hits: scrubber.hits(),
+      ...(trouble === undefined ? {} : { trouble }),
+    }),
+    close: async () => {
+      watching.close();
+      await scrubber.close();
+    },
+  };
+}
+
+function inWords({ rule, mode, surface, count, at, via }: ScrubHit): string {
+  const places = at.map(([start, end]) => `${start}-${end}`).join(',');
+  return [rule, mode, surface, `×${count}`, ...(places === '' ? [] : [places]), ...(via ? [`in ${via}`] : [])].join(
+    ' ',
+  );
+}
+
+/** Folders are watched, because an editor puts a new file in the place of the old one. */
+function watchFiles(files: readonly string[], changed: () => Promise<void>): { close(): void } {
+  let timer: NodeJS.Timeout | undefined;
+  const later = (): void => {
+    clearTimeout(timer);
+    timer = setTimeout(() => void changed(), SETTLE_MS);
+  };
+  const names = new Set(files.map((file) => basename(file)));
+  const watchers = [...new Set(files.map((file) => dirname(file)))].map((folder) =>
+    watch(folder, { persistent: false }, (_, name) => {
+      if (name === null || names.has(name)) later();
+    }).on('error', later),
+  );
+  return {
+    close: () => {
+      clearTimeout(timer);
+      for (const watcher of watchers) watcher.close();
+    },
+  };
+}
