@@ -3,6 +3,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import {
+  errorMessage,
   LIMITS,
   META,
   type Message,
@@ -146,6 +147,18 @@ for (const ids of [['a'], ['a', 'b']]) {
     assert.deepEqual([outcome.status, outcome.code, outcome.target, outcome.of], ['error', -32050, 'x:/1', 1]);
   });
 }
+
+test('an answer that is withheld is of a call that ran', async () => {
+  const { log, played, house } = recorded([['a', (method) => (method === 'resources/read' ? SILENCE : undefined)]]);
+  await using _ = house;
+  await house.shakeHands();
+  const asked = house.ask('resources/read', { uri: 'x:/1' });
+  const server = played[0]?.servers[0];
+  while (!server?.got.some(({ method }) => method === 'resources/read')) await new Promise(setImmediate);
+  server.far.send(errorMessage(server.got.at(-1)?.id ?? '', 'withheld', 'the answer was withheld'));
+  assert.equal(errorIn(await asked).data.audit.seq, 2);
+  assert.deepEqual([callsIn(log.events)[1].status, callsIn(log.events)[1].code], ['ok', 'withheld']);
+});
 
 test('what a tool calls its own failure is an error of the server', async () => {
   const { log, house } = recorded([
