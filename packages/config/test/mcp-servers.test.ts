@@ -20,8 +20,6 @@ test('a client’s file becomes backends', () => {
     trust: [],
     tokens: {},
     issuers: [],
-    tokens: {},
-    issuers: [],
     aggregator: { separator: '__', connectTimeoutMs: 120_000, callTimeoutMs: 600_000, listWaitMs: 3000 },
     backends: [
       {

@@ -12,8 +12,6 @@ test('a minimal file gets every default', () => {
     trust: [],
     tokens: {},
     issuers: [],
-    tokens: {},
-    issuers: [],
     aggregator: { separator: '__', connectTimeoutMs: 120_000, callTimeoutMs: 600_000, listWaitMs: 3000 },
     backends: [
       {
