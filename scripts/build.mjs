@@ -31,11 +31,24 @@ const apart = {
     onResolve({ filter: /^@mcp-overlay\/ziti$/ }, () => ({ path: `./${client}`, external: true }));
   },
 };
+// What emscripten made looks for its folder in a way that only CommonJS has; where its wasm is, it is told.
+const noFolder = {
+  name: 'no-folder',
+  setup({ onLoad }) {
+    onLoad({ filter: /libpg-query[\\/]wasm[\\/]libpg-query\.js$/ }, ({ path }) => ({
+      contents: readFileSync(path, 'utf8').replaceAll('__dirname', '"."'),
+    }));
+  },
+};
 await bundle({ [client.replace('.js', '')]: 'packages/ziti/src/index.ts' }, join(made, 'chunks'), 'ziti', []);
 // One bundle a program, so that none loads what only another needs; dynamic imports become chunks of their own.
 for (const name of programs) {
-  await bundle({ [`mcp-${name}`]: `packages/${name}/src/bin.ts` }, made, `chunks/${name}`, [apart]);
+  await bundle({ [`mcp-${name}`]: `packages/${name}/src/bin.ts` }, made, `chunks/${name}`, [apart, noFolder]);
 }
+// PostgreSQL's parser, read by the chunk beside it when a rule judges SQL.
+const wasm = 'libpg-query.wasm';
+copyFileSync(join(root, 'node_modules/libpg-query/wasm', wasm), join(made, 'chunks', wasm));
+chmodSync(join(made, 'chunks', wasm), 0o644);
 // A thread of its own, started from its own file; and the patterns, read by Node as JSON and by people as YAML.
 await bundle({ 'scrub-worker': 'packages/gateway/src/scrub/worker.ts' }, join(made, 'chunks'), 'scrub', []);
 shipPatterns(join(made, 'patterns'));
@@ -62,7 +75,10 @@ async function bundle(entryPoints, outdir, chunks, plugins) {
     legalComments: 'none',
     alias: { 'string-width': './scripts/shims/string-width.mjs' },
     metafile: true,
-    define: { __MCP_OVERLAY_VERSION__: JSON.stringify(version) },
+    define: {
+      __MCP_OVERLAY_VERSION__: JSON.stringify(version),
+      __PG_QUERY_WASM__: JSON.stringify('./libpg-query.wasm'),
+    },
     // Some dependencies are CommonJS inside an ES module bundle.
     banner: {
       js: "import{createRequire as __createRequire}from'node:module';const require=__createRequire(import.meta.url);",

@@ -25,9 +25,13 @@ for (const name of ['mcp-tools', 'mcp-bridge', 'mcp-gateway']) {
   });
 }
 
-test('the OpenZiti client is there once for all programs', () => {
+test('the OpenZiti client is there once for all programs, and its encryption apart: a login does without', () => {
   const files = readdirSync(join(dist, 'chunks')).map((file) => join(dist, 'chunks', file));
-  assert.equal(holding(files, 'secretstream_xchacha20poly1305').length, 1);
+  const [client, wasm] = ['zt-session', '_crypto_secretstream_xchacha20poly1305_init_push'].map((word) =>
+    holding(files, word),
+  );
+  assert.deepEqual([client?.length, wasm?.length], [1, 1]);
+  assert.deepEqual(holding(reached(client ?? [], STATIC), '_crypto_secretstream'), []);
 });
 
 function reached(from: readonly string[], ...patterns: RegExp[]): string[] {

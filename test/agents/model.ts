@@ -77,7 +77,7 @@ export async function fakeModel(...wishes: readonly Wish[]): Promise<FakeModel> 
 
   function answerResponses(body: Json, response: ServerResponse): void {
     seen.offered = (body.tools ?? []).flatMap(({ name, type, tools }: Json) =>
-      type === 'namespace' ? tools.map((tool: Json) => `${name}${tool.name}`) : [name],
+      type === 'namespace' ? tools.map((tool: Json) => `${name}${tool.name}`) : typeof name === 'string' ? [name] : [],
     );
     const outputs: readonly Json[] = (body.input ?? []).filter(({ type }: Json) => type === 'function_call_output');
     seen.results = outputs.map(({ output }) => JSON.stringify(output));

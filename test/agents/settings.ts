@@ -56,6 +56,9 @@ export const RUNS: Readonly<Record<'claude' | 'codex' | 'gemini', Run>> = {
       'wire_api = "responses"',
       'env_key = "NO_KEY"',
       '[mcp_servers.gw]',
+      // It begins its turn without a server that is not there yet, unless it has to wait for it.
+      'required = true',
+      'startup_timeout_sec = 60',
       ...entry,
     ];
     await mkdir(join(home, '.codex'));

@@ -2,114 +2,16 @@
 // the local overlay, and everything that goes wrong on a real network is refused here with the same words.
 
 import assert from 'node:assert/strict';
-import { mkdir, writeFile } from 'node:fs/promises';
+import { writeFile } from 'node:fs/promises';
 import { createServer } from 'node:http';
 import { join } from 'node:path';
 import { describe, test } from 'node:test';
-import { setTimeout as wait } from 'node:timers/promises';
 import { createLocalOverlay } from '@mcp-overlay/overlay';
-import { type Authority, type Issued, testAuthority } from '@mcp-overlay/overlay/testing';
-import { type Command, type Finished, House, runToEnd } from './harness.ts';
+import { testAuthority } from '@mcp-overlay/overlay/testing';
+import { type Command, runToEnd } from './harness.ts';
 import { LineClient } from './line-client.ts';
 import { shareBackend, stdioBackend } from './servers.ts';
-
-const INITIALIZE = JSON.stringify({
-  jsonrpc: '2.0',
-  id: 1,
-  method: 'initialize',
-  params: { protocolVersion: '2025-11-25', capabilities: {}, clientInfo: { name: 't', version: '1' } },
-});
-
-interface PeerRow {
-  readonly id: string;
-  readonly name?: string;
-  readonly decision?: string;
-  readonly outcome?: string;
-  readonly sessions: number;
-}
-
-/** A house with a CA, and files for whom it issues to. */
-class Town implements AsyncDisposable {
-  readonly house: House;
-  readonly ca: Authority;
-  readonly #folder: string;
-
-  private constructor(house: House, ca: Authority, folder: string) {
-    this.house = house;
-    this.ca = ca;
-    this.#folder = folder;
-  }
-
-  static async open(): Promise<Town> {
-    const house = await House.open();
-    const folder = join(house.home, 'pem');
-    await mkdir(folder);
-    const town = new Town(house, testAuthority('town'), folder);
-    await town.trustFile();
-    return town;
-  }
-
-  /** Flags of a program that is this one and believes the CA. */
-  async as(name: string, issued: Issued = this.ca.issue(name)): Promise<string[]> {
-    const file = join(this.#folder, `${name}.pem`);
-    await writeFile(file, issued.keyPem + issued.pem, { mode: 0o600 });
-    return ['--identity', file, '--trust', this.caFile];
-  }
-
-  get caFile(): string {
-    return join(this.#folder, 'ca.pem');
-  }
-
-  async trustFile(...revocations: string[]): Promise<void> {
-    await writeFile(this.caFile, [this.ca.pem, ...revocations].join('\n'));
-  }
-
-  async gateway(
-    token: string,
-    more: Record<string, unknown>,
-    flags: readonly string[],
-    backends = [stdioBackend('one')],
-  ) {
-    const config = await this.house.config(backends, { share: { token, ...more } });
-    return this.house.start(this.house.gatewayProgram(config, ...flags));
-  }
-
-  /** What an agent sees that only says initialize. */
-  initialize(token: string, flags: readonly string[]): Promise<Finished> {
-    return runToEnd(this.house.agentProgram(token, ...flags), `${INITIALIZE}\n`);
-  }
-
-  async peers(...words: readonly string[]): Promise<PeerRow[]> {
-    const { code, stdout, stderr } = await runToEnd(this.house.program('gateway', 'peers', ...words, '--json'));
-    assert.equal(code, 0, stderr);
-    const answer = JSON.parse(stdout) as PeerRow | PeerRow[];
-    return Array.isArray(answer) ? answer : [answer];
-  }
-
-  tools(...words: readonly string[]): Promise<Finished> {
-    return runToEnd(this.house.program('tools', ...words, '--overlay', 'local'));
-  }
-
-  [Symbol.asyncDispose](): Promise<void> {
-    return this.house[Symbol.asyncDispose]();
-  }
-}
-
-function refusedWith(finished: Finished, code: string): void {
-  assert.equal(finished.code, 3, finished.stderr);
-  assert.ok(finished.stderr.includes(code), `${code} in: ${finished.stderr}`);
-  assert.equal(finished.stdout.includes('"error"'), true, 'the agent is told too');
-}
-
-async function until(so: () => boolean, what: string): Promise<void> {
-  const deadline = performance.now() + 30_000;
-  while (!so()) {
-    assert.ok(performance.now() < deadline, `never: ${what}`);
-    await wait(20);
-  }
-}
-
-const ended = async (agent: LineClient): Promise<void> => void (await agent.ends.ended);
+import { ended, refusedWith, Town, until } from './town.ts';
 
 describe('who is let in', () => {
   test('three people: the owner, one who is allowed by hand, one who is not; a denial ends what runs', async () => {
@@ -149,9 +51,18 @@ describe('who is let in', () => {
       [['denied', 0]],
     );
     assert.equal((await open).error?.data?.error, 'outcome_unknown');
+    // What she asks from now on need not wait for the way back: it is told.
+    const { error: told } = await agent.call('echo', { nonce: 'c' });
+    assert.deepEqual([told?.data?.error, told?.data?.refused], ['share_unreachable', 'peer_denied']);
+    assert.match(told?.message ?? '', /the host refused: x509:CN=alice was denied by the operator/);
+    refusedWith(await town.initialize(token, alice), 'peer_denied');
+    // The agent that lives comes in again when she may.
+    await town.peers('allow', 'x509:CN=alice');
+    await until(() => agent.ends.stderr().split('"link up"').length > 2, 'she was let in again');
+    assert.equal((await agent.told('echo', { nonce: 'd' })).nonce, 'd');
+    await town.peers('deny', 'x509:CN=alice');
     agent.ends.input.end();
     await ended(agent);
-    refusedWith(await town.initialize(token, alice), 'peer_denied');
 
     // What was decided outlives the gateway.
     await gateway.end();
@@ -176,7 +87,7 @@ describe('who is let in', () => {
         if (!result) break;
         answered += 1;
       }
-      // What is asked from now on waits for the way back, and the agent ends before that.
+      // What is asked from now on is refused.
     })().catch(() => {});
     while (answered < 20) await agent.told('echo', { nonce: 'warm' });
     await town.peers('deny', 'x509:CN=alice');
@@ -239,7 +150,7 @@ describe('who is let in', () => {
 });
 
 describe('whom an agent reaches', () => {
-  test('another host on the same share is refused with both names, until it is accepted', async () => {
+  test('T32: another host on the same share is refused with both names, until it is accepted', async () => {
     await using town = await Town.open();
     const token = await town.house.createShare('town-hall');
     const alice = await town.as('alice');
@@ -290,11 +201,13 @@ describe('whom an agent reaches', () => {
     assert.equal((await agent.told('echo', { nonce: '2' })).nonce, '2');
     await second.end();
     const third = await town.gateway(token, share, await town.as('third'));
-    const waiting = agent.told('echo', { nonce: '3' });
-    await until(() => agent.ends.stderr().includes('and now by x509:CN=third'), 'third was refused');
+    const { error } = await agent.call('echo', { nonce: '3' });
+    assert.deepEqual([error?.data?.error, error?.data?.refused], ['share_unreachable', 'host_changed']);
+    assert.match(error?.message ?? '', /and now by x509:CN=third \(.*mcp-tools trust town-hall\)/);
     await third.end();
     await town.gateway(token, share, await town.as('first'));
-    assert.equal((await waiting).nonce, '3', 'it waited for one that it knows');
+    await until(() => agent.ends.stderr().split('"link up"').length > 3, 'it found one that it knows');
+    assert.equal((await agent.told('echo', { nonce: '4' })).nonce, '4');
   });
 
   test('a share that proved itself and now answers plain HTTP is refused; nobody is asked a second time', async () => {

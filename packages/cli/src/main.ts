@@ -92,8 +92,20 @@ function endSafely(name: string): void {
   process.report.reportOnUncaughtException = false;
 }
 
+/** Leaves yargs with a command. After one that returns it renders that command's help, which nobody reads: 10 ms and more of
+ * every start. */
+class Chosen extends Error {
+  readonly command: Command;
+  readonly flags: Flags;
+
+  constructor(command: Command, flags: Flags) {
+    super(`run ${command.usage}`);
+    this.command = command;
+    this.flags = flags;
+  }
+}
+
 async function runCommand(program: Program, argv: readonly string[]): Promise<ExitCode> {
-  let running: Promise<ExitCode> | undefined;
   let current: Command | undefined;
   const typed = () => ({
     program: program.name,
@@ -139,7 +151,7 @@ async function runCommand(program: Program, argv: readonly string[]): Promise<Ex
         const isDefault = command.usage.startsWith('$0');
         refuseWrongUse({ ...typed(), parsed, words: isDefault ? 'any' : 'none' });
         if (command.access !== true) tellUnused(program.name, parsed as unknown as Flags);
-        running = command.run(parsed as unknown as Flags);
+        throw new Chosen(command, parsed as unknown as Flags);
       },
     );
   }
@@ -149,8 +161,13 @@ async function runCommand(program: Program, argv: readonly string[]): Promise<Ex
     if (!program.haltAtFirstWord) refuseUnknownOptions({ ...typed(), parsed: optionsIn(words) });
     throw wrongUse(message ?? error.message, typed());
   });
-  const parsed = await parser.parseAsync();
-  if (running !== undefined) return running;
+  let parsed: Awaited<ReturnType<typeof parser.parseAsync>>;
+  try {
+    parsed = await parser.parseAsync();
+  } catch (error) {
+    if (error instanceof Chosen) return error.command.run(error.flags);
+    throw error;
+  }
   if (parsed.help !== true && parsed.version !== true) refuseWrongUse({ ...typed(), parsed, words: 'command' });
   return EXIT.done;
 }

@@ -16,6 +16,12 @@ export class OutputFilter {
   readonly #hidden = new Map<string, readonly string[]>();
   /** The first characters of forms -> the forms that begin so, the longest first. */
   #beginnings: ReadonlyMap<string, readonly string[]> | undefined;
+  #needles: readonly Buffer[] | undefined;
+
+  /** How many values are hidden. */
+  get size(): number {
+    return this.#hidden.size;
+  }
 
   /** false: it is too short to be hidden. */
   hide(value: Uint8Array | string): boolean {
@@ -29,7 +35,14 @@ export class OutputFilter {
     const [oldest] = this.#hidden.keys();
     if (this.#hidden.size > MAX_HIDDEN && oldest !== undefined) this.#hidden.delete(oldest);
     this.#beginnings = undefined;
+    this.#needles = undefined;
     return true;
+  }
+
+  /** Whether there is anything to clean: for large texts of which few have it, with few secrets. */
+  finds(text: Buffer): boolean {
+    this.#needles ??= [...new Set([...this.#hidden.values()].flat())].map((form) => Buffer.from(form));
+    return this.#needles.some((needle) => text.includes(needle));
   }
 
   /** Its time depends on the length of the text, hardly on how much is hidden. */

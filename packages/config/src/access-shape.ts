@@ -2,18 +2,9 @@
 
 import type { IssuerConfig, TokensConfig } from './config.ts';
 import { compact } from './config.ts';
-import { parseSecretReference, SECRET_REFERENCE_FORM } from './secret/reference.ts';
+import { secretReference } from './secret-shape.ts';
 import { choice, field, list, object, parsed, text } from './shape.ts';
 import { LIFETIME_FORM, parseLifetime } from './units.ts';
-
-/** The address of a secret, never the secret; `file:` relative to the configuration. */
-export const secretReference = parsed<string>(SECRET_REFERENCE_FORM, (value, spot, reading) => {
-  const reference = parseSecretReference(value);
-  if (!reference) return { refused: SECRET_REFERENCE_FORM };
-  if (reference.kind !== 'file') return value;
-  const path = reading.path(reference.path, spot);
-  return path === undefined ? undefined : `file:${path}`;
-});
 
 const TRUST_FORM = 'a path, or spiffe://DOMAIN=PATH';
 const SPIFFE_FILE = /^(spiffe:\/\/[a-z0-9._-]{1,255})=(.+)$/;
@@ -64,23 +55,19 @@ export const issuersShape = list(
       'as its tokens have it (iss), to the letter',
       {
         required: true,
-        example: 'https://login.example.com',
       },
     ),
     audience: field(text({ form: 'text' }), 'whom its tokens have to be made for (aud)', {
       required: true,
-      example: 'my-gateway',
     }),
     jwks: field(keysFrom, 'its public keys (JWKS): a file, read again when it changes, or a URL', {
       required: true,
-      example: 'https://login.example.com/jwks.json',
     }),
     algorithms: field(list(choice(ALGORITHMS)), 'how its tokens may be signed', { default: '[EdDSA, ES256, RS256]' }),
     groups: field(claim, 'the claim that holds groups, for group:… in identities', {
       default: 'no groups',
-      example: 'groups',
     }),
-    name: field(claim, 'the claim that is shown as the name', { default: 'the subject', example: 'email' }),
+    name: field(claim, 'the claim that is shown as the name', { default: 'the subject' }),
   }),
 );
 

@@ -3,7 +3,8 @@
 import { escapePath, splitPath } from './argument-name.ts';
 import type { Spot } from './errors.ts';
 import { located } from './located.ts';
-import { isNothing, type Node, quoteText } from './node.ts';
+import { isNothing, quoteText } from './node.ts';
+import { plain } from './plain.ts';
 import { type ArgConfig, type ArgsConfig, type Scalar, SQL_STATEMENTS, type SqlConfig } from './policy-config.ts';
 import { bool, choice, count, field, join, list, object, type Reading, type Shape, text, wrong } from './shape.ts';
 import { parseSize } from './units.ts';
@@ -219,15 +220,6 @@ function merged(
 /** For shapes that contain themselves. */
 function lazy<T>(shape: () => Shape<T>): Shape<T> {
   return { form: 'a mapping', read: (node, spot, reading) => shape().read(node, spot, reading) };
-}
-
-function plain(node: Node): unknown {
-  if (node.kind === 'list') return node.items.map(plain);
-  if (node.kind === 'scalar') return node.value;
-  // No prototype: a key may be named `__proto__`.
-  const object: Record<string, unknown> = Object.create(null) as Record<string, unknown>;
-  for (const [key, { value }] of node.entries) object[key] = plain(value);
-  return object;
 }
 
 function lower(name: string): string {

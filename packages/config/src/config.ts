@@ -32,8 +32,8 @@ export interface GatewayConfig {
 }
 
 export interface TokensConfig {
-  /** A reference to a secret; absent: in the state folder. */
-  readonly key?: string;
+  /** Absent: in the state folder. */
+  readonly key?: SecretReference;
   readonly maxTtlMs?: number;
 }
 
@@ -167,9 +167,9 @@ export interface ShareTransportConfig {
   readonly token: string;
   /** Absent: the gateway's own. */
   readonly overlay?: OverlayName;
-  /** References to a token to come with, and to the key of its holder. */
-  readonly access?: string;
-  readonly accessKey?: string;
+  /** Where the token to come with is, and the key of its holder. */
+  readonly access?: SecretReference;
+  readonly accessKey?: SecretReference;
 }
 
 export interface HttpConfig {

@@ -39,9 +39,10 @@ export {
   type Spot,
 } from './errors.ts';
 export { compileGlob } from './glob.ts';
-export { loadGatewayConfig } from './load.ts';
+export { loadGatewayConfig, readConfigText } from './load.ts';
 export { type ParsedConfig, type ParseOptions, parseGatewayConfig } from './parse.ts';
 export { loadPatternFile, type PatternEntry, parsePatternFile, patternError } from './pattern-file.ts';
+export { type PolicyCase, type PolicyCases, parsePolicyCases } from './policy-cases.ts';
 export type {
   ArgConfig,
   ArgsConfig,

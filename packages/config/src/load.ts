@@ -2,17 +2,26 @@
 
 import { open } from 'node:fs/promises';
 import { resolve } from 'node:path';
-import { ConfigError, openReport, type Report, WHOLE_FILE } from './errors.ts';
+import { ConfigError, type ConfigNote, openReport, type Report, WHOLE_FILE } from './errors.ts';
 import { type ParsedConfig, type ParseOptions, parseGatewayConfig } from './parse.ts';
 import { decodeSource, MAX_FILE_BYTES } from './source.ts';
 import { type Changer, changeableBy } from './tamper.ts';
 
 export async function loadGatewayConfig(path: string, around: Omit<ParseOptions, 'file'>): Promise<ParsedConfig> {
+  const read = await readConfigText(path, around.cwd);
+  const { config, notes } = parseGatewayConfig(read.text, { ...around, file: path });
+  return { config, notes: [...read.notes, ...notes] };
+}
+
+/** Of any file of ours; `notes`: who else may change it. */
+export async function readConfigText(
+  path: string,
+  cwd: string,
+): Promise<{ readonly text: string; readonly notes: readonly ConfigNote[] }> {
   const report = openReport(path);
-  const text = decodeSource(await readBytes(path, around.cwd, report), report);
+  const text = decodeSource(await readBytes(path, cwd, report), report);
   report.end();
-  const { config, notes } = parseGatewayConfig(text ?? '', { ...around, file: path });
-  return { config, notes: [...report.notes(), ...notes] };
+  return { text: text ?? '', notes: report.notes() };
 }
 
 function judgeChanger(changer: Changer | undefined, path: string, report: Report): void {

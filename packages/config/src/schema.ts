@@ -2,7 +2,7 @@
 // original are read by this one table; so are the hints for unknown keys and docs/CONFIG.md. A new key is a new line here,
 // in configs/example.yml, and in build.ts where it gets its meaning.
 
-import { issuersShape, secretReference, tokensShape, trustFile } from './access-shape.ts';
+import { issuersShape, tokensShape, trustFile } from './access-shape.ts';
 import { auditShape } from './audit-shape.ts';
 import { globProblem } from './glob.ts';
 import { injectShape } from './inject-shape.ts';
@@ -12,6 +12,7 @@ import {
   argument,
   headerName,
   headerValue,
+  secretReference,
   secretsShape,
   urlText,
   variableName,

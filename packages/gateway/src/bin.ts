@@ -2,8 +2,10 @@
 // mcp-gateway: aggregates servers into one share. Commands load what they need, nothing more.
 
 import { main } from '@mcp-overlay/cli';
+import { auditCommand } from './commands/audit.ts';
 import { checkCommand } from './commands/check.ts';
 import { peersCommand } from './commands/peers.ts';
+import { policyCommand } from './commands/policy.ts';
 import { runCommand } from './commands/run.ts';
 import { scrubCommand } from './commands/scrub.ts';
 import { statusCommand } from './commands/status.ts';
@@ -13,5 +15,15 @@ import { vaultCommand } from './commands/vault.ts';
 await main({
   name: 'mcp-gateway',
   describe: 'One dark share for many MCP servers.',
-  commands: [runCommand, checkCommand, statusCommand, peersCommand, tokenCommand, vaultCommand, scrubCommand],
+  commands: [
+    runCommand,
+    checkCommand,
+    statusCommand,
+    peersCommand,
+    policyCommand,
+    auditCommand,
+    tokenCommand,
+    vaultCommand,
+    scrubCommand,
+  ],
 });

@@ -4,7 +4,7 @@
 import { createHash, randomBytes } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
 import { UsageError, withoutSecrets } from '@mcp-overlay/cli';
-import type { GatewayConfig } from '@mcp-overlay/config';
+import type { GatewayConfig, SecretString } from '@mcp-overlay/config';
 import {
   type AccessSource,
   grantsOf,
@@ -26,14 +26,15 @@ import { type Peers, peersOf } from './peers.ts';
 import { accessOf } from './policy/access.ts';
 import { toolFilter } from './policy/filter.ts';
 import { callGauge } from './policy/limit.ts';
-import { loadPolicy } from './policy/load-policy.ts';
+import { openPolicy } from './policy/open-policy.ts';
 import type { Policy } from './policy/policy.ts';
 import { naming } from './routing/names.ts';
+import { StateSeal } from './routing/states.ts';
 import type { Scrubbing } from './scrub/open.ts';
 import { hideWritten, secretsOf } from './secrets.ts';
 import { openProbes } from './session/probe.ts';
 import type { AuditSettings, SessionSettings } from './session/settings.ts';
-import { openShare } from './share.ts';
+import { openShares } from './shares.ts';
 import { type GatewayStatus, statusOf } from './status.ts';
 import { openTokensOf, type Tokens, tokensOf } from './tokens.ts';
 
@@ -48,9 +49,13 @@ export interface GatewayOptions {
   /** A token for shares behind us that name none of their own. */
   readonly access?: AccessSource | undefined;
   readonly version: string;
+  /** An audit log that was changed is left, and another begun. */
+  readonly acceptBroken?: boolean;
   readonly log: GatewayLog;
   /** What looks through texts of servers; absent: nothing does. */
   readonly scrub?: Scrubbing | undefined;
+  /** Of a vault that wants one. Absent: nobody is at a terminal. */
+  readonly passphrase?: (() => Promise<SecretString>) | undefined;
   onLost(error: Error): void;
 }
 
@@ -109,11 +114,10 @@ export function sessionSettings(options: SettingsOptions): SessionSettings {
     });
     return { backend, health };
   });
-  const filters = new Map(enabled.map((backend) => [backend.id, toolFilter(backend.tools)]));
   return {
     instance: randomBytes(8).toString('hex'),
     backends,
-    accessFor: (principal, session) => accessOf(options.policy, filters, principal, session),
+    accessFor: accessFor(config, options.policy),
     naming: naming(enabled, config.aggregator.separator),
     own: { name: config.aggregator.name, version: config.aggregator.version ?? version },
     callTimeoutMs: config.aggregator.callTimeoutMs,
@@ -121,11 +125,17 @@ export function sessionSettings(options: SettingsOptions): SessionSettings {
     listWaitMs: config.aggregator.listWaitMs,
     limits,
     gauge: callGauge(),
+    stateSeal: new StateSeal(),
     scrubber: options.scrub?.scrubber,
     scrubHits: options.scrub?.hits,
     ...(audit && { audit }),
     log,
   };
+}
+
+function accessFor({ backends }: GatewayConfig, policy: Policy): SessionSettings['accessFor'] {
+  const filters = new Map(backends.map((backend) => [backend.id, toolFilter(backend.tools)]));
+  return (principal, session) => accessOf(policy, filters, principal, session);
 }
 
 /** How overlays are opened for a gateway. */
@@ -144,6 +154,7 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
   const audit = await openConfiguredAudit(config, {
     env,
     by: `mcp-gateway/${version}`,
+    acceptBroken: options.acceptBroken ?? false,
     onTrouble: (trouble) => log.warn({ trouble: trouble ?? 'none' }, 'audit log'),
   });
   try {
@@ -155,13 +166,16 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
 }
 
 async function begin(options: GatewayOptions, audit: AuditSettings | undefined): Promise<Gateway> {
-  const { config, overlay, version, env, log } = options;
+  const { config, overlay, version, log } = options;
+  const record = async (what: string, id: string): Promise<void> => {
+    if (audit) await recordAdmin(audit.log, what, id, OWNER);
+  };
   const book = await openPeerBook({ share: config.share.token, env: options.env, log: options.log });
   const handRole = (id: string): string | undefined => {
-    const record = book.get(id);
-    return record?.decision === 'allowed' ? record.role : undefined;
+    const peer = book.get(id);
+    return peer?.decision === 'allowed' ? peer.role : undefined;
   };
-  const policy = await loadPolicy(config, { handRole });
+  const policy = await openPolicy(config, { handRole });
   const { openScrub } = await import('./scrub/open.ts');
   const scrub = await openScrub({
     config,
@@ -173,19 +187,18 @@ async function begin(options: GatewayOptions, audit: AuditSettings | undefined):
     },
   });
   const settings = sessionSettings({ ...options, policy, audit, scrub });
-  const tokenBook = await openTokensOf(config, config.share.token, env);
+  const tokenBook = await openTokensOf(config, config.share.token, secretsOf(options));
   const issuers = config.issuers.length === 0 ? undefined : await openIssuers({ issuers: config.issuers, log });
   await audit?.log.append({ type: 'config.apply', digest: await digestOf(config.file) });
-  const share = await openShare({
+  const share = await openShares({
     overlay,
     token: config.share.token,
-    settings,
+    policy,
+    settingsFor: (policy) => ({ ...settings, accessFor: accessFor(config, policy) }),
     by: `mcp-gateway/${version}`,
     grants: grantsOf(config.share.grants),
     hosts: config.share.hosts,
     book,
-    admits: (principal) => policy.ruled && policy.rolesOf(principal).length > 0,
-    rolesOf: (principal) => policy.rolesOf(principal),
     access: { book: tokenBook, issuers, rules: policy.ruled },
     onLost: options.onLost,
   });
@@ -197,18 +210,15 @@ async function begin(options: GatewayOptions, audit: AuditSettings | undefined):
       const identity = await ownIdentity(overlay);
       return statusOf({ version, overlay: overlay.kind, identity, startedAt, share, settings, scrub });
     },
-    peers: peersOf(book, share, {
-      roles: config.policy && [...config.policy.roles.keys()],
-      record: async (what, id) => {
-        if (audit) await recordAdmin(audit.log, what, id, OWNER);
-      },
-    }),
+    peers: peersOf(book, share, { roles: rolesIn(config), record }),
     tokens: tokensOf({
       book: tokenBook,
       network: overlay.proofs?.network ?? overlay.kind,
       share: share.token,
       maxTtlMs: config.tokens.maxTtlMs,
+      roles: rolesIn(config),
       onRevoked: share.check,
+      record,
     }),
     close: async () => {
       await Promise.all([probes.close(), share.close()]);
@@ -218,6 +228,11 @@ async function begin(options: GatewayOptions, audit: AuditSettings | undefined):
       await audit?.log.close();
     },
   };
+}
+
+/** undefined: there are no rules. */
+export function rolesIn({ policy }: Pick<GatewayConfig, 'policy'>): readonly string[] | undefined {
+  return policy && [...policy.roles.keys()];
 }
 
 /** Of the file as it was read: what it means with which environment is told by nobody. */

@@ -37,8 +37,11 @@ export interface ShareOptions {
   /** Who is let in besides: rules give it something to do. */
   admits(principal: Principal): boolean;
   /** For the record. */
+  readonly view?: string;
   rolesOf(principal: Principal): readonly string[];
   readonly access: AccessOptions;
+  /** Of the next session, unique in the gateway. */
+  nextNumber(): number;
   onLost(error: Error): void;
 }
 
@@ -56,7 +59,6 @@ export interface Share {
 export async function openShare(options: ShareOptions): Promise<Share> {
   const { overlay, settings, by, grants, hosts, book, access } = options;
   const sessions = new Map<ClientSession, AcceptedSession<Principal>>();
-  let count = 0;
   let name: (token: string) => void = () => {};
   const gate = openGate({
     overlay,
@@ -85,11 +87,11 @@ export async function openShare(options: ShareOptions): Promise<Share> {
     prove: gate.prove,
     instance: settings.instance,
     onSession: (accepted) => {
-      count += 1;
+      const number = options.nextNumber();
       const session = new ClientSession(
         accepted.transport,
         {
-          number: count,
+          number,
           handOn: handOn(accepted),
           via: [...accepted.via, settings.instance],
           principal: accepted.principal,
@@ -100,9 +102,9 @@ export async function openShare(options: ShareOptions): Promise<Share> {
       sessions.set(session, accepted);
       // It may have been denied since it was judged; a link cannot be closed while it is being opened.
       if (gate.denied(accepted.principal.id)) setImmediate(() => void session.close(DENIED));
-      settings.log.info({ session: count, by: accepted.by, principal: accepted.principal.id }, 'session opened');
+      settings.log.info({ session: number, by: accepted.by, principal: accepted.principal.id }, 'session opened');
       const { info } = session;
-      if (audit) recordOpened(audit.log, { ...info, roles: options.rolesOf(info.principal) });
+      if (audit) recordOpened(audit.log, { ...info, roles: options.rolesOf(info.principal), view: options.view });
       const unwatch = gate.watch(accepted.principal, (why) => void session.close(why));
       void session.closed.then(() => {
         unwatch();

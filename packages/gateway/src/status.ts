@@ -6,13 +6,15 @@ import type { AuditState } from './audit/audit-log.ts';
 import type { BackendHealth } from './backend/health.ts';
 import type { Scrubbing, ScrubStatus } from './scrub/open.ts';
 import type { SessionSettings } from './session/settings.ts';
-import type { Share } from './share.ts';
+import type { Shares } from './shares.ts';
 
 export interface GatewayStatus {
   readonly program: 'mcp-gateway';
   readonly version: string;
   readonly pid: number;
   readonly share: string;
+  /** Shares of views. */
+  readonly views: readonly { readonly view: string; readonly token: string }[];
   readonly overlay: string;
   /** Who the gateway is on its network; absent: it proves nothing there. */
   readonly identity: Self | undefined;
@@ -54,7 +56,7 @@ export interface StatusSources {
   readonly overlay: string;
   readonly identity: Self | undefined;
   readonly startedAt: number;
-  readonly share: Share;
+  readonly share: Shares;
   readonly settings: SessionSettings;
   readonly scrub?: Scrubbing | undefined;
 }
@@ -73,6 +75,7 @@ export function statusOf({
     version,
     pid: process.pid,
     share: share.token,
+    views: share.views,
     overlay,
     identity,
     startedAt: new Date(startedAt).toISOString(),

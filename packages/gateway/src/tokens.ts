@@ -2,7 +2,7 @@
 // or by a command beside it; both on the same files.
 
 import { UsageError } from '@mcp-overlay/cli';
-import { DEFAULTS, type GatewayConfig, parseSecretReference, resolveSecret } from '@mcp-overlay/config';
+import { DEFAULTS, type GatewayConfig, type ResolveOptions, resolveSecret } from '@mcp-overlay/config';
 import {
   keyFromPem,
   keyFromText,
@@ -51,6 +51,8 @@ export interface TokensOptions {
   /** What the rules know; absent: there are none. */
   readonly roles?: readonly string[] | undefined;
   onRevoked?(): Promise<void>;
+  /** Puts it on record. */
+  record?(what: string, id: string): Promise<void>;
 }
 
 const TTL_MS = 8 * 3600 * 1000;
@@ -62,6 +64,7 @@ export function tokensOf({
   maxTtlMs = DEFAULTS.maxTtlMs,
   roles,
   onRevoked,
+  record: onRecord = async () => {},
 }: TokensOptions): Tokens {
   return {
     mint: async ({ name, roles: asked, only, ttlMs = TTL_MS, holder }) => {
@@ -90,6 +93,7 @@ export function tokensOf({
         minted: new Date(now).toISOString(),
         until: new Date(rights.expiresAt).toISOString(),
       };
+      await onRecord('token mint', record.id);
       await book.keep(record);
       return { token: tokenText(token), record };
     },
@@ -102,7 +106,7 @@ export function tokensOf({
     },
     revoke: async (id) => {
       const { at } = await book.revoke(id);
-      await onRevoked?.();
+      await Promise.all([onRevoked?.(), onRecord('token revoke', id).catch(() => {})]);
       return { id, revoked: at };
     },
   };
@@ -110,14 +114,12 @@ export function tokensOf({
 
 /** The tokens of a share; its key where the configuration says it is. `share` undefined: gone with its host. */
 export function openTokensOf(
-  { tokens }: Pick<GatewayConfig, 'tokens'>,
+  { tokens: { key } }: Pick<GatewayConfig, 'tokens'>,
   share: string | undefined,
-  env: NodeJS.ProcessEnv,
+  secrets: ResolveOptions,
 ): Promise<TokenBook> {
-  const reference = tokens.key === undefined ? undefined : parseSecretReference(tokens.key);
-  const keyFrom =
-    reference && (async () => (await resolveSecret(reference, { env })).use((pem) => keyFromPem(pem, reference.text)));
-  return openTokenBook({ share, env, keyFrom });
+  const keyFrom = key && (async () => (await resolveSecret(key, secrets)).use((pem) => keyFromPem(pem, key.text)));
+  return openTokenBook({ share, env: secrets.env, keyFrom });
 }
 
 function refuseRoles(asked: readonly string[], known: readonly string[] | undefined): void {

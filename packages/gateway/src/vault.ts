@@ -63,7 +63,7 @@ export function vaultKeyOf(text: string | undefined): VaultConfig['key'] | undef
   const reference = parseSecretReference(text);
   if (reference !== undefined && reference.kind !== 'vault') return reference;
   throw new UsageError(
-    `--key ${text} is no reference to a key`,
+    '--key is no reference to a key',
     'file:PATH, cmd:["program","argument"], creds:NAME, env:NAME, or passphrase',
   );
 }

@@ -18,6 +18,8 @@ export interface OpenOverlayOptions {
   readonly identity?: string | undefined;
   /** Files with CA certificates and their revocation lists: whose proofs are believed besides those of the network. */
   readonly trust?: readonly string[] | undefined;
+  /** A share that will be dialled at once: the way there is begun while the rest is loaded. What is wrong with it the dial says. */
+  readonly dialSoon?: string | undefined;
   readonly log?: OverlayLog | undefined;
   /** Stands in for the user's home. */
   readonly homeDir?: string;

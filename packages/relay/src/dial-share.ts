@@ -6,7 +6,7 @@ import { RelayError } from './errors.ts';
 import { LIMITS, type Limits } from './limits.ts';
 import { dialLink } from './link/dialer.ts';
 import type { HostCheck } from './link/judgement.ts';
-import type { SourceEvents } from './steady/steady.ts';
+import type { SourceEvents } from './steady/options.ts';
 import type { Transport } from './transport.ts';
 
 export interface DialShareOptions {
@@ -50,7 +50,7 @@ export async function dialShare(options: DialShareOptions): Promise<Transport> {
     onState: ({ phase, reason, error }) => {
       // Until it was up once, whoever asked for the share decides whether to go on.
       if (phase === 'connecting' && error !== undefined) fail(error);
-      if (phase === 'down') events.suspended(`${name} cannot be reached: ${reason}`);
+      if (phase === 'down') events.suspended(`${name} cannot be reached: ${reason}`, error);
       if (phase === 'up') events.resumed();
     },
     onRenewed: () => events.renewed(link.notRun),

@@ -74,8 +74,9 @@ export {
 } from './methods.ts';
 export { type RelayHooks, relay } from './relay.ts';
 export { SharedServer, type SharedServerOptions } from './shared/server.ts';
+export type { SourceEvents, SteadyOptions, SteadyState } from './steady/options.ts';
 export { leaving } from './steady/refusals.ts';
-export { type SourceEvents, type SteadyOptions, SteadySession, type SteadyState } from './steady/steady.ts';
+export { SteadySession } from './steady/steady.ts';
 export { type CloseReason, DONE, type Transport, type TransportHandlers } from './transport.ts';
 export { type Backoff, type BackoffOptions, type BackoffState, createBackoff } from './transports/child/backoff.ts';
 export { type ChildExit, type ChildOptions, type ChildTransport, spawnChild } from './transports/child/child.ts';

@@ -10,6 +10,7 @@ import { join } from 'node:path';
 import type { Duplex } from 'node:stream';
 import { test } from 'node:test';
 import { type AcceptedSession, Acceptor } from '../src/acceptor.ts';
+import { resultMessage } from '../src/json-rpc.ts';
 import type { Judgement } from '../src/link/judgement.ts';
 
 const log = { debug: () => {}, info: () => {}, warn: () => {} };
@@ -26,7 +27,11 @@ interface Who {
   readonly rank: number;
 }
 
-async function door(judge: (connection: Duplex, proof: unknown) => Judgement<Who> | Promise<Judgement<Who>>) {
+/** `answers`: what sessions ask is answered, with nothing. */
+async function door(
+  judge: (connection: Duplex, proof: unknown) => Judgement<Who> | Promise<Judgement<Who>>,
+  answers = false,
+) {
   const folder = await mkdtemp(join(tmpdir(), 'door-'));
   const path = join(folder, 's');
   const sessions: AcceptedSession<Who>[] = [];
@@ -37,7 +42,13 @@ async function door(judge: (connection: Duplex, proof: unknown) => Judgement<Who
     prove: () => ({ sig: 'host' }),
     onSession: (session) => {
       sessions.push(session);
-      session.transport.start({ message: () => {}, fault: () => {}, closed: () => {} });
+      session.transport.start({
+        message: ({ id }) => {
+          if (answers && id !== undefined) session.transport.send(resultMessage(id, {}));
+        },
+        fault: () => {},
+        closed: () => {},
+      });
     },
   });
   const server = createServer({ allowHalfOpen: true }, acceptor.accept);
@@ -159,4 +170,128 @@ test('a link: the refusal of the judge is the answer; who is let in is shown our
   assert.deepEqual((JSON.parse(heard.slice('MCP-LINK/1 '.length)) as { proof: unknown }).proof, { sig: 'host' });
   assert.deepEqual(proofs, [{ sig: 'x' }, { sig: 'x' }]);
   assert.deepEqual([host.sessions.length, host.sessions[0]?.principal.id], [1, 'bob']);
+});
+
+const ACCEPT = 'application/json, text/event-stream';
+
+/** One request on a connection of its own; its answer's headers, not waited for further. */
+async function ask(path: string, method: string, headers: Record<string, string>, body = '') {
+  const asked = request({ socketPath: path, method, path: '/mcp', agent: false, headers });
+  asked.on('error', () => {});
+  asked.end(body);
+  const [answer] = (await once(asked, 'response')) as [IncomingMessage];
+  const { statusCode, headers: said } = answer;
+  answer.on('error', () => {}).destroy();
+  return { status: statusCode, session: String(said['mcp-session-id'] ?? ''), said };
+}
+
+test('T07: a bearer of an HTTP request is judged, is no more there for anybody behind, and 401 where it is no good', async () => {
+  const offers: unknown[] = [];
+  await using host = await door((_connection, proof) => {
+    offers.push(proof);
+    const { access } = (proof ?? {}) as { access?: { bearer?: string } };
+    if (access?.bearer === 'good') return { principal: { id: 'token:1', rank: 1 } };
+    return { refused: proof === null ? refused : { code: 'access_expired', reason: 'it was good until noon' } };
+  });
+  const headers = { 'content-type': 'application/json', accept: ACCEPT };
+  const none = await post(host.path);
+  assert.equal(none.status, 403);
+  const bad = await post(host.path, { authorization: 'Bearer bad' });
+  assert.equal(bad.status, 401);
+  assert.equal(bad.answer.headers['www-authenticate'], 'Bearer error="invalid_token"');
+  assert.equal((JSON.parse(bad.body) as { error: { data: { code: string } } }).error.data.code, 'access_expired');
+  const stream = await say(
+    host.path,
+    'GET /sse HTTP/1.1\r\nHost: x\r\nAccept: text/event-stream\r\nAuthorization: Bearer x\r\n\r\n',
+  );
+  assert.match(stream, /^HTTP\/1\.1 401 [\s\S]*event: it was good until noon/);
+  for (const authorization of ['Basic Z29vZA==', 'Bearer', 'Bearer a b', 'good']) {
+    assert.equal((await post(host.path, { authorization })).status, 403, `${authorization} is no bearer`);
+  }
+  assert.equal(host.sessions.length, 0);
+  const asked = request({
+    socketPath: host.path,
+    method: 'POST',
+    path: '/mcp',
+    agent: false,
+    headers: { ...headers, authorization: 'bearer good' },
+  });
+  asked.on('error', () => {});
+  asked.end(JSON.stringify(INITIALIZE));
+  while (host.sessions.length === 0) await new Promise((resolve) => setImmediate(resolve));
+  assert.equal(host.sessions[0]?.principal.id, 'token:1');
+  asked.destroy();
+  assert.deepEqual(offers.at(-1), { access: { bearer: 'good' } });
+});
+
+test("T08: an HTTP session goes on only with requests of whoever began it; another's is one that is not there", async () => {
+  await using host = await door((_connection, proof) => {
+    const { access } = (proof ?? {}) as { access?: { bearer?: string } };
+    return { principal: { id: access?.bearer ?? 'owner', rank: 1 } };
+  }, true);
+  const headers = (bearer: string | undefined, more: object = {}) => ({
+    'content-type': 'application/json',
+    accept: ACCEPT,
+    ...(bearer && { authorization: `Bearer ${bearer}` }),
+    ...more,
+  });
+  const { status, session } = await ask(host.path, 'POST', headers('alice'), JSON.stringify(INITIALIZE));
+  assert.equal(status, 200);
+  assert.match(session, /^\S{16,}$/);
+  const ping = JSON.stringify({ jsonrpc: '2.0', id: 2, method: 'ping' });
+  const mine = { 'mcp-session-id': session };
+  for (const thief of ['mallory', undefined]) {
+    assert.equal((await ask(host.path, 'POST', headers(thief, mine), ping)).status, 404);
+    assert.equal((await ask(host.path, 'GET', headers(thief, mine))).status, 404);
+    assert.equal((await ask(host.path, 'DELETE', headers(thief, mine))).status, 404);
+  }
+  assert.equal((await ask(host.path, 'POST', headers('alice', mine), ping)).status, 200);
+  assert.equal((await ask(host.path, 'DELETE', headers('alice', mine))).status, 200);
+});
+
+test('a link: a bearer that was announced is asked for, and told after our proof', async () => {
+  const proofs: unknown[] = [];
+  await using host = await door((_connection, proof) => {
+    proofs.push(proof);
+    const { access } = (proof ?? {}) as { access?: unknown };
+    return access === 'bearer' ? { asks: true } : { principal: { id: 'jwt:x#bob', rank: 1 }, as: 'jwt:x#bob' };
+  });
+  const socket = connect(host.path);
+  let heard = '';
+  const line = async (): Promise<Record<string, unknown>> => {
+    while (!heard.includes('\n')) {
+      const [chunk] = (await once(socket, 'data')) as [Buffer];
+      heard += chunk.toString();
+    }
+    const [first = '', ...rest] = heard.split('\n');
+    heard = rest.join('\n');
+    return JSON.parse(first.slice('MCP-LINK/1 '.length)) as Record<string, unknown>;
+  };
+  socket.write(
+    `MCP-LINK/1 ${JSON.stringify({ link: null, session: SESSION, by: 't', proof: { access: 'bearer' } })}\n`,
+  );
+  assert.deepEqual(await line(), { asks: true, proof: { sig: 'host' } });
+  assert.deepEqual(host.sessions, []);
+  socket.write('!proof {"access":{"bearer":"a.b.c"}}\n');
+  const welcome = await line();
+  assert.deepEqual([welcome.as, welcome.fresh], ['jwt:x#bob', true]);
+  assert.deepEqual(proofs, [{ access: 'bearer' }, { access: { bearer: 'a.b.c' } }]);
+  socket.destroy();
+  const wrong = async (told: string, expected: RegExp): Promise<void> => {
+    const hello = `MCP-LINK/1 ${JSON.stringify({ link: null, session: SESSION, by: 't', proof: { access: 'bearer' } })}\n`;
+    const bad = connect(host.path);
+    bad.setEncoding('utf8').write(hello);
+    let text = '';
+    bad.on('data', (chunk: string) => {
+      if (text === '') bad.write(told);
+      text += chunk;
+    });
+    await once(bad, 'close');
+    assert.match(text, expected);
+    assert.equal(text.includes('SECRET'), false);
+  };
+  await wrong('{"access":{"bearer":"SECRET"}}\n', /link_protocol/);
+  await wrong('!proof SECRET\n', /link_protocol/);
+  await wrong('!proof {"access":"bearer"}\n', /announces and does not tell/);
+  await wrong('!proof {"access":{"bearer":"SECRET"}}\n!ping 1\n', /did not wait/);
 });

@@ -20,8 +20,8 @@ const put = (text: string, value = '{"seq":1}'): string => withResultMeta(answer
 
 test('a result without _meta gets one, in front, and nothing else changes', () => {
   assert.equal(
-    put('{"jsonrpc":"2.0","id":7,"result":{"a":1e400}}'),
-    '{"jsonrpc":"2.0","id":7,"result":{"_meta":{"mcp-overlay/audit":{"seq":1}},"a":1e400}}',
+    put('{"jsonrpc":"2.0","id":7,"result":{"a":1.00000000000000000001}}'),
+    '{"jsonrpc":"2.0","id":7,"result":{"_meta":{"mcp-overlay/audit":{"seq":1}},"a":1.00000000000000000001}}',
   );
   assert.equal(
     put('{"result": { } ,"id":"x","jsonrpc":"2.0"}'),

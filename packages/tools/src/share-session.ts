@@ -50,6 +50,7 @@ const FINAL: ReadonlySet<string> = new Set([
   ...IDENTITY_ERROR_CODES,
   ...ACCESS_ERROR_CODES,
 ]);
+const REFUSALS: ReadonlySet<string> = new Set(IDENTITY_ERROR_CODES);
 /** A host that our program cannot talk to. */
 const NOT_OURS = new Set(['link_version', 'link_protocol']);
 /** A host that will not have us; one that is full or leaving says when to come back. */
@@ -138,6 +139,7 @@ export function openShareSession(options: ShareSessionOptions): ShareSession {
     failGraceMs: FAIL_GRACE_MS,
     numberCalls: true,
     outlivesHosts: true,
+    refusedWith: refusalOf,
     isFatal: (error) => !reached && (isFinal(error) || Date.now() >= giveUpAt),
     onState: (state) => {
       log.debug({ phase: state.phase, reason: state.reason }, 'share');
@@ -155,6 +157,15 @@ function isFinal(error: unknown): boolean {
   if (error instanceof SecretError) return true;
   if (!(error instanceof RelayError)) return false;
   return NOT_OURS.has(error.code) || (REFUSED.has(error.code) && error.facts.retryMs === undefined);
+}
+
+/** What the host has against us, or we against the host. It may be taken back while the agent lives: `mcp-gateway peers allow`,
+ * `mcp-tools trust`. */
+function refusalOf(error: unknown): string | undefined {
+  if (error instanceof OverlayError) return REFUSALS.has(error.code) ? error.code : undefined;
+  if (!(error instanceof RelayError) || !isFinal(error)) return undefined;
+  const { code } = error.facts;
+  return typeof code === 'string' ? code : error.code;
 }
 
 /** A link does not know whom it leads to; whoever reads the error has to. */

@@ -23,11 +23,19 @@ export interface ZitiContextOptions {
   readonly login?: LoginChoice;
   readonly sodium?: SodiumOptions;
   readonly timing?: Partial<Timing>;
+  /** A dial of this service will come at once: the way there is begun while the rest is loaded. */
+  readonly dialSoon?: DialSoon | undefined;
   readonly log?: ZitiLog;
   /** For tests: instead of the one that the identity names. */
   readonly controller?: Controller;
   /** For tests: instead of TLS to edge routers. */
   readonly open?: ChannelOpener;
+}
+
+export interface DialSoon {
+  readonly service: string;
+  /** When the service can be seen. Its failure is its owner's. Default: at once. */
+  readonly after?: Promise<unknown> | undefined;
 }
 
 /** How it goes, for people. */
@@ -38,6 +46,14 @@ export interface ZitiStatus {
   readonly listeners: readonly ListenerState[];
   /** Open, both ways. */
   readonly connections: number;
+}
+
+interface Parts {
+  readonly identity: ZitiIdentity;
+  readonly controller: Controller;
+  readonly routers: EdgeRouters;
+  readonly timing: Timing;
+  readonly log: ZitiLog;
 }
 
 export class ZitiContext implements AsyncDisposable {
@@ -51,31 +67,28 @@ export class ZitiContext implements AsyncDisposable {
   readonly #stopListening: () => void;
   #closed: Promise<void> | undefined;
 
-  private constructor(identity: ZitiIdentity, sodium: Sodium, options: ZitiContextOptions) {
-    const { log = SILENT, login = 'auto' } = options;
-    const controller = options.controller ?? createController(identity, { login, log });
+  private constructor({ identity, controller, routers, timing, log }: Parts, sodium: Sodium) {
     this.identity = identity;
     this.#sodium = sodium;
-    this.#timing = { ...TIMING, ...options.timing };
+    this.#timing = timing;
     this.#log = log;
     this.#controller = controller;
-    this.#routers = new EdgeRouters({
-      open: options.open ?? opener(identity),
-      timing: this.#timing,
-      log,
-      onDistrust: (session) => controller.invalidate(session),
-    });
-    this.#stopListening = controller.onRenewed((session) => this.#routers.renewed(session));
+    this.#routers = routers;
+    this.#stopListening = controller.onRenewed((session) => routers.renewed(session));
   }
 
   /** `identity`: a parsed one, or the name of its file. Rejects with `identity_…`, `proxy_invalid`,
    * `crypto_unavailable`. */
   static async open(identity: ZitiIdentity | string, options: ZitiContextOptions = {}): Promise<ZitiContext> {
-    const [parsed, sodium] = await Promise.all([
-      typeof identity === 'string' ? loadIdentity(identity) : identity,
-      loadSodium(options.sodium),
-    ]);
-    return new ZitiContext(parsed, sodium, options);
+    const parts = partsOf(typeof identity === 'string' ? await loadIdentity(identity) : identity, options);
+    if (options.dialSoon) goAhead(options.dialSoon, parts);
+    try {
+      return new ZitiContext(parts, await loadSodium(options.sodium));
+    } catch (error) {
+      await parts.routers.close(contextClosed());
+      await parts.controller.close();
+      throw error;
+    }
   }
 
   /** Logs in if that is still to be done: for who knows that a dial will come soon. */
@@ -153,6 +166,35 @@ export class ZitiContext implements AsyncDisposable {
 
   #requireOpen(): void {
     if (this.#closed) throw contextClosed();
+  }
+}
+
+function partsOf(identity: ZitiIdentity, options: ZitiContextOptions): Parts {
+  const { log = SILENT, login = 'auto' } = options;
+  const controller = options.controller ?? createController(identity, { login, log });
+  const timing = { ...TIMING, ...options.timing };
+  const routers = new EdgeRouters({
+    open: options.open ?? opener(identity),
+    timing,
+    log,
+    onDistrust: (session) => controller.invalidate(session),
+  });
+  return { identity, controller, routers, timing, log };
+}
+
+/** Login, then a channel beside the service's session. What is wrong with them the dial will meet, and say. Ends with routers
+ * and controller. */
+function goAhead({ service, after }: DialSoon, { controller, routers, log }: Parts): void {
+  const session = async (): Promise<void> => {
+    await Promise.all([controller.apiSession(), after]);
+    await controller.dialSession(await controller.service(service));
+  };
+  const channel = async (): Promise<void> => {
+    const login = await controller.apiSession();
+    await routers.prepare(await controller.ownRouters(), login);
+  };
+  for (const work of [session(), channel()]) {
+    work.catch((error: Error) => log.debug({ error: error.message }, 'a dial was not prepared'));
   }
 }
 

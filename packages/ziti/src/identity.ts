@@ -56,6 +56,7 @@ export function parseIdentity(json: string, options: ParseOptions = {}): ZitiIde
 
   const file = parseObject(json, invalid);
   const id = isRecord(file.id) ? file.id : {};
+  if (file.ztAPI !== undefined && isRecord(file.id) && !('key' in id || 'cert' in id)) throw withoutCertificate(name);
   const key = keyOf(pemOf('id.key', id.key), invalid, name);
   const chain = readCertificates('id.cert', pemOf('id.cert', id.cert), invalid);
   const leaf = chain.findIndex((certificate) => certificate.checkPrivateKey(key));
@@ -92,6 +93,14 @@ export function tlsOptions(identity: ZitiIdentity): IdentityTlsOptions {
 export function commonName(certificate: X509Certificate): string | null {
   const { CN } = certificate.toLegacyObject().subject as { CN?: string | string[] };
   return (Array.isArray(CN) ? CN.at(-1) : CN) ?? null;
+}
+
+/** As the C SDK writes it for networks whose identities log in with a JWT of an external signer. */
+function withoutCertificate(name: string): ZitiError {
+  const what = `${name} has neither key nor certificate: it logs in with a token of an external signer (ext-jwt-signer)`;
+  return new ZitiError('identity_unsupported', what, {
+    hint: 'This client logs in with a certificate: ask for an identity with a one-time token, and enroll it.',
+  });
 }
 
 type Invalid = (what: string, cause?: unknown) => ZitiError;

@@ -2,7 +2,7 @@
 
 export { proxyFromEnvironment } from './channel/proxy.ts';
 export type { OpenSocket, SocketTarget } from './channel/underlay.ts';
-export { ZitiContext, type ZitiContextOptions, type ZitiStatus } from './context.ts';
+export { type DialSoon, ZitiContext, type ZitiContextOptions, type ZitiStatus } from './context.ts';
 export { type ControllerOptions, createController } from './controller/controller.ts';
 export type { LoginChoice } from './controller/logins.ts';
 export type { SessionCertificate } from './controller/session-certificate.ts';

@@ -21,6 +21,8 @@ export type AuditEvent =
       readonly proven: boolean;
       readonly via: string;
       readonly roles: readonly string[];
+      /** That it came over the share of. */
+      readonly view?: string;
       readonly by?: string;
     })
   | (AuditActor & { readonly type: 'session.close'; readonly calls: number; readonly reason: string })

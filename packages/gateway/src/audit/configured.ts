@@ -4,6 +4,7 @@
 import { randomBytes } from 'node:crypto';
 import { mkdir, open, readFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
+import { hideFromOutput } from '@mcp-overlay/cli';
 import {
   type AuditConfig,
   type GatewayConfig,
@@ -15,6 +16,7 @@ import { stateFolder } from '@mcp-overlay/overlay';
 import type { AuditLog } from './audit-log.ts';
 import { AuditError } from './errors.ts';
 import { checkKey } from './keys.ts';
+import { checkpointKey } from './note.ts';
 import { openAuditLog } from './open-audit-log.ts';
 
 export interface AuditPlace {
@@ -37,23 +39,32 @@ export interface OpenConfiguredOptions {
   readonly env: NodeJS.ProcessEnv;
   /** Of the program, for the record. */
   readonly by: string;
+  /** A log that was changed is left, and another begun. */
+  readonly acceptBroken?: boolean;
   onTrouble(trouble: string | undefined): void;
 }
 
+/** What becomes of a key that is not there. */
+type Missing = 'make the key' | 'refuse' | 'none needed';
+
+const onSecret = (value: Buffer): void => void hideFromOutput(value);
 const KEY_FILE = 'audit.key';
 const MADE_KEY_BYTES = 32;
 
 /** undefined: `audit: off`. */
 export async function openConfiguredAudit(
   config: AuditFrom,
-  { env, by, onTrouble }: OpenConfiguredOptions,
+  { env, by, acceptBroken = false, onTrouble }: OpenConfiguredOptions,
 ): Promise<ConfiguredAudit | undefined> {
   const { audit } = config;
   if (audit === 'off') return undefined;
   const place = await auditPlace(config, env, 'make the key');
+  const checkpoint = audit?.checkpoint && (await checkpointOf(audit.checkpoint, env, dirname(config.file)));
   const log = await openAuditLog({
+    ...(checkpoint && { checkpoint }),
     ...place,
     by,
+    acceptBroken,
     onTrouble,
     ...(audit ? settingsOf(audit) : { durability: 'os' as const }),
   });
@@ -64,13 +75,15 @@ export async function openConfiguredAudit(
 export async function auditPlace(
   { audit, file }: AuditFrom,
   env: NodeJS.ProcessEnv,
-  missing: 'make the key' | 'refuse' = 'refuse',
+  missing: Missing = 'refuse',
 ): Promise<AuditPlace> {
   const its: Partial<AuditConfig> = audit === undefined || audit === 'off' ? {} : audit;
   const base = its.path ?? join((await stateFolder(env)).path, 'audit');
   const baseDir = dirname(file);
-  const key = its.key ? await secretOf(its.key, env, baseDir) : await keyBeside(base, missing);
-  const oldKeys = await Promise.all((its.keys ?? []).map((old) => secretOf(old, env, baseDir)));
+  const key =
+    its.key && missing !== 'none needed' ? await secretOf(its.key, env, baseDir) : await keyBeside(base, missing);
+  const old = missing === 'none needed' ? [] : (its.keys ?? []);
+  const oldKeys = await Promise.all(old.map((one) => secretOf(one, env, baseDir)));
   return { base, key, oldKeys };
 }
 
@@ -82,10 +95,11 @@ export async function keyOf(reference: string, env: NodeJS.ProcessEnv): Promise<
   return secretOf(parsed, env, process.cwd());
 }
 
-function settingsOf({ durability, intervalMs, arguments: mode, onFailure, rotate }: AuditConfig) {
+function settingsOf({ durability, intervalMs, arguments: mode, onFailure, rotate, forwardSecure }: AuditConfig) {
   const ms = rotate.ageMs;
   return {
     durability,
+    forwardSecure,
     arguments: mode,
     onFailure,
     rotate: { ...(rotate.bytes !== undefined && { bytes: rotate.bytes }), ...(ms !== undefined && { ms }) },
@@ -93,12 +107,22 @@ function settingsOf({ durability, intervalMs, arguments: mode, onFailure, rotate
   };
 }
 
+async function checkpointOf(
+  { key, everyMs }: NonNullable<AuditConfig['checkpoint']>,
+  env: NodeJS.ProcessEnv,
+  baseDir: string,
+) {
+  const secret = await resolveSecret(key, { env, baseDir, onSecret });
+  return { key: secret.use(checkpointKey), ...(everyMs !== undefined && { everyMs }) };
+}
+
 async function secretOf(reference: SecretReference, env: NodeJS.ProcessEnv, baseDir: string): Promise<Uint8Array> {
-  const secret = await resolveSecret(reference, { env, baseDir });
+  const secret = await resolveSecret(reference, { env, baseDir, onSecret });
   return secret.use((value) => checkKey(Uint8Array.from(value), reference.text));
 }
 
-async function keyBeside(base: string, missing: 'make the key' | 'refuse'): Promise<Uint8Array> {
+async function keyBeside(base: string, missing: Missing): Promise<Uint8Array> {
+  if (missing === 'none needed') return new Uint8Array();
   const path = join(base, KEY_FILE);
   if (missing === 'make the key') {
     await mkdir(base, { recursive: true, mode: 0o700 });

@@ -33,6 +33,15 @@ export class Inspector {
     return { is: this.#line.mac(mac, MAC_BYTES) === tail.mac ? 'record' : 'forged', head, tail };
   }
 
+  /** Whether it is a record of which nothing but the name of its key was changed. Forgets the line. */
+  isRenamed(line: Buffer, lastSeg: number): boolean {
+    const text = line.toString('latin1');
+    return this.#ring.kids().some((kid) => {
+      const renamed = Buffer.from(text.replace(/"kid":"[^"]{17}"/, `"kid":"${kid}"`), 'latin1');
+      return this.inspect(renamed, lastSeg).is === 'record';
+    });
+  }
+
   /** Of the line inspected last. */
   hash(): string {
     return this.#line.hash();

@@ -76,8 +76,8 @@ export class KeyRing {
     this.#macs.clear();
   }
 
-  has(kid: string): boolean {
-    return this.#secrets.has(kid);
+  kids(): string[] {
+    return [...this.#secrets.keys()];
   }
 
   /** As it was in a segment; undefined: not known. */

@@ -17,11 +17,12 @@ interface SessionFacts {
 export interface OpenedSession extends SessionFacts {
   readonly roles: readonly string[];
   readonly by: string | undefined;
+  readonly view: string | undefined;
 }
 
-export function recordOpened(log: AuditLog, { number: session, principal, roles, by }: OpenedSession): void {
+export function recordOpened(log: AuditLog, { number: session, principal, roles, by, view }: OpenedSession): void {
   const { id: ident, name, proven, via } = principal;
-  const more = by === undefined ? {} : { by };
+  const more = { ...(by !== undefined && { by }), ...(view !== undefined && { view }) };
   unawaited(log, { type: 'session.open', session, ident, name, proven, via, roles, ...more });
 }
 

@@ -120,10 +120,11 @@ async function begin({ id, folder, lock }: ChosenLog, o: Opening): Promise<Audit
   try {
     for (const torn of left.torn) await writer.append('log.recovered', tornBody(torn));
     if (before !== undefined) {
-      // The segment that the old key ends in, and today's has to seal.
-      const seg = left.state.seg + (left.open === undefined ? 1 : 0);
-      await before.readyFor(seg, left.state);
-      await today.readyFor(seg, left.state);
+      // In a segment of its own: both keys must be what they are in it.
+      await writer.rotate();
+      const state = chain.state();
+      await before.readyFor(state.seg + 1, state);
+      await today.readyFor(state.seg + 1, state);
       await writer.append('key.rotate', (seq) => member('to', today.kid) + member('commit', today.commitment(id, seq)));
       committer.useKeys(today);
       await writer.rotate();

@@ -9,6 +9,7 @@ import {
   type Injected,
   type PerIdentityConfig,
   type ResolveOptions,
+  type SecretReference,
 } from '@mcp-overlay/config';
 import type { Principal } from '@mcp-overlay/overlay';
 
@@ -20,11 +21,13 @@ export type Caller = Pick<Principal, 'id' | 'proven' | 'groups'>;
 export interface Seat {
   /** '' for what everybody shares. */
   readonly key: string;
-  /** Of a child: what is declared for it. Rejects with a SecretError. */
-  env(): Promise<Record<string, string>>;
-  /** Of an HTTP backend. Rejects with a SecretError. */
-  headers(): Promise<Record<string, string>>;
+  /** Of a child: what is declared for it. `hears` is told each secret in it. Rejects with a SecretError. */
+  env(hears: Hears): Promise<Record<string, string>>;
+  /** Of an HTTP backend. */
+  headers(hears: Hears): Promise<Record<string, string>>;
 }
+
+export type Hears = (secret: Buffer) => void;
 
 /** undefined: there is no credential for this caller, and no other may be used in its place. */
 export type SeatOf = (caller: Caller) => Seat | undefined;
@@ -51,10 +54,17 @@ export function seatsOf(
 }
 
 function seat(key: string, { env, headers }: Injected, options: ResolveOptions & { identity?: string }): Seat {
+  const telling = (hears: Hears) => ({
+    ...options,
+    onSecret: (value: Buffer, reference: SecretReference) => {
+      options.onSecret?.(value, reference);
+      hears(value);
+    },
+  });
   return {
     key,
-    env: () => composeAll(env, 'variable', options),
-    headers: () => composeAll(headers, 'header', options),
+    env: (hears) => composeAll(env, 'variable', telling(hears)),
+    headers: (hears) => composeAll(headers, 'header', telling(hears)),
   };
 }
 
@@ -69,8 +79,8 @@ function mayBeNamed({ id, proven }: Caller): boolean {
 }
 
 function fits(word: string, { id, proven, groups }: Caller): boolean {
-  if (word === id) return true;
   if (word === 'network') return proven;
+  if (word === id) return true;
   return word.startsWith('group:') && groups.includes(word.slice('group:'.length));
 }
 

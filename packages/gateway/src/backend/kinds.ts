@@ -2,6 +2,7 @@
 
 import { readFile } from 'node:fs/promises';
 import { rootCertificates } from 'node:tls';
+import { OutputFilter } from '@mcp-overlay/cli';
 import { accessReader, type BackendConfig, type ResolveOptions } from '@mcp-overlay/config';
 import { type AccessSource, type Overlay, shareGuard } from '@mcp-overlay/overlay';
 import {
@@ -26,6 +27,7 @@ import {
 import type { GatewayLog } from '../call/log.ts';
 import type { Backend, SessionOrigin } from './backend.ts';
 import { NOT_SERVED, type Seat, seatsOf } from './credentials.ts';
+import { withoutEchoes } from './echoes.ts';
 import { Lives } from './lives.ts';
 
 export interface BackendSurroundings {
@@ -169,8 +171,8 @@ function wayTo(
   }
 }
 
-function accessTo({ access, accessKey }: TransportOf<'share'>, { env, access: own }: BackendSurroundings) {
-  return access === undefined ? own : accessReader({ access, key: accessKey }, { env });
+function accessTo({ access, accessKey: key }: TransportOf<'share'>, { secrets, access: own }: BackendSurroundings) {
+  return access === undefined ? own : accessReader({ access, key }, secrets);
 }
 
 type TransportOf<K> = Extract<BackendConfig['transport'], { type: K }>;
@@ -181,7 +183,8 @@ async function openChild(
   seat: Seat,
   around: BackendSurroundings,
 ): Promise<Transport> {
-  const declared = await seat.env();
+  const echoes = new OutputFilter();
+  const declared = await seat.env((secret) => echoes.hide(secret));
   if (around.children.count >= around.limits.children) {
     throw new RelayError(
       'child_start_failed',
@@ -207,7 +210,7 @@ async function openChild(
     around.children.count -= 1;
   });
   await child.started;
-  return child;
+  return withoutEchoes(child, { id, echoes, around });
 }
 
 /** Loaded with the first HTTP backend only. */
@@ -219,20 +222,23 @@ async function openHttp(
 ): Promise<Transport> {
   const { httpTransport } = await import('@mcp-overlay/relay/http');
   const { url, protocol, allowInsecure, tls } = transport;
-  const headers = await seat.headers();
+  const echoes = new OutputFilter();
+  const read = (): Promise<Record<string, string>> => seat.headers((secret) => echoes.hide(secret));
+  const headers = await read();
   const ca = tls.caCertFile === undefined ? undefined : await readCa(id, tls.caCertFile);
-  return httpTransport({
+  const session = httpTransport({
     name: `backend ${id}`,
     facts: { backend: id },
     url,
     protocol,
     headers,
-    renew: () => seat.headers(),
+    renew: read,
     allowInsecure,
     tls: { insecureSkipVerify: tls.insecureSkipVerify, ...(ca === undefined ? {} : { ca }) },
     limits: around.limits,
     log: around.log,
   });
+  return withoutEchoes(session, { id, echoes, around });
 }
 
 /** The configured CA beside those of the system, as in the original. */

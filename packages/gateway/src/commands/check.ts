@@ -19,7 +19,7 @@ import { LIST_KINDS } from '@mcp-overlay/relay';
 import { asString } from '../call/json.ts';
 import { closeBackends, overlayOptions, sessionSettings } from '../gateway.ts';
 import { toolFilter } from '../policy/filter.ts';
-import { loadPolicy } from '../policy/load-policy.ts';
+import { openPolicy } from '../policy/open-policy.ts';
 import { type Entry, walkPages } from '../routing/catalog.ts';
 import { nameAll } from '../routing/names.ts';
 import { rewriterFor } from '../routing/rewrite.ts';
@@ -27,6 +27,7 @@ import { prefixedUris, UNCHANGED } from '../routing/uris.ts';
 import { ALONE, openAlone } from '../session/alone.ts';
 import type { SessionSettings } from '../session/settings.ts';
 import { accessOf } from './access.ts';
+import { askedAtStart } from './ask-passphrase.ts';
 import { loadConfig } from './load-config.ts';
 
 interface Row {
@@ -56,7 +57,7 @@ export const checkCommand: Command = {
   },
   run: async (flags: Flags) => {
     const config = await loadConfig(String(flags.config));
-    const policy = await loadPolicy(config);
+    const policy = await openPolicy(config);
     const runs = describeBackends(config);
     if (flags.offline === true) {
       if (flags.json === true) printJson({ ok: true, backends: runs });
@@ -66,7 +67,8 @@ export const checkCommand: Command = {
     const log = openLog({ program: 'mcp-gateway', level: 'error' });
     const kind = flags.overlay ?? config.share.overlay;
     const { identity, trust } = flags;
-    const options = { config, log, env: process.env, identity, trust, access: accessOf(flags) };
+    const passphrase = await askedAtStart(config);
+    const options = { config, log, env: process.env, identity, trust, access: accessOf(flags), passphrase };
     const { overlay, chosenBecause } = await openOverlay({ ...overlayOptions(options), kind });
     tellOverlay('mcp-gateway', { ...flags, overlay: kind }, { kind: overlay.kind, because: chosenBecause });
     const settings = sessionSettings({ ...options, overlay, policy, version: toolkitVersion() });

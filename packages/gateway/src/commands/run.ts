@@ -5,6 +5,7 @@ import { grantsOf, identityNotes, openOverlay } from '@mcp-overlay/overlay';
 import { openAdmin } from '../admin/server.ts';
 import { overlayOptions, startGateway } from '../gateway.ts';
 import { accessOf } from './access.ts';
+import { askedAtStart } from './ask-passphrase.ts';
 import { loadConfig } from './load-config.ts';
 
 export const runCommand: Command = {
@@ -14,13 +15,21 @@ export const runCommand: Command = {
     config: { type: 'string', describe: 'our YAML, the YAML of the Go original, or any mcpServers JSON' },
   },
   access: true,
+  options: {
+    'accept-broken': {
+      type: 'boolean',
+      describe:
+        'begins another audit log if the last one was changed; that one is left as it is, and named in the new one',
+    },
+  },
   examples: [['$0 run config.yml', 'prints {"share_token":"…"} once it can be dialled']],
   run: async (flags: Flags) => {
     using end = endSignal();
     const config = await loadConfig(String(flags.config));
     const log = openLogFor('mcp-gateway', flags, config.logFile);
     const { identity, trust } = flags;
-    const options = { config, log, env: process.env, identity, trust, access: accessOf(flags) };
+    const passphrase = await askedAtStart(config);
+    const options = { config, log, env: process.env, identity, trust, access: accessOf(flags), passphrase };
     const { overlay, chosenBecause } = await openOverlay({
       ...overlayOptions(options),
       kind: flags.overlay ?? config.share.overlay,
@@ -32,6 +41,7 @@ export const runCommand: Command = {
       ...options,
       overlay,
       version: toolkitVersion(),
+      acceptBroken: flags.acceptBroken === true || flags['accept-broken'] === true,
       onLost: (error) => end.lost(error),
     });
     const admin = await openAdmin(gateway, process.env);

@@ -35,12 +35,13 @@ function scrubLine({ scrub }: GatewayStatus): string {
 }
 
 function show(status: GatewayStatus): void {
-  const { share, overlay, version, pid, identity, startedAt, calls } = status;
+  const { share, views, overlay, version, pid, identity, startedAt, calls } = status;
   print(`${share} on ${overlay}, mcp-gateway ${version}, pid ${pid}, since ${startedAt}\n`);
   if (identity !== undefined) {
     const who = 'id' in identity ? identity.id : `unproven: ${identity.unproven}`;
     print(`identity ${who}\n`);
   }
+  for (const { view, token } of views) print(`${token} shows view ${view}\n`);
   print(`${calls.open} calls open, ${calls.waiting} waiting\n`);
   print(`${auditLine(status)}\n`);
   print(`${scrubLine(status)}\n\n`);

@@ -1,10 +1,12 @@
 // `mcp-gateway token mint|list|revoke`: access tokens of a share. Of a running gateway, over its admin socket; with CONFIG, or
 // with --share where none runs, on the files in the state folder, which a running gateway looks at too.
 
-import { type Command, EXIT, type Flags, printJson, printTable, say, UsageError } from '@mcp-overlay/cli';
-import { LIFETIME_FORM, parseLifetime } from '@mcp-overlay/config';
+import { type Command, EXIT, type Flags, openLog, printJson, printTable, say, UsageError } from '@mcp-overlay/cli';
+import { type GatewayConfig, LIFETIME_FORM, parseLifetime } from '@mcp-overlay/config';
 import { isBlockId, networkNow, OverlayError, type Restriction } from '@mcp-overlay/overlay';
 import { askAdmin } from '../admin/client.ts';
+import { rolesIn } from '../gateway.ts';
+import { secretsOf } from '../secrets.ts';
 import { type MintedToken, type MintRequest, openTokensOf, type Tokens, type TokenView, tokensOf } from '../tokens.ts';
 import { loadConfig } from './load-config.ts';
 
@@ -86,25 +88,26 @@ async function tokensFor(flags: Flags, config: string | undefined): Promise<Toke
     return running;
   } catch (error) {
     if (!(error instanceof OverlayError) || error.code !== 'share_not_hosted') throw error;
-    return offline({ share: { token: share }, tokens: {} }, share, flags);
+    return offline(undefined, share, flags);
   }
 }
 
-type Known = { readonly share: { readonly token?: string; readonly overlay?: 'local' | 'zrok' | 'ziti' } } & Parameters<
-  typeof openTokensOf
->[0];
-
-async function offline(config: Known, named: string | undefined, flags: Flags): Promise<Tokens> {
-  const share = named ?? config.share.token;
+/** On the files in the state folder. Without a configuration there are the share's own key and no roles. */
+async function offline(config: GatewayConfig | undefined, named: string | undefined, flags: Flags): Promise<Tokens> {
+  const share = named ?? config?.share.token;
   if (share === undefined) {
     throw new UsageError(
       'token: the configuration names no share',
       'its random share exists while it runs: leave CONFIG away then',
     );
   }
-  const network = await networkNow({ env: process.env, kind: flags.overlay ?? config.share.overlay });
-  const book = await openTokensOf(config, share, process.env);
-  return tokensOf({ book, network, share, maxTtlMs: config.tokens.maxTtlMs });
+  const { env } = process;
+  const network = await networkNow({ env, kind: flags.overlay ?? config?.share.overlay });
+  const log = openLog({ program: 'mcp-gateway', level: 'error' });
+  const secrets = config ? secretsOf({ config, env, log }) : { env };
+  const tokens = config?.tokens ?? {};
+  const book = await openTokensOf({ tokens }, share, secrets);
+  return tokensOf({ book, network, share, maxTtlMs: tokens.maxTtlMs, roles: config && rolesIn(config) });
 }
 
 function mintRequest(flags: Flags): MintRequest {

@@ -15,11 +15,11 @@ import {
   say,
   UsageError,
 } from '@mcp-overlay/cli';
-import { SecretString, VAULT_NAME } from '@mcp-overlay/config';
+import { VAULT_NAME } from '@mcp-overlay/config';
 import { openVault, vaultKeyOf } from '../vault.ts';
+import { askPassphrase } from './ask-passphrase.ts';
 
 const ACTIONS = ['set', 'list', 'rm'];
-const MIN_PASSPHRASE_CHARS = 12;
 
 export const vaultCommand: Command = {
   usage: 'vault <action> [name]',
@@ -63,6 +63,8 @@ export const vaultCommand: Command = {
     }
     if (name === undefined) return EXIT.usage;
     if (action === 'set') {
+      // The key first: nobody types a secret into a vault that does not open.
+      await vault.list();
       await vault.set(name, await valueFor(name));
       say(`mcp-gateway: ${name} is set`, `write vault:${name} where it belongs`);
     } else if (await vault.remove(name)) {
@@ -97,20 +99,4 @@ async function valueFor(name: string): Promise<Buffer> {
     say('mcp-gateway: a secret with fewer than 8 bytes cannot be kept out of logs');
   }
   return value;
-}
-
-async function askPassphrase(fresh: boolean): Promise<SecretString> {
-  const typed = await askHidden(
-    fresh ? 'passphrase for the new vault (not shown): ' : 'passphrase of the vault (not shown): ',
-  );
-  hideFromOutput(typed);
-  if (!fresh) return new SecretString(typed, 'passphrase');
-  if (typed.toString().length < MIN_PASSPHRASE_CHARS) {
-    throw new UsageError(
-      `a passphrase has at least ${MIN_PASSPHRASE_CHARS} characters`,
-      'four or five random words are good',
-    );
-  }
-  if (!typed.equals(await askHidden('once more: '))) throw new UsageError('the two are not the same');
-  return new SecretString(typed, 'passphrase');
 }

@@ -7,14 +7,14 @@ export const POLICY_CAPS = {
   conditionChars: 64 * 1024,
   /** Of one condition; people write some twenty. */
   conditionNodes: 200,
-  /** Levels of a JSON Schema (T19). */
+  /** Mappings and lists of a JSON Schema that stand inside each other (T19). */
   schemaDepth: 32,
   /** Schemas in a schema. */
   schemaParts: 512,
   /** The same, every `$ref` counted as what it stands for: a bomb is small until it is used. */
   schemaExpanded: 10_000,
-  /** Values of an argument that a schema may walk. */
-  schemaValues: 10_000,
+  /** Values of an argument that a schema may walk: `uniqueItems` compares every pair. */
+  schemaValues: 2000,
   /** Names whose rules are remembered, for one set of roles and backend; a stranger can ask for any name. */
   rememberedNames: 4096,
   /** Sets of roles whose rules are remembered. */

@@ -3,6 +3,7 @@
 // changes nothing. Where a rule is not enforced, the outcome with and without it is worked out side by side.
 
 import type { Caller } from './args/matcher.ts';
+import type { RuleFinding } from './policy.ts';
 import { type Fit, fitAnyway, fitOf, type Rule } from './rule.ts';
 import type { Facts } from './when.ts';
 
@@ -35,6 +36,13 @@ export function judge(rules: readonly Rule[], facts: Facts, caller: Caller, list
     else if (rule.effect === 'allow') lenient.add(rule, { allow: true, rule: rule.id, role: rule.role }, true);
   }
   return { strict: strict.outcome(), lenient: lenient.outcome() };
+}
+
+/** For whoever asks why. */
+export function findingOf(rule: Rule, facts: Facts, caller: Caller, listing: boolean): RuleFinding {
+  const { outcome, fits } = outcomeOf(rule, facts, caller, listing);
+  const conditional = rule.args !== undefined || (rule.when !== undefined && !rule.when.fixed);
+  return { rule: rule.id, effect: rule.effect, enforced: rule.enforce, fits, conditional, why: outcome.why };
 }
 
 class Tally {
@@ -76,6 +84,7 @@ function outcomeOf(rule: Rule, facts: Facts, caller: Caller, listing: boolean): 
 function nearMiss({ id, role }: Rule, { misfit, condition }: Exclude<Fit, 'fits'>): Outcome {
   if (condition) return { allow: false, rule: 'default', role, why: `the condition of rule ${id} does not hold` };
   const { at = [], expected } = misfit;
-  const why = `argument ${at.join('.')} does not fit rule ${id}: expected ${expected}`;
+  const what = at.length === 0 ? 'what is asked' : `argument ${at.join('.')}`;
+  const why = `${what} does not fit rule ${id}: expected ${expected}`;
   return { allow: false, rule: 'default', role, why, argument: at };
 }

@@ -18,6 +18,19 @@ export interface PolicyRequest {
   readonly atMs?: number;
 }
 
+/** What one rule says of a request. */
+export interface RuleFinding {
+  readonly rule: string;
+  readonly effect: 'allow' | 'deny';
+  /** Whether it is more than recorded. */
+  readonly enforced: boolean;
+  readonly fits: boolean | 'error';
+  /** Arguments or time decide; without any known, `fits` says whether some could make it fit. */
+  readonly conditional: boolean;
+  /** Why it does not fit, or why nobody can tell. */
+  readonly why: string | undefined;
+}
+
 export interface Policy {
   /** `sha256:<hex>` over what the rules mean. */
   readonly digest: string;
@@ -31,6 +44,8 @@ export interface Policy {
   rolesOf(principal: Principal): readonly string[];
   /** What is absent from lists is what no arguments could make allowed. */
   decide(principal: Principal, request: PolicyRequest): Decision;
+  /** The caller's rules that cover a request, one by one, in the order of the file. */
+  explain(principal: Principal, request: PolicyRequest): readonly RuleFinding[];
   /** Whether anything of this backend, or of one kind there, could ever be allowed. */
   reaches(principal: Principal, backend: string, kind?: TargetKind): boolean;
   /** Whether the backend may ask this principal's client: unless a rule denies it. */

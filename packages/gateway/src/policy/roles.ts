@@ -2,7 +2,7 @@
 // a token carries take the place of the configured ones.
 
 import type { IdentityConfig } from '@mcp-overlay/config';
-import { OWNER, type Principal, UNPROVEN } from '@mcp-overlay/overlay';
+import { idsOf, OWNER, type Principal, UNPROVEN } from '@mcp-overlay/overlay';
 
 export interface Membership {
   /** Configured ones, in the order of the file. */
@@ -29,11 +29,8 @@ export function roleBook(
     of: (principal) => {
       const found = new Set(subjectsOf(principal).flatMap((subject) => bySubject.get(subject) ?? []));
       const name = [...found].find(({ is, name }) => !is.includes(name) && is.includes(principal.id))?.name;
-      const hand = handRole(principal.id);
-      const given = principal.roles ?? [
-        ...[...found].flatMap(({ roles }) => roles),
-        ...(hand === undefined ? [] : [hand]),
-      ];
+      const hand = idsOf(principal.id).flatMap((id) => handRole(id) ?? []);
+      const given = principal.roles ?? [...[...found].flatMap(({ roles }) => roles), ...hand];
       const wanted = new Set(given);
       return { roles: known.filter((role) => wanted.has(role)), name };
     },
@@ -42,5 +39,5 @@ export function roleBook(
 
 function subjectsOf({ id, proven, owner, groups }: Principal): readonly string[] {
   if (!proven) return id === OWNER || id === UNPROVEN ? [id] : [];
-  return [id, ...(owner === true ? [OWNER] : []), 'network', ...groups.map((group) => `group:${group}`)];
+  return [...idsOf(id), ...(owner === true ? [OWNER] : []), 'network', ...groups.map((group) => `group:${group}`)];
 }

@@ -5,8 +5,8 @@ import type { ViewConfig } from '@mcp-overlay/config';
 import type { Principal } from '@mcp-overlay/overlay';
 import type { Decision, TargetKind } from '../call/call.ts';
 import { POLICY_CAPS } from './caps.ts';
-import { judge, type Verdict } from './decide.ts';
-import type { Policy, PolicyRequest } from './policy.ts';
+import { findingOf, judge, type Verdict } from './decide.ts';
+import type { Policy, PolicyRequest, RuleFinding } from './policy.ts';
 import { restrictionReaches, withinAll } from './restrictions.ts';
 import type { Membership, RoleBook } from './roles.ts';
 import { type RoleRule, RuleSet } from './rule-set.ts';
@@ -59,6 +59,11 @@ export class Rules implements Policy {
     }
   }
 
+  explain(principal: Principal, request: PolicyRequest): readonly RuleFinding[] {
+    const { rules, facts, caller, listing } = this.matter(principal, request);
+    return rules.map((rule) => findingOf(rule, facts, caller, listing));
+  }
+
   reaches(principal: Principal, backend: string, kind?: TargetKind): boolean {
     if (!(principal.restrictions ?? []).every((one) => restrictionReaches(one, backend))) return false;
     return !this.enforced || this.ruleSet(this.rolesOf(principal)).reaches(backend, kind);
@@ -81,10 +86,16 @@ export class Rules implements Policy {
   }
 
   private verdict(principal: Principal, request: PolicyRequest): Verdict {
+    const { rules, facts, caller, listing } = this.matter(principal, request);
+    return judge(rules, facts, caller, listing);
+  }
+
+  private matter(principal: Principal, request: PolicyRequest) {
     const member = this.membership(principal);
     const rules = this.ruleSet(member.roles).covering(request.backend, request.kind, request.name);
-    const facts = this.facts(principal, member, request);
-    return judge(rules, facts, callerOf(principal, member), request.args === undefined);
+    // A task has the arguments of its call, which were judged then.
+    const listing = request.args === undefined || request.kind === 'task';
+    return { rules, facts: this.facts(principal, member, request), caller: callerOf(principal, member), listing };
   }
 
   private decision({ strict, lenient }: Verdict): Decision {
@@ -140,31 +151,4 @@ function both(a: Covers, b: Covers): Covers {
 
 function callerOf({ id }: Principal, { name }: Membership): { id: string; name: string | undefined } {
   return { id, name };
-}
-
-/** A gateway without rules: everything passes but what a token itself restricts. */
-export function withoutRules(): Policy {
-  const policy = 'none';
-  // A token that was given roles names rules that are not there: it reaches nothing.
-  const lets = ({ roles, restrictions = [] }: Principal): boolean =>
-    roles === undefined && restrictions.every((one) => one.roles === undefined);
-  return {
-    digest: policy,
-    ruled: false,
-    enforced: true,
-    shares: [],
-    rolesOf: () => [],
-    decide: (principal, request) => {
-      const allow = lets(principal) && withinAll(principal.restrictions ?? [], request);
-      return allow
-        ? { allow, rule: 'no rules' }
-        : { allow, rule: 'token', why: 'the access token does not reach so far' };
-    },
-    reaches: (principal, backend) =>
-      lets(principal) && (principal.restrictions ?? []).every((one) => restrictionReaches(one, backend)),
-    mayAsk: () => true,
-    through: (view) => {
-      throw new TypeError(`no view ${view}`);
-    },
-  };
 }

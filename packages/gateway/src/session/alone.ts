@@ -7,8 +7,8 @@ import type { Caller } from '../backend/credentials.ts';
 import type { SessionSettings } from './settings.ts';
 
 const NO_SESSION = '0'.repeat(32);
-/** Whoever runs the gateway. */
-export const ALONE: Caller = { id: 'owner', proven: false, groups: [] };
+/** Nobody: it has no credential of its own, and takes no one else's. */
+export const ALONE: Caller = { id: 'nobody', proven: false, groups: [] };
 
 /** Resolves `settled` of the result when the backend has answered, or failed once; from then on it is tried again. */
 export function openAlone(

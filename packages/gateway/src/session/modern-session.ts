@@ -255,6 +255,11 @@ export class ModernSession implements EraSession {
     });
     const handle = pipeline({
       audit: this.audit,
+      // A single server's answers pass as they are, where nobody is told apart.
+      states:
+        settings.stateSeal && (access.personal || !this.single)
+          ? { seal: settings.stateSeal, principal: this.info.principal.id }
+          : undefined,
       era: 'modern',
       backends,
       catalog,

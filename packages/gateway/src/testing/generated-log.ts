@@ -7,10 +7,9 @@ import type { AuditEvent } from '../audit/audit-log.ts';
 import { segmentOpenBody, segmentSealBody } from '../audit/bodies.ts';
 import { Chain, EMPTY_CHAIN } from '../audit/chain.ts';
 import { eventBody } from '../audit/event-body.ts';
-import { argumentKeys, keyId } from '../audit/keys.ts';
-import { macKey } from '../audit/line-hash.ts';
 import { segmentName } from '../audit/record.ts';
 import { Redactor } from '../audit/redact.ts';
+import { stayingKey } from '../audit/writing-keys.ts';
 
 export interface GeneratedLog {
   readonly path: string;
@@ -51,8 +50,8 @@ export function generateLog(o: GeneratedLogOptions): GeneratedLog {
   const log = seed.toString(16).padStart(32, '0');
   const path = join(base, log);
   mkdirSync(path, { recursive: true, mode: 0o700 });
-  const args = argumentKeys(key);
-  const signing = { kid: keyId(key, 'k'), mac: macKey(key) };
+  const { kid, args, mac } = stayingKey(key);
+  const signing = { kid, mac };
   const redactor = remembering(new Redactor('digest', args, log));
   const chain = new Chain(log, '0', EMPTY_CHAIN);
   const random = randomOf(seed);

@@ -47,6 +47,8 @@ export function jwksRefusal(jwks: string): string | undefined {
 /** Rejects `jwt_keys_unavailable` for a file that cannot be read; a URL is not asked yet. */
 export async function openKeySource(options: KeySourceOptions): Promise<KeySource> {
   const { jwks, log } = options;
+  const refused = jwksRefusal(jwks);
+  if (refused !== undefined) throw new OverlayError('jwt_keys_unavailable', `${jwks}: ${refused}`);
   if (/^https?:/i.test(jwks)) return urlSource(options);
   const file = await rereadFile(jwks, readKeyFile, (path, error) => {
     log.warn({ file: path, error: String(error) }, 'file cannot be read again, its former contents stay in force');

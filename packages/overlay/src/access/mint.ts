@@ -7,7 +7,7 @@ import type { Restriction } from '../proof/principal.ts';
 import { sealBlock } from './block.ts';
 import { newKey, publicBytes } from './keys.ts';
 import { readRestriction, tooLarge } from './restriction.ts';
-import { type Rights, rightsOf } from './rights.ts';
+import { narrowed, type Rights, rightsOf } from './rights.ts';
 import { type AccessToken, readBlocks, tokenText } from './token.ts';
 
 export interface MintOptions {
@@ -46,7 +46,8 @@ export function mintToken(options: MintOptions): Minted {
     ...(only && { only: readRestriction(only) }),
     key,
   } as const;
-  return checked({ blocks: [sealBlock(block, undefined, signer)], ...(!holder && { key }) });
+  const blocks = [sealBlock(block, undefined, signer)];
+  return checked({ blocks, ...(!holder && { key }) }, rightsOf(blocks, { gateway: undefined }));
 }
 
 export interface NarrowOptions {
@@ -72,8 +73,9 @@ export function narrowToken(token: AccessToken, options: NarrowOptions): Minted 
     ...(only && { only: readRestriction(only) }),
     key: nextKey,
   };
-  const blocks = [...token.blocks, sealBlock(block, parent.hash, signer)];
-  return checked({ blocks, ...(!holder && { key: nextKey }) });
+  const sealed = sealBlock(block, parent.hash, signer);
+  const narrow = { blocks: [...token.blocks, sealed], ...(!holder && { key: nextKey }) };
+  return checked(narrow, narrowed(parent, sealed));
 }
 
 function holderOf(next: Exclude<NarrowOptions['next'], undefined>): KeyObject | undefined {
@@ -106,9 +108,9 @@ export function signerOf(token: AccessToken, rights: Rights, given: KeyObject | 
 }
 
 /** What is handed out can be read by whoever gets it. */
-function checked(token: AccessToken): Minted {
+function checked(token: AccessToken, rights: Rights): Minted {
   const text = tokenText(token);
   readBlocks(token.blocks);
   if (text.length > ACCESS_LIMITS.tokenBytes) throw tooLarge(`it has ${text.length} characters`);
-  return { token, rights: rightsOf(token.blocks, { gateway: undefined }) };
+  return { token, rights };
 }

@@ -1,56 +1,14 @@
-// What a token may be used for: how a restriction is read from a stranger's block, and whether a request passes all that
-// its caller carries. Invariant: one more restriction never lets more through, and what is not understood lets nothing.
+// What a token may be used for, as a stranger's block says it: read here, kept by whoever judges requests. Invariant: what
+// is not understood is refused, for it may forbid something.
 
 import { OverlayError } from '../errors.ts';
 import { ACCESS_LIMITS } from '../limits.ts';
-import type { Principal, Restriction } from '../proof/principal.ts';
-import { globMatches, globRefusal } from './glob.ts';
-
-/** What a request is for: a tool, prompt or resource (by its URI) of a backend; a task that a tool began; any other method. */
-export type RestrictedKind = 'tool' | 'prompt' | 'resource' | 'task' | 'method';
+import type { Restriction } from '../proof/principal.ts';
 
 const PATTERNS = ['backends', 'tools', 'prompts', 'resources'] as const;
 const MEMBERS: ReadonlySet<string> = new Set([...PATTERNS, 'roles']);
 /** As `roles:` of the configuration names them. */
 const ROLE = /^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$/;
-
-/** Whether nothing that this caller's token says stands against it. Roles are for whoever knows them: they are not looked at. */
-export function restrictionsAllow(
-  { restrictions = [] }: Pick<Principal, 'restrictions'>,
-  backend: string,
-  kind: RestrictedKind,
-  name: string,
-): boolean {
-  return restrictions.every((restriction) => allows(restriction, backend, kind, name));
-}
-
-function allows(restriction: Restriction, backend: string, kind: RestrictedKind, name: string): boolean {
-  const { backends, tools, prompts, resources } = restriction;
-  if (backends && !matched(backends, backend)) return false;
-  // Whoever says which tools, says nothing of prompts: then there are none.
-  if (!tools && !prompts && !resources) return true;
-  switch (kind) {
-    case 'tool':
-      return tools !== undefined && matched(tools, name);
-    case 'prompt':
-      return prompts !== undefined && matched(prompts, name);
-    case 'resource':
-      return resources !== undefined && matched(resources, name);
-    case 'task':
-      // It was begun by a call that passed; where no tool may be called nobody has one.
-      return tools !== undefined && tools.length > 0;
-    default:
-      return false;
-  }
-}
-
-/** Of these roles those that no restriction takes away. */
-export function rolesWithin(
-  roles: readonly string[],
-  { restrictions = [] }: Pick<Principal, 'restrictions'>,
-): readonly string[] {
-  return roles.filter((role) => restrictions.every((one) => one.roles === undefined || one.roles.includes(role)));
-}
 
 /** Throws `access_restriction_unknown`, `access_malformed`, `access_too_large`. */
 export function readRestriction(value: unknown): Restriction {
@@ -76,12 +34,16 @@ function checkList(member: string, list: unknown): asserts list is readonly stri
   }
 }
 
-export function roleRefusal(role: string): string | undefined {
-  return ROLE.test(role) ? undefined : 'a role is 1 to 64 letters, digits, ., _ or -';
+/** Patterns are those of the configuration without sets: `*` any characters, `?` one, `\\` takes the next as it is. */
+function globRefusal(pattern: string): string | undefined {
+  if (pattern === '') return 'an empty pattern matches nothing';
+  const plain = pattern.replace(/\\./gsu, '');
+  if (plain.includes('\\')) return 'nothing follows the last \\';
+  return /[[\]]/.test(plain) ? 'a pattern of a token has no sets; \\[ is the character' : undefined;
 }
 
-function matched(patterns: readonly string[], text: string): boolean {
-  return patterns.some((pattern) => globMatches(pattern, text));
+export function roleRefusal(role: string): string | undefined {
+  return ROLE.test(role) ? undefined : 'a role is 1 to 64 letters, digits, ., _ or -';
 }
 
 /** `member`: a stranger's word, shown only where it is one. */

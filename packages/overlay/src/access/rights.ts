@@ -5,16 +5,7 @@ import type { KeyObject } from 'node:crypto';
 import { OverlayError } from '../errors.ts';
 import { PROOF_LIMITS } from '../limits.ts';
 import type { Restriction } from '../proof/principal.ts';
-import {
-  type Block,
-  hashOf,
-  idOf,
-  isSealedBy,
-  type RootBlock,
-  readBlock,
-  readRoot,
-  type SealedBlock,
-} from './block.ts';
+import { hashOf, idOf, isSealedBy, type RootBlock, readBlock, readRoot, type SealedBlock } from './block.ts';
 
 export interface Rights {
   /** Of every block, the gateway's first: revoking one revokes what was made from it. */
@@ -46,36 +37,44 @@ export function rightsOf(blocks: readonly SealedBlock[], { gateway }: RightsOpti
   if (!first) throw new OverlayError('access_malformed', 'the access token has no block');
   const root = rootOf(first);
   if (gateway && !isSealedBy(first, undefined, gateway)) throw foreign();
-  let hash = hashOf(first, undefined);
-  const ids: [string, ...string[]] = [idOf(hash)];
-  let last: Block = root;
-  const all: Block[] = [root];
-  for (const [before, sealed] of others.entries()) {
-    const block = narrowingOf(sealed, before + 1);
-    if (!isSealedBy(sealed, hash, last.key)) {
-      throw new OverlayError(
-        'access_signature',
-        `block ${before + 2} of the access token is not signed by the key that the block before names`,
-        {
-          hint: 'whoever added it had not the key of the token',
-        },
-      );
-    }
-    hash = hashOf(sealed, hash);
-    ids.push(idOf(hash));
-    all.push(block);
-    last = block;
+  const { name, roles, network, share, key, only, from, until } = root;
+  const hash = hashOf(first, undefined);
+  const rights: Rights = {
+    ids: [idOf(hash)],
+    name,
+    ...(roles && { roles }),
+    restrictions: only ? [only] : [],
+    notBefore: from * 1000,
+    expiresAt: until * 1000,
+    network,
+    share,
+    key,
+    hash,
+  };
+  return others.reduce(narrowed, rights);
+}
+
+/** What is left with one block more. Throws as `rightsOf`. */
+export function narrowed(rights: Rights, sealed: SealedBlock): Rights {
+  const place = rights.ids.length;
+  const [payload] = sealed;
+  if (placeOf(payload) !== place) throw order();
+  const { only, from = 0, until = Number.POSITIVE_INFINITY, key } = readBlock(payload);
+  if (!isSealedBy(sealed, rights.hash, rights.key)) {
+    throw new OverlayError(
+      'access_signature',
+      `block ${place + 1} of the access token is not signed by the key that the block before names`,
+      { hint: 'whoever added it had not the key of the token' },
+    );
   }
+  const hash = hashOf(sealed, rights.hash);
   return {
-    ids,
-    name: root.name,
-    ...(root.roles && { roles: root.roles }),
-    restrictions: all.flatMap(({ only }) => (only ? [only] : [])),
-    notBefore: Math.max(...all.flatMap(({ from }) => (from === undefined ? [] : [from]))) * 1000,
-    expiresAt: Math.min(...all.flatMap(({ until }) => (until === undefined ? [] : [until]))) * 1000,
-    network: root.network,
-    share: root.share,
-    key: last.key,
+    ...rights,
+    ids: [...rights.ids, idOf(hash)],
+    restrictions: only ? [...rights.restrictions, only] : rights.restrictions,
+    notBefore: Math.max(rights.notBefore, from * 1000),
+    expiresAt: Math.min(rights.expiresAt, until * 1000),
+    key,
     hash,
   };
 }
@@ -126,11 +125,6 @@ export function checkRights(rights: Rights, { network, share, now, revoked }: Ci
 function rootOf([payload]: SealedBlock): RootBlock {
   if (placeOf(payload) !== 0) throw order();
   return readRoot(payload);
-}
-
-function narrowingOf([payload]: SealedBlock, place: number): Block {
-  if (placeOf(payload) !== place) throw order();
-  return readBlock(payload);
 }
 
 /** Before anything else is said of a block: one that stands elsewhere is no malformed one. */

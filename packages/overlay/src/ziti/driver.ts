@@ -19,16 +19,18 @@ export interface ZitiOverlayOptions {
   readonly identityFile: string;
   /** Names of files with CAs whose proofs are believed besides the network's. */
   readonly trust?: readonly string[] | undefined;
+  readonly dialSoon?: string | undefined;
   readonly log?: OverlayLog | undefined;
 }
 
 /** Rejects `identity_invalid`, `trust_invalid`. */
 export async function createZitiOverlay(options: ZitiOverlayOptions): Promise<Overlay> {
   const { env, homeDir, identityFile, trust, log = SILENT } = options;
-  const network = await ZitiNetwork.open({ kind: 'ziti', identityFile, log });
+  const dialSoon = options.dialSoon === undefined ? undefined : { service: options.dialSoon };
+  const network = await ZitiNetwork.open({ kind: 'ziti', identityFile, dialSoon, log });
   const { id, controllers } = network.identity;
   const key = (token: string): ShareKey => ({ network: ['ziti', controllers[0] ?? '', id ?? ''], token });
-  const proofs = await zitiProofs({ network, realm: controllers[0] ?? '', trust, log });
+  const proofs = await network.keepIf(zitiProofs({ network, realm: controllers[0] ?? '', trust, log }));
   const hosts = new Hosts({ network, folder: () => stateFolder(env, homeDir), log });
 
   const check = (token?: string): void => {

@@ -1,7 +1,14 @@
 // An OpenZiti network behind the overlay contract: services as shares, its connections as ours. Both drivers stand on it.
 // Loaded when it is used: the client brings libsodium with it, which `local` never needs.
 
-import { loadIdentity, type Service, type SessionCertificate, ZitiContext, type ZitiIdentity } from '@mcp-overlay/ziti';
+import {
+  type DialSoon,
+  loadIdentity,
+  type Service,
+  type SessionCertificate,
+  ZitiContext,
+  type ZitiIdentity,
+} from '@mcp-overlay/ziti';
 import { OverlayError } from '../errors.ts';
 import { type OverlayLog, SILENT } from '../log.ts';
 import type { Connection, DialOptions, OverlayKind } from '../overlay.ts';
@@ -11,6 +18,8 @@ export interface ZitiNetworkOptions {
   readonly kind: OverlayKind;
   /** The name of an identity file. */
   readonly identityFile: string;
+  /** Prepare a dial without being asked. */
+  readonly dialSoon?: DialSoon | undefined;
   readonly log?: OverlayLog | undefined;
 }
 
@@ -36,10 +45,10 @@ export class ZitiNetwork {
     this.identity = context.identity;
   }
 
-  /** Rejects `identity_invalid`. Asks nothing of the network yet. */
-  static async open({ kind, identityFile, log = SILENT }: ZitiNetworkOptions): Promise<ZitiNetwork> {
+  /** Rejects `identity_invalid`. Asks nothing of the network yet, unless a dial comes soon. */
+  static async open({ kind, identityFile, dialSoon, log = SILENT }: ZitiNetworkOptions): Promise<ZitiNetwork> {
     const identity = await translated(loadIdentity(identityFile));
-    return new ZitiNetwork(kind, await translated(ZitiContext.open(identity, { log })));
+    return new ZitiNetwork(kind, await translated(ZitiContext.open(identity, { dialSoon, log })));
   }
 
   /** Logs in, so that the next dial has not to. */
@@ -71,6 +80,16 @@ export class ZitiNetwork {
       }),
     );
     return { close: () => translated(listener.close()) };
+  }
+
+  /** What is made for it fails: then nobody will close it. */
+  async keepIf<T>(work: Promise<T>): Promise<T> {
+    try {
+      return await work;
+    } catch (error) {
+      await this.close();
+      throw error;
+    }
   }
 
   services(): Promise<Service[]> {

@@ -41,6 +41,13 @@ export class Accesses {
     this.#options = options;
   }
 
+  /** For a dial that comes soon: it is made, and nobody waits. What is wrong with it the dial will hear. */
+  begin(share: string): Promise<unknown> {
+    const made = this.ensure(share, this.#closing.signal);
+    made.catch(() => {});
+    return made;
+  }
+
   /** Resolves with whether it was made now. Rejects `share_unknown`, `not_permitted`, and with the signal's reason. */
   async ensure(share: string, signal: AbortSignal): Promise<boolean> {
     const known = this.#byShare.get(share);

@@ -7,10 +7,10 @@ import { neverMade, unknown } from '../local/refusals.ts';
 import { type OverlayLog, SILENT } from '../log.ts';
 import type { Connection, DialOptions, Listener, ListenOptions, Overlay, ShareInfo, ShareOptions } from '../overlay.ts';
 import type { ProofSettings } from '../proof/settings.ts';
-import { checkShareToken, randomShareToken } from '../share-token.ts';
+import { checkShareToken, isShareToken, randomShareToken } from '../share-token.ts';
 import { isLocked, lockName, lockShare, type ShareKey } from '../ziti/host-lock.ts';
 import { Hosts } from '../ziti/hosts.ts';
-import { ZitiNetwork } from '../ziti/network.ts';
+import type { ZitiNetwork } from '../ziti/network.ts';
 import { zitiProofs } from '../ziti/proofs.ts';
 import { Accesses } from './accesses.ts';
 import { ZrokApi, type ZrokShare } from './api.ts';
@@ -27,6 +27,7 @@ export interface ZrokOverlayOptions {
   readonly environment: ZrokEnvironment;
   /** Names of files with CAs whose proofs are believed besides the network's. */
   readonly trust?: readonly string[] | undefined;
+  readonly dialSoon?: string | undefined;
   readonly log?: OverlayLog | undefined;
 }
 
@@ -36,20 +37,37 @@ const EPHEMERAL = 'mcp-overlay, ephemeral';
 /** zrok has a list of words that no name may hold; a random one meets it rarely. */
 const MAX_NAMES = 4;
 
-/** Rejects `identity_invalid`, `trust_invalid`, `state_folder_unsafe`. Asks nothing of the network yet. */
+/** Rejects `identity_invalid`, `trust_invalid`, `state_folder_unsafe`. Asks nothing of the network yet, unless a dial comes soon. */
 export async function createZrokOverlay(options: ZrokOverlayOptions): Promise<ZrokOverlay> {
   const folder = await stateFolder(options.env, options.homeDir);
-  const { environment, trust, log = SILENT } = options;
-  const network = await ZitiNetwork.open({ kind: 'zrok', identityFile: environment.identityFile, log });
-  const proofs = await zitiProofs({ network, realm: environment.apiEndpoint, trust, log });
-  return new ZrokOverlay({ environment, folder, network, proofs, log });
+  const { environment, trust, dialSoon, log = SILENT } = options;
+  const { envZId, apiEndpoint, accountToken, identityFile } = environment;
+  const api = new ZrokApi(apiEndpoint, accountToken);
+  const records = new Records(folder, environment);
+  const accesses = new Accesses({ api, envZId, folder, records, log });
+  // Needs neither the OpenZiti client nor a login, and takes as long as both.
+  const soon = dialSoon !== undefined && isShareToken(dialSoon) ? dialSoon : undefined;
+  const after = soon === undefined ? undefined : accesses.begin(soon);
+  try {
+    const { ZitiNetwork } = await import('../ziti/network.ts');
+    const ahead = soon === undefined ? undefined : { service: soon, after };
+    const network = await ZitiNetwork.open({ kind: 'zrok', identityFile, dialSoon: ahead, log });
+    const proofs = await network.keepIf(zitiProofs({ network, realm: apiEndpoint, trust, log }));
+    return new ZrokOverlay({ envZId, folder, network, proofs, api, records, accesses, log });
+  } catch (error) {
+    await accesses.close();
+    throw error;
+  }
 }
 
 interface ZrokOverlayParts {
-  readonly environment: ZrokEnvironment;
+  readonly envZId: string;
   readonly folder: StateFolder;
   readonly network: ZitiNetwork;
   readonly proofs: ProofSettings;
+  readonly api: ZrokApi;
+  readonly records: Records;
+  readonly accesses: Accesses;
   readonly log: OverlayLog;
 }
 
@@ -67,10 +85,7 @@ export class ZrokOverlay implements Overlay {
   #swept: Promise<void> | undefined;
   #closed: Promise<void> | undefined;
 
-  constructor({ environment, folder, network, proofs, log }: ZrokOverlayParts) {
-    const { envZId, apiEndpoint, accountToken } = environment;
-    const api = new ZrokApi(apiEndpoint, accountToken);
-    const records = new Records(folder, environment);
+  constructor({ envZId, folder, network, proofs, api, records, accesses, log }: ZrokOverlayParts) {
     this.proofs = proofs;
     this.#envZId = envZId;
     this.#folder = folder;
@@ -78,7 +93,7 @@ export class ZrokOverlay implements Overlay {
     this.#log = log;
     this.#api = api;
     this.#records = records;
-    this.#accesses = new Accesses({ api, envZId, folder, records, log });
+    this.#accesses = accesses;
     this.#hosts = new Hosts({ network, folder: async () => folder, log });
   }
 

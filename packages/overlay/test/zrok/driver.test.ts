@@ -74,6 +74,43 @@ test('one access serves all dials of an object, and goes with it; another object
   await listener.close();
 });
 
+test('a share that will be dialled at once: its access and the login are made before the dial, once', {
+  timeout,
+}, async () => {
+  await using house = await zrokHouse();
+  const home = await house.environment();
+  const host = await home.open();
+  const listener = await host.listenEphemeral(echo);
+  const asked = house.zrok.called('POST /access');
+  const { overlay } = await openOverlay({ env: home.env, kind: 'zrok', dialSoon: listener.share });
+  await asked;
+  (await overlay.dial(listener.share)).destroy();
+  assert.equal(house.zrok.calls.filter((call) => call.startsWith('POST /access')).length, 1);
+  await overlay.close();
+  assert.equal(house.zrok.books.accesses.size, 0);
+  assert.deepEqual((await records(home)).length, 1, 'that of the share alone');
+});
+
+test('what is wrong with a share that will be dialled is told by the dial', { timeout }, async () => {
+  await using house = await zrokHouse();
+  const home = await house.environment();
+  for (const [token, code] of [
+    ['nobodys', 'share_unknown'],
+    ['NO TOKEN', 'bad_token'],
+  ] as const) {
+    const { overlay } = await openOverlay({ env: home.env, kind: 'zrok', dialSoon: token });
+    await assert.rejects(overlay.dial(token), coded(code));
+    await overlay.close();
+  }
+  const { environment } = await readZrokRoot(home.env);
+  assert.ok(environment);
+  const opening = createZrokOverlay({ env: home.env, environment, dialSoon: 'nobodys', trust: ['/missing'] });
+  await assert.rejects(opening, coded('trust_invalid'));
+  // Asked for and not waited for: the next program looks whether anything was made.
+  await (await home.open()).listShares();
+  assert.deepEqual([await records(home), house.zrok.books.accesses.size], [[], 0]);
+});
+
 test('an access of a killed program is removed by the next that comes', { timeout }, async () => {
   await using house = await zrokHouse();
   const home = await house.environment();

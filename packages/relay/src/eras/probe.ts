@@ -45,7 +45,8 @@ export interface ProbePatience {
 export interface ProbeOptions extends ProbePatience {
   /** Program and version. */
   readonly by: string;
-  /** Whoever asks goes on with an initialize of its own: after a silence it gets the transport, to send that. */
+  /** Whoever asks goes on with an initialize of its own: after a silence, or an answer that says nothing of the era, it gets
+   *  the transport, to send that. */
   readonly hurried?: boolean;
   readonly signal?: AbortSignal;
 }
@@ -107,7 +108,9 @@ function ask(asked: Asked, options: ProbeOptions): Promise<Verdict> {
         }
         if (message.id !== DISCOVER_ID) return;
         const said = judge(message);
-        if (typeof said === 'string') fail?.(said);
+        // No evidence; but whoever has an initialize to send hears more by that.
+        if (typeof said === 'string' && hurried) resolve({ era: 'legacy', heard: 'nothing', usable: true });
+        else if (typeof said === 'string') fail?.(said);
         // Asked both, a legacy server may have refused the first and still be at the second.
         else if (said.era === 'modern' || !both) resolve(said);
         else resolve({ ...said, usable: false });

@@ -4,7 +4,8 @@
 
 import type { Limits } from '../limits.ts';
 import type { Fault } from '../message.ts';
-import type { SourceEvents, SteadyOptions, SteadySession } from '../steady/steady.ts';
+import type { SourceEvents, SteadyOptions } from '../steady/options.ts';
+import type { SteadySession } from '../steady/steady.ts';
 import { type CloseReason, DONE, type Transport } from '../transport.ts';
 import { arrayOf, type Era, type JsonObject, MODERN_VERSIONS, objectOf } from './envelope.ts';
 import { KnownModern } from './known-modern.ts';

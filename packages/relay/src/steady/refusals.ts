@@ -39,3 +39,13 @@ export function isLeaving(answer: Message): boolean {
   const { error } = parseMessage(answer) as { error?: { code?: unknown } };
   return error?.code === RPC_ERRORS.ending;
 }
+
+export function textOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
+}
+
+/** For one who can do something about it. */
+export function withHint(error: unknown): string {
+  const { hint } = error as { hint?: unknown };
+  return typeof hint === 'string' ? `${textOf(error)} (${hint})` : textOf(error);
+}

@@ -4,7 +4,6 @@
 // Invariant: every request taken from the client is answered exactly once, by the server or by us.
 
 import { ACKNOWLEDGED, LISTEN } from '../eras/methods.ts';
-import type { RpcErrorName } from '../errors.ts';
 import { describeFault, faultReply } from '../faults.ts';
 import { stringifyExact } from '../json-exact.ts';
 import { errorMessage, notificationMessage, parseMessage } from '../json-rpc.ts';
@@ -12,64 +11,16 @@ import { LIMITS } from '../limits.ts';
 import type { Fault, Message } from '../message.ts';
 import { isRepeatable } from '../methods.ts';
 import { type CloseReason, DONE, type Transport, type TransportHandlers } from '../transport.ts';
-import type { Backoff } from '../transports/child/backoff.ts';
 import { within } from '../wait.ts';
 import { Listens } from './listens.ts';
 import { lostAnswer } from './lost-answer.ts';
 import { OpenRequests } from './open-requests.ts';
+import type { SourceEvents, SteadyOptions, SteadyState } from './options.ts';
 import { OwnRequests } from './own-requests.ts';
 import { changedLists, rebuild } from './rebuild.ts';
-import { isLeaving, RETRY_AFTER_MS, refusalOf } from './refusals.ts';
+import { isLeaving, RETRY_AFTER_MS, refusalOf, textOf, withHint } from './refusals.ts';
 import { ServerRequests } from './server-requests.ts';
 import { SessionMemory } from './session-memory.ts';
-
-/** What a transport that survives breaks by itself (a link) tells the session above. */
-export interface SourceEvents {
-  /** The way is broken and being mended: new requests wait here meanwhile. */
-  suspended(reason: string): void;
-  /** Mended, nothing lost. */
-  resumed(): void;
-  /** The other end has forgotten us: same transport, new session. `notRun`: requests that it surely did not take. */
-  renewed(notRun?: readonly string[]): void;
-}
-
-export interface SteadyOptions {
-  /** Who failed, in messages to people: `backend fs`, `share build-box`. */
-  readonly name: string;
-  open(events: SourceEvents, signal: AbortSignal): Promise<Transport>;
-  readonly backoff: Pick<Backoff, 'next' | 'note'> & Partial<Pick<Backoff, 'state'>>;
-  /** How long a request waits while there is no way to the server. */
-  readonly waitMs: number;
-  /** From open to an answered initialize; longer counts as a failure. */
-  readonly startMs: number;
-  /** The error a request gets when it waited in vain. */
-  readonly unavailable: Extract<RpcErrorName, 'backend_unavailable' | 'share_unreachable'>;
-  /** Facts put into every error of ours. */
-  readonly facts?: Readonly<Record<string, unknown>>;
-  /** Whether an opening error ends the session instead of being tried again. */
-  readonly isFatal?: (error: unknown) => boolean;
-  /** How long a session that failed for good waits for a first request, so that its client reads why. Default 0. */
-  readonly failGraceMs?: number;
-  /** The server is a host of ours: what it did not run because it is leaving waits for its successor. */
-  readonly outlivesHosts?: boolean;
-  /** The agent's end gives every call that must run once its number; hosts behind it only hand numbers on. */
-  readonly numberCalls?: boolean;
-  readonly onState?: (state: SteadyState) => void;
-  /** A line of the server that was no message. */
-  readonly onStray?: (fault: Fault) => void;
-  readonly now?: () => number;
-}
-
-export interface SteadyState {
-  readonly phase: 'opening' | 'up' | 'suspended' | 'waiting' | 'failed' | 'closed';
-  /** Milliseconds since the epoch. */
-  readonly since: number;
-  readonly reason: string | undefined;
-  /** How often the session was rebuilt. */
-  readonly rebuilt: number;
-  /** It failed too often: left alone for a while, and requests are refused at once. */
-  readonly givenUp: boolean;
-}
 
 /** How long a close waits for an opening that was told to stop: a child's whole stop ladder. */
 const OPENING_MS = 8000;
@@ -87,6 +38,8 @@ export class SteadySession implements Transport {
   private phase: SteadyState['phase'] = 'opening';
   private since: number;
   private reason: string | undefined;
+  /** Of the last attempt: why waiting is of no use. */
+  private refusal: string | undefined;
   private rebuilt = 0;
   /** Numbers given to calls. */
   private calls = 0;
@@ -147,11 +100,11 @@ export class SteadySession implements Transport {
     this.memory.fromClient(message);
     this.open.add(message);
     if (this.phase === 'failed') queueMicrotask(() => void this.close({ code: 'failed', reason: this.reason ?? '' }));
-    if (this.givenUp) {
-      queueMicrotask(() => this.expire(message));
-      return true;
-    }
     if (this.phase !== 'up') {
+      if (this.hopeless) {
+        queueMicrotask(() => this.expire(message));
+        return true;
+      }
       this.open.wait(message, this.options.waitMs, () => this.expire(message));
       return true;
     }
@@ -192,6 +145,7 @@ export class SteadySession implements Transport {
         return;
       }
       this.transport = transport;
+      this.refusal = undefined;
       transport.start({
         message: (message) => {
           if (this.transport === transport) this.fromServer(message);
@@ -207,16 +161,18 @@ export class SteadySession implements Transport {
       await this.establish(transport);
     } catch (error) {
       if (!current()) return;
-      const text = error instanceof Error ? error.message : String(error);
-      if (this.options.isFatal?.(error)) this.fail(text);
-      else this.retryLater(text);
+      this.refusal = this.options.refusedWith?.(error);
+      if (this.options.isFatal?.(error)) this.fail(textOf(error));
+      else this.retryLater(this.refusal === undefined ? textOf(error) : withHint(error));
     }
   }
 
   private sourceEvents(current: () => boolean): SourceEvents {
     return {
-      suspended: (reason) => {
-        if (!current() || this.phase !== 'up') return;
+      suspended: (reason, error) => {
+        if (!current()) return;
+        if (this.phase === 'suspended' && error !== undefined) this.refused(error);
+        if (this.phase !== 'up') return;
         this.enter('suspended', reason);
         this.suspendTimer = setTimeout(() => this.giveUpOpen(reason), LIMITS.linkWindowMs);
       },
@@ -229,6 +185,14 @@ export class SteadySession implements Transport {
         void this.establish(this.transport);
       },
     };
+  }
+
+  /** What was sent may still be answered on the way, if it is mended; what waits for it need not. */
+  private refused(error: unknown): void {
+    this.refusal = this.options.refusedWith?.(error);
+    if (this.refusal === undefined) return;
+    this.enter('suspended', withHint(error));
+    for (const message of this.open.waiting()) this.expire(message);
   }
 
   private async establish(transport: Transport): Promise<void> {
@@ -367,6 +331,10 @@ export class SteadySession implements Transport {
     return this.phase === 'waiting' && this.options.backoff.state?.().circuit === 'open';
   }
 
+  private get hopeless(): boolean {
+    return this.givenUp || this.refusal !== undefined;
+  }
+
   private expire({ id }: Message): void {
     if (id === undefined || !this.open.has(id)) return;
     this.settle(id);
@@ -378,7 +346,9 @@ export class SteadySession implements Transport {
     const then = this.givenUp ? '; it failed too often and is left alone for a while' : '';
     const why = `${this.reason ?? 'it is still starting'}${then}`;
     const text = `${this.options.name} has not been reachable since ${since}: ${why}`;
-    return errorMessage(id, this.options.unavailable, text, { ...this.options.facts, since });
+    const { facts, unavailable } = this.options;
+    const refused = this.refusal === undefined ? {} : { refused: this.refusal };
+    return errorMessage(id, unavailable, text, { ...facts, since, ...refused });
   }
 
   // --- lose ---------------------------------------------------------------------------------------------------------
@@ -400,6 +370,7 @@ export class SteadySession implements Transport {
 
   private lose(reason: string, notRun: readonly string[] = []): void {
     clearTimeout(this.startTimer);
+    this.refusal = undefined;
     this.rebuilding = undefined;
     this.own.lose();
     for (const notice of this.serverRequests.lose(reason)) this.deliver(notice);
@@ -430,7 +401,7 @@ export class SteadySession implements Transport {
   private retryLater(reason: string): void {
     this.options.backoff.note('crash');
     this.enter('waiting', reason);
-    if (this.givenUp) for (const message of this.open.waiting()) this.expire(message);
+    if (this.hopeless) for (const message of this.open.waiting()) this.expire(message);
     this.retryTimer = setTimeout(() => {
       this.opening = this.openTransport();
     }, this.options.backoff.next());
@@ -483,6 +454,7 @@ export class SteadySession implements Transport {
     // `since` says when the trouble began, so it stays through the attempts to end it.
     if ((phase === 'up') !== (this.phase === 'up') || phase === 'closed') this.since = this.now();
     if (phase !== 'suspended') clearTimeout(this.suspendTimer);
+    if (phase === 'up') this.refusal = undefined;
     this.phase = phase;
     this.reason = reason;
     this.options.onState?.(this.state);

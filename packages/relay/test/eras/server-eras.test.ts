@@ -323,6 +323,25 @@ test('a way that is broken says nothing of the era', async () => {
   assert.equal((await call(await host.open('modern'))).result.resultType, 'complete');
 });
 
+test('what says nothing of the era does not keep a legacy client from its initialize', async () => {
+  const unsure = [
+    { code: -31050, message: 'HTTP 500', data: { error: 'backend_unavailable', status: 500 } },
+    { code: -32022, message: 'Unsupported protocol version', data: { supported: ['2027-01-01'] } },
+  ];
+  for (const error of unsure) {
+    const { host, open } = house(
+      legacyServer((method) => (method === 'server/discover' ? { error } : undefined)),
+      { oneForAll: false },
+    );
+    for (let session = 0; session < 2; session += 1) {
+      assert.equal((await (await open('legacy')).ask('initialize', HELLO)).result.serverInfo.name, 'old');
+    }
+    assert.deepEqual(methods(host), [['server/discover', 'initialize'], ['initialize']]);
+    // It is known by now, for everybody.
+    assert.equal((await call(await open('modern'))).result.resultType, 'complete');
+  }
+});
+
 test('a server that speaks both is spoken to in the era of its client', async () => {
   const { open, eras } = house(dualServer());
   assert.equal((await (await open('legacy')).ask('initialize', HELLO)).result.serverInfo.name, 'old');

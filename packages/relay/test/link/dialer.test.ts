@@ -128,6 +128,59 @@ test('the proof is offered as it is, and the other one is looked at before anyth
   assert.deepEqual(dialer.peer, { sig: 'y' });
 });
 
+test('a host that asks is told, once and after it was looked at; one that asks for nothing announced is left', async () => {
+  const seen: unknown[] = [];
+  const { dialer, accept, hello } = byHand({
+    check: {
+      prove: () => ({ access: 'bearer' }),
+      tell: (_connection, proof) => {
+        seen.push(proof);
+        return { access: { bearer: 'a.b.c' } };
+      },
+      verify: (_connection, proof, as) => {
+        seen.push(proof, as);
+      },
+    },
+  });
+  dialer.send(note('early'));
+  const raw = await accept();
+  await hello(raw);
+  raw.write(`${WELCOME}${JSON.stringify({ asks: true, proof: { sig: 'y' } })}`);
+  assert.equal(await raw.line(), '!proof {"access":{"bearer":"a.b.c"}}');
+  const facts = { link: A, got: 0, fresh: true, window: 1, by: 'x', proof: { sig: 'y' }, as: 'jwt:x#\u202ebob' };
+  raw.write(`${WELCOME}${JSON.stringify(facts)}`);
+  await dialer.ready;
+  assert.deepEqual(seen, [{ sig: 'y' }, { sig: 'y' }, 'jwt:x#?bob']);
+  assert.match((await raw.line()) ?? '', /early/);
+  const silent = byHand({});
+  const other = await silent.accept();
+  await silent.hello(other);
+  other.write(`${WELCOME}${JSON.stringify({ asks: true })}`);
+  await assert.rejects(silent.dialer.ready, { code: 'link_protocol' });
+  const twice = byHand({ check: { prove: () => null, verify: () => {}, tell: () => ({}) } });
+  const again = await twice.accept();
+  await twice.hello(again);
+  again.write(`${WELCOME}${JSON.stringify({ asks: true })}`);
+  assert.equal(await again.line(), '!proof {}');
+  again.write(`${WELCOME}${JSON.stringify({ asks: true })}`);
+  await assert.rejects(twice.dialer.ready, { code: 'link_protocol' });
+});
+
+test('a dialer with a token that meets a host which does not tell for whom it takes it leaves', async () => {
+  const { dialer, accept, hello } = byHand({
+    check: {
+      prove: () => ({ access: {} }),
+      verify: (_connection, _proof, as) => {
+        if (as === undefined) throw new RelayError('peer_speaks_http', 'old');
+      },
+    },
+  });
+  const raw = await accept();
+  await hello(raw);
+  raw.write(welcome(A));
+  await assert.rejects(dialer.ready, { message: 'old' });
+});
+
 test('a host that is not the one meant gets nothing, is told nothing, and is asked again: another may answer', async () => {
   let good = false;
   const { dialer, accept, hello, clock, states } = byHand({

@@ -57,7 +57,7 @@ test('a link is resumed with its id, and the id is a fresh random one each time'
   assert.equal(host.count(), 2);
 });
 
-test('a stranger cannot resume: wrong id, other principal and other session all look like an unknown link', async () => {
+test('T08: a stranger cannot resume: wrong id, other principal and other session all look like an unknown link', async () => {
   let who = 'alice';
   const { host, hosted } = stage({ host: { judge: () => ({ principal: { id: who } }) } });
   const { raw, id } = await opened(host);
@@ -94,7 +94,7 @@ test('who was let in once and is shut out now cannot take its link up again', as
   assert.equal((await answer(host, hello({ link: id }))).fresh, false);
 });
 
-test('a guess by the right principal that is one digit off opens nothing', async () => {
+test('T08: a guess by the right principal that is one digit off opens nothing', async () => {
   const { host } = stage({ limits: { sessions: 3 } });
   const { raw, id } = await opened(host);
   raw.end.destroy();
@@ -311,6 +311,31 @@ test('who is calling is asked with the connection and the proof, and told with t
     by2: 'raw/1',
     peer: { chain: [] },
   });
+});
+
+test('who comes back is judged anew, and its host is told by whom the link was taken up', async () => {
+  const returned: unknown[] = [];
+  let rank = 0;
+  const host = tracked(
+    new LinkHost<{ id: string; rank: number }>({
+      by: 'host/1',
+      judge: () => {
+        rank += 1;
+        return { principal: { id: 'bob', rank }, as: 'bob' };
+      },
+      onLink: (link) => void new Recorder(link),
+      onReturn: (link, principal) => returned.push([link.principal, principal]),
+    }),
+  );
+  const first = rawDial(host);
+  first.write(hello());
+  const { link, as } = await first.json(WELCOME);
+  assert.equal(as, 'bob');
+  first.end.destroy();
+  const second = rawDial(host);
+  second.write(hello({ link }));
+  assert.equal((await second.json(WELCOME)).fresh, false);
+  assert.deepEqual(returned, [['bob', { id: 'bob', rank: 2 }]]);
 });
 
 test('bad first lines: too long, garbage, impatient, slow: refused or closed, the host lives', async () => {

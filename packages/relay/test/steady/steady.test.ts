@@ -23,7 +23,7 @@ type Server = {
 };
 
 /** A steady session whose servers are made here, one for each time it opens. */
-function setup(options: Partial<SteadyOptions> = {}) {
+function setup(options: Partial<SteadyOptions> = {}, beforeOpening = (): void => {}) {
   const servers: Server[] = [];
   const openings: ((server: Server) => void)[] = [];
   const toClient: Message[] = [];
@@ -32,6 +32,7 @@ function setup(options: Partial<SteadyOptions> = {}) {
   const session = new SteadySession({
     name: 'backend fs',
     open: async (events) => {
+      beforeOpening();
       const [ours, theirs] = linkedTransports();
       const got: Message[] = [];
       const waits: ((message: Message) => void)[] = [];
@@ -95,8 +96,8 @@ const INIT = { protocolVersion: '2025-11-25', capabilities: {}, clientInfo: { na
 const welcome = { protocolVersion: '2025-11-25', capabilities: { logging: {}, tools: {} }, serverInfo: { name: 's' } };
 
 /** Client and server have shaken hands. */
-async function established(options: Partial<SteadyOptions> = {}) {
-  const house = setup(options);
+async function established(options: Partial<SteadyOptions> = {}, beforeOpening = (): void => {}) {
+  const house = setup(options, beforeOpening);
   const server = await house.server();
   house.session.send(requestMessage('0', 'initialize', INIT));
   const initialize = await server.next();
@@ -293,6 +294,58 @@ test('a suspended way lets new requests wait here and loses nothing when it is m
   assert.equal(house.first.got.length, 0);
   house.first.events.resumed();
   assert.equal((await house.first.next()).id, '8');
+});
+
+test('a way that is shut: what waits and what comes is told at once, until it is open again', async () => {
+  const refusal = Object.assign(new Error('not you'), { hint: 'ask her' });
+  const refusedWith = (error: unknown) => (error === refusal ? 'peer_denied' : undefined);
+  await using house = await established({ refusedWith, unavailable: 'share_unreachable' });
+  house.session.send(requestMessage('7', 'tools/call', {}));
+  assert.equal((await house.first.next()).id, '7');
+  house.first.events.suspended('network gone');
+  house.session.send(requestMessage('8', 'tools/call', {}));
+  house.first.events.suspended('network gone', new Error('still gone'));
+  assert.deepEqual(house.toClient, []);
+  house.first.events.suspended('network gone', refusal);
+  house.session.send(requestMessage('9', 'tools/call', {}));
+  for (const id of ['8', '9']) {
+    const answer = await house.fromSession();
+    assert.equal(answer.id, id);
+    const error = errorOf(answer);
+    assert.equal(error?.code, -31054);
+    assert.match(error?.message ?? '', /: not you \(ask her\)$/);
+    assert.equal((error as { data?: { refused?: string } }).data?.refused, 'peer_denied');
+  }
+  // What was sent is still the way's own business; an attempt that fails for another reason ends the refusal.
+  house.first.events.suspended('network gone', new Error('gone again'));
+  house.session.send(requestMessage('10', 'tools/call', {}));
+  house.first.events.resumed();
+  assert.equal((await house.first.next()).id, '10');
+  house.first.transport.send(resultMessage('7', {}));
+  assert.equal((await house.fromSession()).id, '7');
+});
+
+test('an opening that is refused is tried on, and nobody waits for it', async () => {
+  let refuse = false;
+  let opened = 0;
+  await using house = await established({ refusedWith: () => 'host_changed' }, () => {
+    opened += 1;
+    if (refuse) throw new Error('another host');
+  });
+  refuse = true;
+  house.session.send(requestMessage('7', 'tools/list', {}));
+  await house.first.next();
+  house.first.transport.break();
+  const error = errorOf(await house.fromSession());
+  assert.match(error?.message ?? '', /another host/);
+  house.session.send(requestMessage('8', 'tools/call', {}));
+  assert.match(errorOf(await house.fromSession())?.message ?? '', /another host/);
+  assert.ok(opened > 1);
+  refuse = false;
+  const second = await house.server();
+  await answerRebuild(second);
+  house.session.send(requestMessage('9', 'tools/call', {}));
+  assert.equal((await second.next()).id, '9');
 });
 
 test('a host that has forgotten the link gets the session anew, again and again', async () => {

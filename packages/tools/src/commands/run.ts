@@ -18,7 +18,14 @@ export const runCommand: Command = {
     using end = endSignal();
     const log = openLogFor('mcp-tools', flags);
     const { identity, trust, overlay: kind } = flags;
-    const { overlay, chosenBecause } = await openOverlay({ env: process.env, kind, identity, trust, log });
+    const { overlay, chosenBecause } = await openOverlay({
+      env: process.env,
+      kind,
+      identity,
+      trust,
+      dialSoon: token,
+      log,
+    });
     log[flags.overlay === undefined ? 'info' : 'debug'](
       { overlay: overlay.kind, because: chosenBecause },
       'overlay chosen',
@@ -27,7 +34,15 @@ export const runCommand: Command = {
       const { path } = await stateFolder(process.env);
       say(
         'mcp-tools: this speaks MCP on stdin and stdout; an agent starts it when this is in its configuration:',
-        agentEntry({ token, overlay: overlay.kind, identity, trust, stateFolder: path }),
+        agentEntry({
+          token,
+          overlay: overlay.kind,
+          identity,
+          trust,
+          access: flags.access,
+          accessKey: flags.accessKey,
+          stateFolder: path,
+        }),
       );
     }
     const { failure } = await attach({

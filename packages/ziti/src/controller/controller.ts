@@ -11,6 +11,7 @@ import { createApi } from './api.ts';
 import { createApiSessions } from './api-session.ts';
 import { createControllers } from './controllers.ts';
 import { createLogins, type LoginChoice } from './logins.ts';
+import { ownRouters } from './own-routers.ts';
 import { createRestClient } from './rest-client.ts';
 import { createServiceSessions } from './service-sessions.ts';
 import { createServices } from './services.ts';
@@ -57,6 +58,7 @@ export function createController(identity: ZitiIdentity, options: ControllerOpti
     services: (signal) => services.list(signal),
     dialSession: (service, how) => serviceSessions.dial(service, how),
     bindSession: (service, signal) => serviceSessions.bind(service, signal),
+    ownRouters: (signal) => ownRouters({ api, controllers }, signal),
     refreshRouters: (session, signal) => serviceSessions.routers(session, signal),
     sessionCertificate,
     states: () => controllers.states(),

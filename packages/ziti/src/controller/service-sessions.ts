@@ -5,6 +5,8 @@
 import type { Clock } from '../clock.ts';
 import { ZitiError } from '../errors.ts';
 import { isRecord, textOf } from '../json.ts';
+import { decodeJwt } from '../jwt.ts';
+import { LIMITS } from '../limits.ts';
 import { invalidAnswer } from './answers.ts';
 import type { Api, ApiResult } from './api.ts';
 import type { ApiSessions } from './api-session.ts';
@@ -41,6 +43,7 @@ export function createServiceSessions(options: ServiceSessionsOptions): ServiceS
   const { api, sessions, services, controllers, clock, stopping } = options;
   const kept = new Map<string, { session: ServiceSession; readonly at: number }>();
   const flights = new Map<string, Promise<ServiceSession>>();
+  const tokens = new Tokens();
 
   async function open(service: Service, type: Permission, signal: AbortSignal | undefined, again = true) {
     const request = { method: 'POST', path: '/sessions', json: { serviceId: service.id, type } } as const;
@@ -69,8 +72,11 @@ export function createServiceSessions(options: ServiceSessionsOptions): ServiceS
     if (id === undefined || token === undefined) {
       throw invalidAnswer(new URL(controller).host, 'a service session without id or token');
     }
+    const good = tokens.usable(id, token);
+    if (good === undefined)
+      throw invalidAnswer(new URL(controller).host, 'a service session with the token of another');
     const about = { serviceId: service.id, serviceName: service.name, service };
-    return { id, token, type, ...about, apiSessionId: session.id, routers: edgeRoutersOf(data) };
+    return { id, token: good, type, ...about, apiSessionId: session.id, routers: edgeRoutersOf(data) };
   }
 
   async function openForAll(service: Service): Promise<ServiceSession> {
@@ -98,8 +104,7 @@ export function createServiceSessions(options: ServiceSessionsOptions): ServiceS
     async routers(session, signal) {
       // A JWT is no record of the controller: there is only the service to ask for. `session-token` with an opaque token
       // is answered with 401, so it is never sent.
-      const isJwt = session.token.startsWith('ey') && session.token.split('.').length === 3;
-      const path = isJwt ? `/services/${session.serviceId}/edge-routers` : `/sessions/${session.id}`;
+      const path = isJwt(session.token) ? `/services/${session.serviceId}/edge-routers` : `/sessions/${session.id}`;
       const { answer, controller } = await api.call({ method: 'GET', path }, signal);
       if (!answer.ok) {
         const { refusal } = answer;
@@ -113,6 +118,39 @@ export function createServiceSessions(options: ServiceSessionsOptions): ServiceS
       return routers;
     },
   };
+}
+
+/** OpenZiti 2.0 up to 2.0.2 answers a second question for the same session with its id and a token that was made for a new
+ * one, which no router takes (openziti/ziti controller/internal/routes/session_router.go, Create). The first one is still good. */
+class Tokens {
+  readonly #byId = new Map<string, string>();
+
+  usable(id: string, token: string): string | undefined {
+    const named = idIn(token);
+    if (named !== undefined && named !== id) return this.#byId.get(id);
+    if (named === undefined) return token;
+    this.#byId.delete(id);
+    this.#byId.set(id, token);
+    for (const [oldest] of this.#byId) {
+      if (this.#byId.size <= LIMITS.rememberedServices) break;
+      this.#byId.delete(oldest);
+    }
+    return token;
+  }
+}
+
+/** undefined: an opaque token, or one that names no session. */
+function idIn(token: string): string | undefined {
+  if (!isJwt(token)) return undefined;
+  try {
+    return textOf({ ...decodeJwt(token).claims }, 'jti');
+  } catch {
+    return undefined;
+  }
+}
+
+function isJwt(token: string): boolean {
+  return token.startsWith('ey') && token.split('.').length === 3;
 }
 
 function lost(session: ServiceSession, controller: string): ZitiError {

@@ -83,6 +83,8 @@ export interface Controller {
   dialSession(service: Service, options?: { renew?: ServiceSession; signal?: AbortSignal }): Promise<ServiceSession>;
   /** Never cached, never shared by us (a legacy controller may answer twice with the same). */
   bindSession(service: Service, signal?: AbortSignal): Promise<ServiceSession>;
+  /** Those that this identity may use at all. */
+  ownRouters(signal?: AbortSignal): Promise<EdgeRouterInfo[]>;
   /** The routers now. Rejects with `session_lost` when the session is gone: make a new one. */
   refreshRouters(session: ServiceSession, signal?: AbortSignal): Promise<EdgeRouterInfo[]>;
   /** A certificate of this login, renewed when it is due: names the identity as the controller does. */

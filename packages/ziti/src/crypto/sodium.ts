@@ -2,7 +2,7 @@
 // itself against known bytes. Both give the same results; the native one costs a third of the CPU.
 // The stream states of the WebAssembly build live in its own memory, which nothing but `free` gives back.
 
-import wasm, { type StateAddress } from 'libsodium-wrappers';
+import type { StateAddress } from 'libsodium-wrappers';
 import { ZitiError } from '../errors.ts';
 import { nativeSodium } from './sodium-native.ts';
 
@@ -43,6 +43,9 @@ export interface SodiumOptions {
   readonly native?: 'auto' | 'never' | 'always';
 }
 
+/** Loaded when it is asked for: three quarters of this package's code are its WebAssembly, which a login does not need. */
+type Wasm = typeof import('libsodium-wrappers').default;
+
 /** Ready to use. Rejects with `crypto_unavailable`. */
 export async function loadSodium(options: SodiumOptions = {}): Promise<Sodium> {
   const { native = 'auto' } = options;
@@ -50,37 +53,38 @@ export async function loadSodium(options: SodiumOptions = {}): Promise<Sodium> {
   if (fast) return fast;
   if (native === 'always') throw new ZitiError('crypto_unavailable', 'sodium-native is not installed or does not work');
   try {
+    const { default: wasm } = await import('libsodium-wrappers');
     await wasm.ready;
+    return wasmSodium(wasm);
   } catch (cause) {
     throw new ZitiError('crypto_unavailable', 'libsodium could not be started', {
       hint: 'this program needs WebAssembly: do not run Node with --jitless',
       cause,
     });
   }
-  return WASM;
 }
 
-const WASM: Sodium<StateAddress> = {
-  kind: 'wasm',
-  keyPair() {
-    const { publicKey, privateKey } = wasm.crypto_kx_keypair();
-    return { publicKey, secretKey: privateKey };
-  },
-  clientKeys: (own, peer) => keysOrNone(() => wasm.crypto_kx_client_session_keys(own.publicKey, own.secretKey, peer)),
-  serverKeys: (own, peer) => keysOrNone(() => wasm.crypto_kx_server_session_keys(own.publicKey, own.secretKey, peer)),
-  initPush: (key) => wasm.crypto_secretstream_xchacha20poly1305_init_push(key),
-  initPull: (header, key) => wasm.crypto_secretstream_xchacha20poly1305_init_pull(header, key),
-  push: (state, plain) => asBuffer(wasm.crypto_secretstream_xchacha20poly1305_push(state, plain, null, 0)),
-  pull(state, sealed) {
-    const opened = wasm.crypto_secretstream_xchacha20poly1305_pull(state, sealed, null);
-    return opened ? asBuffer(opened.message) : undefined;
-  },
-  free(state) {
-    // The state is an address in the memory of the module; the wrapper has no function for giving it back.
-    const { libsodium } = wasm as unknown as { libsodium: { _free(state: StateAddress): void } };
-    libsodium._free(state);
-  },
-};
+function wasmSodium(wasm: Wasm): Sodium<StateAddress> {
+  // The state is an address in the memory of the module; the wrapper has no function for giving it back.
+  const { libsodium } = wasm as unknown as { libsodium: { _free(state: StateAddress): void } };
+  return {
+    kind: 'wasm',
+    keyPair() {
+      const { publicKey, privateKey } = wasm.crypto_kx_keypair();
+      return { publicKey, secretKey: privateKey };
+    },
+    clientKeys: (own, peer) => keysOrNone(() => wasm.crypto_kx_client_session_keys(own.publicKey, own.secretKey, peer)),
+    serverKeys: (own, peer) => keysOrNone(() => wasm.crypto_kx_server_session_keys(own.publicKey, own.secretKey, peer)),
+    initPush: (key) => wasm.crypto_secretstream_xchacha20poly1305_init_push(key),
+    initPull: (header, key) => wasm.crypto_secretstream_xchacha20poly1305_init_pull(header, key),
+    push: (state, plain) => asBuffer(wasm.crypto_secretstream_xchacha20poly1305_push(state, plain, null, 0)),
+    pull(state, sealed) {
+      const opened = wasm.crypto_secretstream_xchacha20poly1305_pull(state, sealed, null);
+      return opened ? asBuffer(opened.message) : undefined;
+    },
+    free: (state) => libsodium._free(state),
+  };
+}
 
 /** The wrapper throws what libsodium returns as an error. */
 function keysOrNone(derive: () => { sharedRx: Uint8Array; sharedTx: Uint8Array }): SessionKeys | undefined {

@@ -82,8 +82,8 @@ export class EdgeRouter {
   }
 
   /** A channel of this login that can take something new. */
-  async channel(use: ChannelUse, session: ApiSession, signal: AbortSignal): Promise<EdgeChannel> {
-    signal.throwIfAborted();
+  async channel(use: ChannelUse, session: ApiSession, signal?: AbortSignal): Promise<EdgeChannel> {
+    signal?.throwIfAborted();
     const best = this.#best(use, session);
     if (best && use === 'dial' && this.#isBusy(best) && this.#count('dial') < LIMITS.dialChannelsPerRouter) {
       this.#open(use, session).catch(() => {});

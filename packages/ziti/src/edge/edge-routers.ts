@@ -50,6 +50,14 @@ export class EdgeRouters {
     return this.#firstOf([...rested, ...avoided], session, signal);
   }
 
+  /** For dials that come soon: opens channels where the routers are so few that one of them will be used. Resolves with the
+   * first one. */
+  async prepare(infos: readonly EdgeRouterInfo[], session: ApiSession): Promise<void> {
+    const routers = this.#usable(infos);
+    if (routers.length === 0 || routers.length > RACE) return;
+    await Promise.any(routers.map((router) => router.channel('dial', session)));
+  }
+
   /** For the binds of all listeners at that router. */
   bindChannel(info: EdgeRouterInfo, session: ApiSession, signal: AbortSignal): Promise<EdgeChannel> {
     return withSignal(this.#get(info).channel('bind', session, signal), signal);

@@ -1,4 +1,5 @@
 // FOR TESTS ONLY: an OpenZiti network inside this process, for the tests of this and other packages.
+export { mutate, type Tally } from './mutate.ts';
 export { createTestPki } from './pki/pki.ts';
 export { startTestNetwork } from './test-network.ts';
 export type {

@@ -246,6 +246,23 @@ test('dial sessions are made anew after an hour, bind sessions for each who asks
   assert.equal(asks('Bind'), 2);
 });
 
+test('a second token for a session that is there already, made for another one, is not used', async () => {
+  await using it = await startRecordedController();
+  const service = await it.controller.service('probe-svc');
+  const part = (value: object) => Buffer.from(JSON.stringify(value)).toString('base64url');
+  const token = (jti: string) => `${part({ alg: 'ES256' })}.${part({ jti })}.AA`;
+  const answers = (id: string, jti: string) =>
+    it.says.set('POST /sessions', { body: { data: { id, token: token(jti), edgeRouters: null }, meta: {} } });
+  answers('one', 'one');
+  const first = await it.controller.dialSession(service);
+  answers('one', 'two');
+  assert.equal((await it.controller.dialSession(service, { renew: first })).token, token('one'));
+  answers('three', 'three');
+  assert.equal((await it.controller.dialSession(service, { renew: first })).token, token('three'));
+  answers('four', 'five');
+  await assert.rejects(it.controller.bindSession(service), refused('controller_answer_invalid', /token of another/));
+});
+
 test('routers may be null, off line, without address, or in the older spelling', async () => {
   await using it = await startRecordedController();
   const service = await it.controller.service('probe-svc');

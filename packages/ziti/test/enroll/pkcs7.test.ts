@@ -4,9 +4,9 @@ import { test } from 'node:test';
 import { bitString, der, oid, TAG } from '../../src/enroll/der.ts';
 import { certificatesOfBundle, certificatesOfPkcs7 } from '../../src/enroll/pkcs7.ts';
 import { LIMITS } from '../../src/limits.ts';
+import { mutate } from '../../src/testing/mutate.ts';
 import { certificateBundle } from '../../src/testing/pki/bundle.ts';
 import { createTestPki } from '../../src/testing/pki/pki.ts';
-import { mutate } from '../fuzzing.ts';
 import { ENROLLMENT } from '../recorded.ts';
 
 const pki = createTestPki();

@@ -6,7 +6,7 @@ import { parseEnrollmentToken } from '../../src/enroll/token.ts';
 import { ZitiError } from '../../src/errors.ts';
 import { decodeJwt, isSignedBy, keysFor, timeClaim } from '../../src/jwt.ts';
 import { LIMITS } from '../../src/limits.ts';
-import { mutate } from '../fuzzing.ts';
+import { mutate } from '../../src/testing/mutate.ts';
 import { ENROLLMENT } from '../recorded.ts';
 import { makeToken } from '../tokens.ts';
 

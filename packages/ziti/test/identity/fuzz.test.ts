@@ -6,7 +6,7 @@ import { ZITI_ERROR_CODES, ZitiError } from '../../src/errors.ts';
 import { parseIdentity } from '../../src/identity.ts';
 import { LIMITS } from '../../src/limits.ts';
 import { certificatesOf, certificatesPem, pemBlocks, toPem } from '../../src/pem.ts';
-import { mutate } from '../fuzzing.ts';
+import { mutate } from '../../src/testing/mutate.ts';
 import { ENROLLMENT } from '../recorded.ts';
 
 const isOurs = (error: unknown): boolean =>

@@ -152,6 +152,15 @@ test('keys in hardware, key chains and behind a passphrase are refused with what
   }
 });
 
+test('an identity without a certificate is refused with what to do', () => {
+  const { id, ...rest } = JSON.parse(fileWith()) as { id: { ca: string } };
+  const json = JSON.stringify({ ...rest, id: { ca: id.ca } });
+  assert.throws(
+    () => parseIdentity(json),
+    refuses('identity_unsupported', /neither key nor certificate.*external signer/),
+  );
+});
+
 test('what is no identity is refused, and the message holds nothing of its content', () => {
   const { publicKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' });
   const spki = publicKey.export({ type: 'spki', format: 'pem' });

@@ -25,10 +25,10 @@ export function parseAnchors(text: string, from: string): Anchor[] {
   if (typed) return [typed];
   const checkpoint = parseCheckpoint(text);
   if (checkpoint) return [checkpointAnchor(checkpoint, from)];
-  const receipts = text
-    .split('\n')
-    .filter((line) => line.trim() !== '')
-    .map((line) => parseReceipt(line, from));
+  const lines = text.split('\n').filter((line) => line.trim() !== '');
+  const receipts = lines.map((line) => parseReceipt(line, from));
+  // Whoever keeps receipts may have been killed while it wrote the last one.
+  if (receipts.at(-1) === undefined) receipts.pop();
   const anchors = receipts.filter((anchor) => anchor !== undefined);
   if (anchors.length > 0 && anchors.length === receipts.length) return anchors;
   throw new AuditError('audit_unreadable', `${from} holds no anchors`, {

@@ -3,10 +3,10 @@
 import type { Inspected } from '../inspect.ts';
 import type { FindingClass } from './finding.ts';
 
-/** `active`: id of the key that records are under here; undefined: no record was seen yet. */
-export function classOfBadLine(line: Buffer, seen: Inspected, active: string | undefined): FindingClass {
+/** `otherKey`: the id it carries is not that of the key that records are under here. */
+export function classOfBadLine(line: Buffer, seen: Inspected, otherKey: boolean): FindingClass {
   if (seen.is === 'garbage') return isDowngraded(line) ? 'downgraded' : 'modified';
-  return active !== undefined && seen.head.kid !== active ? 'wrong key' : 'modified';
+  return otherKey ? 'wrong key' : 'modified';
 }
 
 /** A MAC stands at the end, whatever became of its letters. */

@@ -101,14 +101,15 @@ export class Walk {
     this.#settleBad();
     this.#offset = line.offset;
     const seen = this.#inspector.inspect(line.bytes, lastSeg);
-    if (line.terminated && (seen.is === 'record' || (seen.is === 'unknown-key' && this.#mayBe(seen.head)))) {
+    const otherKey = seen.is !== 'garbage' && this.#isOtherKey(seen.head, line.bytes, lastSeg, seen.is);
+    if (line.terminated && (seen.is === 'record' || (seen.is === 'unknown-key' && !otherKey))) {
       this.#record(line, seen);
-    } else {
-      const found = line.terminated
-        ? classOfBadLine(line.bytes, seen, this.#kid)
-        : this.#classOfCut(line.bytes, seen, lastSeg);
-      this.#bad = { class: found, seg: this.#seg, offset: line.offset, bytes: line.end - line.offset };
+      return;
     }
+    const found = line.terminated
+      ? classOfBadLine(line.bytes, seen, otherKey)
+      : this.#classOfCut(line.bytes, seen, lastSeg);
+    this.#bad = { class: found, seg: this.#seg, offset: line.offset, bytes: line.end - line.offset };
   }
 
   end(): Walked {
@@ -129,9 +130,13 @@ export class Walk {
     };
   }
 
-  /** Under a key that is not in the ring: one that was in use before, or was announced. */
-  #mayBe({ kid }: RecordHead): boolean {
-    return this.#kid === undefined || this.#kid === kid;
+  /** The first record names the key; a line that would be it under another name does not. */
+  #isOtherKey({ kid }: RecordHead, line: Buffer, lastSeg: number, is: Inspected['is']): boolean {
+    if (this.#kid !== undefined) return kid !== this.#kid;
+    if (is === 'record') return false;
+    const renamed = this.#inspector.isRenamed(line, lastSeg);
+    this.#inspector.inspect(line, lastSeg);
+    return renamed;
   }
 
   /** No newline at its end: of a file that others follow, somebody cut it, or changed only that byte. */
@@ -171,7 +176,7 @@ export class Walk {
     } else if (this.#kid !== undefined && head.kid !== this.#kid) {
       this.#find('wrong key', line);
     }
-    if (follows && this.#isMisplaced(head)) this.#find('reordered', line);
+    if (follows && this.#isMisplaced(head)) this.#find('reordered', line, { gapEnd: 0, jumper: head.seq });
     if (is === 'unknown-key') {
       this.#unknown ??= { count: 0, kid: head.kid, seq: head.seq };
       this.#unknown.count += 1;

@@ -33,7 +33,7 @@ export function schemaProblem(schema: unknown): string | undefined {
 /** Every mapping and list counts: a schema has no more parts than that. */
 function countParts(value: unknown, depth: number): number {
   if (typeof value !== 'object' || value === null) return 0;
-  if (depth > schemaDepth * 2) throw new RangeError(`expected at most ${schemaDepth} levels`);
+  if (depth > schemaDepth) throw new RangeError(`expected at most ${schemaDepth} levels`);
   let parts = Array.isArray(value) ? 0 : 1;
   for (const [key, inner] of Object.entries(value)) {
     if (!Array.isArray(value) && REFUSED.includes(key) && typeof inner !== 'object') {
@@ -58,7 +58,7 @@ class Expansion {
     this.total += 1;
     if (this.total > schemaExpanded)
       throw new RangeError(`its references stand for more than ${schemaExpanded} schemas`);
-    if (depth > schemaDepth * 2) throw new RangeError(`expected at most ${schemaDepth} levels, references followed`);
+    if (depth > schemaDepth) throw new RangeError(`expected at most ${schemaDepth} levels, references followed`);
     const ref = Array.isArray(value) ? undefined : (value as { $ref?: unknown }).$ref;
     if (typeof ref === 'string') {
       if (refs.includes(ref)) throw new TypeError(`${ref} leads to itself`);

@@ -13,11 +13,11 @@ export interface Schemas {
 
 export async function loadSchemas(patterns: Patterns): Promise<Schemas> {
   const { Ajv2020 } = await import('ajv/dist/2020.js');
-  // Ajv asks for a constructor that it can write into generated code; we generate none to be kept.
+  // Ajv keeps patterns apart by what they are as a text (ajv: lib/vocabularies/code.ts, usePattern).
   const regExp = Object.assign(
     (pattern: string) => {
       const compiled = patterns.compile(pattern);
-      return { test: compiled.within };
+      return { test: compiled.within, toString: () => pattern };
     },
     { code: 'undefined' },
   );
@@ -30,6 +30,7 @@ export async function loadSchemas(patterns: Patterns): Promise<Schemas> {
         strict: true,
         strictRequired: false,
         strictTypes: false,
+        strictTuples: false,
         allErrors: false,
         logger: false,
         code: { regExp },

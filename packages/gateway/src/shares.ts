@@ -1,0 +1,60 @@
+// All shares of one gateway: its own, and one for each view that has one. The same peers, the same backends; who comes over a
+// view's share sees at most the view.
+
+import { grantsOf } from '@mcp-overlay/overlay';
+import type { Policy } from './policy/policy.ts';
+import { openShare, type Share, type ShareOptions } from './share.ts';
+
+export interface Shares extends Share {
+  readonly views: readonly { readonly view: string; readonly token: string }[];
+}
+
+export interface SharesOptions extends Omit<ShareOptions, 'settings' | 'admits' | 'rolesOf' | 'nextNumber'> {
+  readonly policy: Policy;
+  /** Of sessions for which these rules hold. */
+  settingsFor(policy: Policy): ShareOptions['settings'];
+}
+
+export async function openShares(options: SharesOptions): Promise<Shares> {
+  let sessions = 0;
+  const openFor = (policy: Policy, more: Pick<ShareOptions, 'token' | 'grants' | 'view'>): Promise<Share> =>
+    openShare({
+      ...options,
+      ...more,
+      settings: options.settingsFor(policy),
+      admits: (principal) => policy.ruled && policy.rolesOf(principal).length > 0,
+      rolesOf: (principal) => policy.rolesOf(principal),
+      nextNumber: () => {
+        sessions += 1;
+        return sessions;
+      },
+    });
+  const { policy } = options;
+  const own = await openFor(policy, options);
+  const views: { readonly view: string; readonly share: Share }[] = [];
+  const all = (): readonly Share[] => [own, ...views.map(({ share }) => share)];
+  const close = async (): Promise<void> => {
+    await Promise.all(all().map((share) => share.close()));
+  };
+  try {
+    for (const { view, token } of policy.shares) {
+      // Whom the gateway's own share admits by name is not meant here: a view lets in whom its roles do.
+      views.push({ view, share: await openFor(policy.through(view), { view, token, grants: grantsOf([]) }) });
+    }
+  } catch (error) {
+    await close();
+    throw error;
+  }
+  return {
+    token: own.token,
+    views: views.map(({ view, share }) => ({ view, token: share.token })),
+    sessions: () => all().flatMap((share) => share.sessions()),
+    cut: async (id) => {
+      await Promise.all(all().map((share) => share.cut(id)));
+    },
+    check: async () => {
+      await Promise.all(all().map((share) => share.check()));
+    },
+    close,
+  };
+}
