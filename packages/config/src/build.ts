@@ -13,6 +13,7 @@ import {
 } from './config.ts';
 import type { Spot } from './errors.ts';
 import { buildInject, type InjectSurroundings } from './inject-shape.ts';
+import { buildAllowances } from './limits-shape.ts';
 import { quoteText } from './node.ts';
 import { buildPolicy } from './policy-build.ts';
 import type { RawBackend, RawGateway, RawTools } from './schema.ts';
@@ -26,6 +27,7 @@ export function buildGateway(raw: RawGateway, file: string, reading: Reading): G
   if (share?.given.has('token') && raw.given.has('share_token')) {
     reading.report.problem(raw.spotOf('share_token'), 'share_token and share.token are the same key');
   }
+  const policy = buildPolicy(raw, idsOf(raw), reading);
   const config: GatewayConfig = {
     format: reading.format,
     file,
@@ -58,7 +60,8 @@ export function buildGateway(raw: RawGateway, file: string, reading: Reading): G
     ...compact({
       logFile: raw.log_file,
       audit: raw.audit && buildAudit(raw.audit),
-      policy: buildPolicy(raw, idsOf(raw), reading),
+      policy,
+      allowances: buildAllowances(raw.limits, raw.backends ?? [], policy?.identities ?? [], reading),
       vault: raw.secrets?.vault && compact({ path: raw.secrets.vault.path, key: raw.secrets.vault.key }),
       scrub: raw.scrub && buildScrub(raw.scrub),
     }),

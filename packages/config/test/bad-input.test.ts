@@ -116,7 +116,7 @@ const CASES: readonly (readonly [title: string, text: string, problems: readonly
     'a key like no other',
     withBackend('', 'type: stdio, command: srv, zzz: 1').replace('transport', 'name: x\n    transport'),
     [
-      'g.yml:4:45: backends[0].transport.zzz: unknown key; known here: type, command, args, env, env_pass, working_dir, share_token, overlay, endpoint, protocol, headers, tls, allow_insecure',
+      'g.yml:4:45: backends[0].transport.zzz: unknown key; known here: type, command, args, env, env_pass, working_dir, share_token, overlay, access, access_key, endpoint, protocol, headers, tls, allow_insecure',
     ],
   ],
   [
@@ -378,21 +378,10 @@ const CASES: readonly (readonly [title: string, text: string, problems: readonly
       'g.yml:4:59: limits.calls_queued: expected a whole number, 0 to 100000 (got "many")',
     ],
   ],
-  ...['pins', 'scrub'].map((key): [string, string, string[]] => {
-    const what: Record<string, string> = {
-      pins: 'pinned tool definitions',
-      scrub: 'masking of secrets in values',
-    };
-    return [
-      `${key}, which is later work`,
-      withBackend(`${key}: {}\n`),
-      [`g.yml:4:1: ${key}: this version does not have it yet: ${what[key]}; remove the key`],
-    ];
-  }),
   [
-    'limits per identity, which are later work',
-    withBackend('limits: { rate: 20/s }\n'),
-    ['g.yml:4:11: limits.rate: this version does not have it yet: limits per identity; remove the key'],
+    'pins, which are later work',
+    withBackend('pins: {}\n'),
+    ['g.yml:4:1: pins: this version does not have it yet: pinned tool definitions; remove the key'],
   ],
 ];
 
