@@ -25,6 +25,16 @@ function auditLine({ audit }: GatewayStatus): string {
   return `audit ${path}, ${durability}, up to record ${head.seq} ${head.hash}${wrong}`;
 }
 
+/** What refused somebody lately. */
+function limitLines({ limits = [] }: GatewayStatus): string[] {
+  return limits
+    .filter(({ lastRefused }) => lastRefused !== undefined)
+    .map(({ limit, who, refused, lastRefused, used, of }) => {
+      const whose = who === undefined ? '' : ` of ${who}`;
+      return `limit ${limit}${whose} refused ${refused}, last ${lastRefused}; ${used} of ${of} used`;
+    });
+}
+
 function show(status: GatewayStatus): void {
   const { share, views, overlay, version, pid, identity, startedAt, calls } = status;
   print(`${share} on ${overlay}, mcp-gateway ${version}, pid ${pid}, since ${startedAt}\n`);
@@ -34,7 +44,9 @@ function show(status: GatewayStatus): void {
   }
   for (const { view, token } of views) print(`${token} shows view ${view}\n`);
   print(`${calls.open} calls open, ${calls.waiting} waiting\n`);
-  print(`${auditLine(status)}\n\n`);
+  print(`${auditLine(status)}\n`);
+  for (const line of limitLines(status)) print(`${line}\n`);
+  print('\n');
   printTable(
     ['backend', 'kind', 'speaks', 'state', 'since', 'calls', 'restarts', 'reason'],
     status.backends.map((b) => [
