@@ -7,7 +7,8 @@ import type { Principal } from '@mcp-overlay/overlay';
 import type { Refusal } from '../call/limited.ts';
 import { budgetOf, isOwner, whoOf } from './callers.ts';
 import { POLICY_CAPS } from './caps.ts';
-import { type LimitClock, type LimitRow, Meter, type MeterNames, type Refused } from './meter.ts';
+import type { LimitClock } from './clock.ts';
+import { type LimitRow, Meter, type MeterNames, type Refused } from './meter.ts';
 import { compileNames, type Names } from './names.ts';
 import type { Spent } from './spent.ts';
 
@@ -43,10 +44,6 @@ const FULL_RETRY_MS = 1000;
 const SWEEP_MS = 1000;
 const ROWS = 100;
 const FREE: Passage = { release: () => {} };
-
-export function systemLimitClock(): LimitClock {
-  return { mono: () => performance.now(), wall: Date.now };
-}
 
 export class Allowances {
   private readonly options: AllowancesOptions;

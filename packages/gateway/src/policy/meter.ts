@@ -4,6 +4,7 @@
 import type { AllowanceConfig } from '@mcp-overlay/config';
 import type { Refusal } from '../call/limited.ts';
 import { Bucket } from './bucket.ts';
+import type { LimitClock } from './clock.ts';
 import type { Spent } from './spent.ts';
 
 type Figure = 'rate' | 'concurrent' | 'daily';
@@ -18,13 +19,6 @@ export interface MeterNames {
   readonly who: string | undefined;
   /** Of the day's count. */
   readonly key: string;
-}
-
-export interface LimitClock {
-  /** Milliseconds that nobody sets: for everything but the day. */
-  mono(): number;
-  /** Milliseconds since 1970. */
-  wall(): number;
 }
 
 /** For status: how much is used, and who was refused. */
@@ -84,7 +78,7 @@ export class Meter {
   take(): void {
     this.bucket?.take();
     this.open += 1;
-    if (this.config.daily !== undefined) this.spent.add(this.key, this.clock.wall());
+    if (this.config.daily !== undefined) this.spent.add(this.key);
   }
 
   release(): void {
@@ -127,9 +121,8 @@ export class Meter {
     if (bucket) waits.push(['rate', bucket.waitMs(clock.mono())]);
     if (config.concurrent !== undefined && open >= config.concurrent) waits.push(['concurrent', OPEN_RETRY_MS]);
     if (config.daily !== undefined) {
-      const wall = clock.wall();
-      const over = spent.of(key, wall) >= config.daily || !spent.hasRoom(key);
-      if (over) waits.push(['daily', spent.restMs(wall)]);
+      const over = spent.of(key) >= config.daily || !spent.hasRoom(key);
+      if (over) waits.push(['daily', spent.restMs()]);
     }
     return waits;
   }
@@ -140,7 +133,7 @@ export class Meter {
     const burst = config.burst ?? config.rate?.count ?? 0;
     if (bucket) usage.push(['rate', burst - bucket.left(clock.mono()), burst]);
     if (config.concurrent !== undefined) usage.push(['concurrent', open, config.concurrent]);
-    if (config.daily !== undefined) usage.push(['daily', spent.of(key, clock.wall()), config.daily]);
+    if (config.daily !== undefined) usage.push(['daily', spent.of(key), config.daily]);
     return usage;
   }
 }

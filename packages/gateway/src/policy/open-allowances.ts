@@ -1,7 +1,8 @@
 // The book of allowances of a configuration, with what this day has spent already.
 
 import type { AllowanceConfig, AllowancesConfig, GatewayConfig } from '@mcp-overlay/config';
-import { Allowances, systemLimitClock } from './allowances.ts';
+import { Allowances } from './allowances.ts';
+import { systemLimitClock } from './clock.ts';
 import { openSpent, type SpentOptions } from './spent.ts';
 
 /** undefined: the configuration limits no caller, tool or backend. Rejects where the day's counts cannot be read. */
@@ -10,8 +11,9 @@ export async function openAllowances(
   options: Pick<SpentOptions, 'env' | 'log'>,
 ): Promise<Allowances | undefined> {
   if (!allowances) return undefined;
-  const spent = await openSpent({ ...options, share: hasDaily(allowances) ? share.token : undefined });
-  return new Allowances({ config: allowances, identities: policy?.identities ?? [], spent, clock: systemLimitClock() });
+  const clock = systemLimitClock();
+  const spent = await openSpent({ ...options, clock, share: hasDaily(allowances) ? share.token : undefined });
+  return new Allowances({ config: allowances, identities: policy?.identities ?? [], spent, clock });
 }
 
 function hasDaily({ others, identities, backends, tools }: AllowancesConfig): boolean {

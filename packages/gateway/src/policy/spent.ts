@@ -1,23 +1,24 @@
 // What was spent of daily budgets, over restarts: a file of the state folder, written at most once a second and at the end.
-// A day is one of UTC. A clock that is set back gives nothing back; one that is set forward begins a new day, once (T37).
+// A day is one of UTC. A clock that is set back and forth begins no day twice; one that was set too far forward and back again
+// is believed after a day of a clock that nobody sets (T37).
 
 import { join } from 'node:path';
 import { readStateFile, stateFolder, writeStateFile } from '@mcp-overlay/overlay';
 import { asObject } from '../call/json.ts';
 import type { GatewayLog } from '../call/log.ts';
 import { POLICY_CAPS } from './caps.ts';
+import type { LimitClock } from './clock.ts';
 
 const DAY_MS = 24 * 3600 * 1000;
 const WRITE_MS = 1000;
 
 export interface Spent {
-  /** `wallMs`: milliseconds since 1970. */
-  of(key: string, wallMs: number): number;
+  of(key: string): number;
   /** Whether another key can be counted. */
   hasRoom(key: string): boolean;
-  add(key: string, wallMs: number): void;
-  /** Until the day is over. */
-  restMs(wallMs: number): number;
+  add(key: string): void;
+  /** Until another day begins. */
+  restMs(): number;
   close(): Promise<void>;
 }
 
@@ -26,15 +27,16 @@ export interface SpentOptions {
   readonly share: string | undefined;
   readonly env: NodeJS.ProcessEnv;
   readonly log: GatewayLog;
+  readonly clock: LimitClock;
 }
 
 /** Rejects where the file is broken: what it said may be that somebody has nothing left. */
-export async function openSpent({ share, env, log }: SpentOptions): Promise<Spent> {
-  if (share === undefined) return new DailyCounts(0, new Map(), undefined);
+export async function openSpent({ share, env, log, clock }: SpentOptions): Promise<Spent> {
+  if (share === undefined) return forgetfulSpent(clock);
   const { budgets } = await stateFolder(env);
   const path = join(budgets, `${encodeURIComponent(share)}.json`);
   const { day, counts } = (await readStateFile(path, parse)) ?? { day: 0, counts: new Map<string, number>() };
-  return new DailyCounts(day, counts, async (value) => {
+  return new DailyCounts(clock, day, counts, async (value) => {
     try {
       await writeStateFile(path, value);
     } catch (error) {
@@ -44,26 +46,37 @@ export async function openSpent({ share, env, log }: SpentOptions): Promise<Spen
 }
 
 /** Of tests, and of shares that are gone with their gateway. */
-export function forgetfulSpent(): Spent {
-  return new DailyCounts(0, new Map(), undefined);
+export function forgetfulSpent(clock: LimitClock): Spent {
+  return new DailyCounts(clock, 0, new Map(), undefined);
 }
 
 class DailyCounts implements Spent {
+  private readonly clock: LimitClock;
   private readonly write: ((value: unknown) => Promise<void>) | undefined;
   private readonly counts: Map<string, number>;
+  /** What is counted belongs to it; */
   private day: number;
+  /** and is counted since then, as far as this process knows. */
+  private since: number;
   private dirty = false;
   private timer: NodeJS.Timeout | undefined;
   private writing: Promise<void> = Promise.resolve();
 
-  constructor(day: number, counts: Map<string, number>, write: ((value: unknown) => Promise<void>) | undefined) {
+  constructor(
+    clock: LimitClock,
+    day: number,
+    counts: Map<string, number>,
+    write: ((value: unknown) => Promise<void>) | undefined,
+  ) {
+    this.clock = clock;
     this.day = day;
+    this.since = clock.mono();
     this.counts = counts;
     this.write = write;
   }
 
-  of(key: string, wallMs: number): number {
-    this.turn(wallMs);
+  of(key: string): number {
+    this.turn();
     return this.counts.get(key) ?? 0;
   }
 
@@ -71,16 +84,17 @@ class DailyCounts implements Spent {
     return this.counts.has(key) || this.counts.size < POLICY_CAPS.rememberedBudgets;
   }
 
-  add(key: string, wallMs: number): void {
-    this.turn(wallMs);
+  add(key: string): void {
+    this.turn();
     this.counts.set(key, (this.counts.get(key) ?? 0) + 1);
     this.dirty = true;
-    if (this.write === undefined) return;
-    this.timer ??= setTimeout(() => this.flush(), WRITE_MS).unref();
+    if (this.write !== undefined) this.timer ??= setTimeout(() => this.flush(), WRITE_MS).unref();
   }
 
-  restMs(wallMs: number): number {
-    return Math.max(1, DAY_MS - (Math.floor(wallMs) % DAY_MS));
+  restMs(): number {
+    const wall = Math.floor(this.clock.wall());
+    const rest = this.day > dayOf(wall) ? DAY_MS - this.age() : DAY_MS - (wall % DAY_MS);
+    return Math.max(1, Math.ceil(rest));
   }
 
   async close(): Promise<void> {
@@ -89,10 +103,16 @@ class DailyCounts implements Spent {
     await this.writing;
   }
 
-  private turn(wallMs: number): void {
-    const day = Math.floor(wallMs / DAY_MS);
-    if (day > this.day) this.counts.clear();
+  private turn(): void {
+    const day = dayOf(this.clock.wall());
+    if (day === this.day || (day < this.day && this.age() < DAY_MS)) return;
+    this.counts.clear();
     this.day = day;
+    this.since = this.clock.mono();
+  }
+
+  private age(): number {
+    return this.clock.mono() - this.since;
   }
 
   private flush(): void {
@@ -103,6 +123,10 @@ class DailyCounts implements Spent {
     const value = { version: 1, day: dayText(this.day), spent: Object.fromEntries(this.counts) };
     this.writing = this.writing.then(() => write(value));
   }
+}
+
+function dayOf(wallMs: number): number {
+  return Math.floor(wallMs / DAY_MS);
 }
 
 function dayText(day: number): string {
