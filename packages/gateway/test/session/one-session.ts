@@ -1,6 +1,7 @@
 // A client's session with a gateway over servers that the test plays by hand, all in memory.
 
 import type { BackendConfig } from '@mcp-overlay/config';
+import type { Principal } from '@mcp-overlay/overlay';
 import {
   LIMITS,
   type Message,
@@ -62,6 +63,7 @@ export function openSession(
   more: Partial<SessionSettings> = {},
   openings: Readonly<Record<string, () => Promise<Transport>>> = {},
   pair: readonly [Transport, Transport] = linkedTransports(),
+  principal: Principal = OWNER_HERE,
 ) {
   const log = { debug: () => {}, info: () => {}, warn: () => {} };
   const configs = played.map(({ id }): BackendConfig => ({ ...CONFIG, id, disabled: false }));
@@ -92,7 +94,7 @@ export function openSession(
   const [client, near] = pair;
   const session = new ClientSession(
     near,
-    { number: 1, handOn: '0'.repeat(32), via: [], principal: OWNER_HERE, by: undefined },
+    { number: 1, handOn: '0'.repeat(32), via: [], principal, by: undefined },
     settings,
   );
   const inbox: Message[] = [];
