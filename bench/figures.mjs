@@ -31,6 +31,9 @@ const ROWS = [
   ['bridge, MB per further session', 'memory', 'bridgeMBPerSession', 0.5, (value) => value.toFixed(2)],
   ['20 backends: initialize, ms', 'list', 'list20InitializeMs', 0.5, ms],
   ['20 backends: tools/list after it, ms', 'list', 'list20Ms', 0.5, ms],
+  ['audit: durable records/s, 64 callers', 'audit', 'auditDurablePerSecond', 0.5, whole],
+  ['audit: verified records/s', 'audit', 'auditVerifiedPerSecond', 0.5, whole],
+  ['audit: CPU of a call, µs', 'audit', 'auditCallCpuUs', 0.5, ms],
 ];
 
 /** `samples[chain][figure]` → `[{ title, cells: { chain: text } }]`, rows without a figure left out. */
@@ -98,6 +101,9 @@ export function bars(samples) {
     ['PSS of a process ≤ 60 MB', most, '≤', 60],
     ['≤ 1 MB for each further session', growth, '≤', 1],
     ['list of 20 backends seen before ≤ 50 ms', ours('list20Ms'), '≤', 50],
+    ['durable audit records/s ≥ 20,000', ours('auditDurablePerSecond'), '≥', 20_000],
+    ['verified audit records/s ≥ 100,000', ours('auditVerifiedPerSecond'), '≥', 100_000],
+    ['audit ≤ 50 µs CPU a call', ours('auditCallCpuUs'), '≤', 50],
   ]
     .filter(([, value]) => Number.isFinite(value))
     .map(([bar, value, sign, limit]) => ({ bar, value, limit, holds: sign === '≤' ? value <= limit : value >= limit }));

@@ -51,6 +51,7 @@ export interface Backend {
 
 /** The part of `mcp-gateway status --json` that tests look at. */
 export interface GatewayStatus {
+  readonly views: readonly { readonly view: string; readonly token: string }[];
   readonly pid: number;
   readonly share: string;
   readonly calls: { readonly open: number };

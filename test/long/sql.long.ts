@@ -8,23 +8,28 @@ import { generatedSql, randomFrom } from '../../packages/gateway/test/policy/sql
 import { openPostgres } from '../../packages/gateway/test/policy/sql/postgres.ts';
 
 const COUNT = 100_000;
+/** The wasm build gives no memory back: a new one then. */
+const OF_ONE = 10_000;
 const SEED = Number(process.env.SEED ?? 20261127);
 
 test(`${COUNT} generated statements, seed ${SEED}`, async (t) => {
-  await using db = await openPostgres();
   const functions = { safe: true, named: [] };
   const rule = { dialect: 'postgres', statements: ['select'], schemas: ['public'], functions, single: true } as const;
   const match = sqlMatcher({ ...rule, maxBytes: 20_000 }, await loadSqlParser());
   const random = randomFrom(SEED);
-  const before = await db.digest();
   let run = 0;
-  for (let made = 1; made <= COUNT; made += 1) {
-    const sql = generatedSql(random);
-    if (match(sql, { id: 'ziti:a', name: undefined }) === undefined) {
+  let ran = 0;
+  for (let made = 0; made < COUNT; made += OF_ONE) {
+    await using db = await openPostgres();
+    const before = await db.digest();
+    for (let one = 0; one < OF_ONE; one += 1) {
+      const sql = generatedSql(random);
+      if (match(sql, { id: 'ziti:a', name: undefined }) !== undefined) continue;
       run += 1;
       assert.equal(await db.tries(sql), undefined, sql);
     }
-    if (made % 10_000 === 0) assert.equal(await db.digest(), before, `before statement ${made}`);
+    assert.equal(await db.digest(), before, `before statement ${made + OF_ONE}`);
+    ran += db.ran;
   }
-  t.diagnostic(`${COUNT} statements, ${run} of them let through, seed ${SEED}`);
+  t.diagnostic(`${COUNT} statements, ${run} let through, ${ran} of them ran to their end, seed ${SEED}`);
 });

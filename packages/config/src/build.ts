@@ -67,6 +67,7 @@ export function buildGateway(raw: RawGateway, file: string, reading: Reading): G
   };
   if (raw.secrets?.inline === 'refuse') reading.report.refuse('inline-secret');
   checkIds(raw, reading);
+  checkScrubbed(raw, reading);
   checkAnyEnabled(config.backends, raw.given.has('backends') ? raw.spotOf('backends') : undefined, reading);
   noteDifferences(raw, reading);
   return config;
@@ -129,6 +130,15 @@ function surroundingsOf(transport: TransportConfig, identity: InjectSurroundings
   const env = transport.type === 'stdio' ? transport.env : {};
   const headers = transport.type === 'http' ? transport.headers : {};
   return { type: transport.type, transport: { env, headers }, identity };
+}
+
+/** An override for a backend that is not there would look as if it did something. */
+function checkScrubbed({ scrub, backends }: RawGateway, { report }: Reading): void {
+  const ids = new Set((backends ?? []).map(({ id }) => id));
+  for (const tool of scrub && 'tools' in scrub ? (scrub.tools ?? []) : []) {
+    if (tool.backend === undefined || ids.has(tool.backend)) continue;
+    report.problem(tool.spotOf('backend'), `no backend is called ${quoteText(tool.backend)}`);
+  }
 }
 
 function checkIds(raw: RawGateway, { report }: Reading): void {

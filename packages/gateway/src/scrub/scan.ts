@@ -23,6 +23,8 @@ export interface ScanContext {
   surface: Surface;
   /** Whether the time for this message is over. */
   expired(): boolean;
+  /** Spent on what is done once, as compiling a pattern: no message pays for it with its own time. */
+  granted: number;
   /** Characters that may still be decoded of this message. */
   left: number;
   /** Set where something was left out. */
@@ -32,7 +34,7 @@ export interface ScanContext {
 }
 
 export function newContext(surface: Surface, expired: () => boolean = () => false): ScanContext {
-  return { surface, expired, left: SCRUB_LIMITS.decodedChars, partly: false, steps: 0 };
+  return { surface, expired, granted: 0, left: SCRUB_LIMITS.decodedChars, partly: false, steps: 0 };
 }
 
 export class Scanner {
@@ -151,6 +153,7 @@ export class Scanner {
         context.partly = true;
         return;
       }
+      if (!pattern.isCompiled) context.granted += pattern.compile();
       this.around(pattern, text, shadow, near, context, add);
     }
   }

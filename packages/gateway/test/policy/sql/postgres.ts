@@ -42,6 +42,8 @@ select md5(concat_ws('|',
 const ATTEMPT = new Set(['25006', '42501']);
 
 export interface Postgres extends AsyncDisposable {
+  /** How many were not refused by PostgreSQL itself: a column that is not there, a division by zero. */
+  readonly ran: number;
   /** As the reader, in a read-only transaction: what it tried that is more than reading; undefined: nothing. */
   tries(sql: string): Promise<string | undefined>;
   /** As the superuser, for good. */
@@ -54,15 +56,21 @@ export async function openPostgres(): Promise<Postgres> {
   await db.exec(SETUP);
   const seen = (rows: unknown): string | undefined =>
     JSON.stringify(rows).includes(CANARY) ? 'saw the canary' : undefined;
+  let ran = 0;
   const run = async (sql: string): Promise<string | undefined> => {
     try {
-      return seen(await db.exec(sql));
+      const rows = await db.exec(sql);
+      ran += 1;
+      return seen(rows);
     } catch (error) {
       const { code, message } = error as { code?: string; message: string };
       return code !== undefined && ATTEMPT.has(code) ? `${code} ${message}` : undefined;
     }
   };
   return {
+    get ran() {
+      return ran;
+    },
     tries: async (sql) => {
       await db.exec('begin; set transaction read only; set local role reader');
       try {
