@@ -109,6 +109,7 @@ export class ModernSession implements EraSession {
       .filter(({ backend }) => this.access.reaches(backend.id))
       .map(({ backend, health }) => this.openBackend(backend, health));
     this.listens = new ModernListens({
+      audit: this.audit,
       backends: this.backends,
       access: this.access,
       single: this.single,
