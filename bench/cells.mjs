@@ -1,5 +1,7 @@
 // What is measured on chains that are up: how long, and how many. Each cell takes started chains and gives
 // `{ chain: { figure: number[] } }`, one list of samples for each figure; those named `…RoundMs` have one for each round.
+import { closeSync, fdatasyncSync, openSync, rmSync, writeSync } from 'node:fs';
+import { join } from 'node:path';
 import { Client } from './driver.mjs';
 import { percentile } from './figures.mjs';
 import { memoryOf } from './processes.mjs';
@@ -24,7 +26,7 @@ export const cells = {
 
   latency: (started, { rounds, calls }) =>
     withClients(started, calls.warm, (clients) =>
-      takeTurns(clients, rounds.latency, async ({ client }, record) => {
+      takeTurns(clients, rounds.latency, async ({ client, folder }, record) => {
         const round = [];
         for (let call = 0; call < calls.latency; call += 1) {
           const since = performance.now();
@@ -33,6 +35,7 @@ export const cells = {
         }
         for (const took of round) record('latencyMs', took);
         record('latencyRoundMs', percentile(round, 0.5));
+        if (folder !== undefined) record('fdatasyncRoundMs', fdatasyncMs(folder));
       }),
     ),
 
@@ -62,6 +65,23 @@ export const cells = {
       }),
     ),
 };
+
+/** What the disk of this folder takes for one record, in the same round. */
+function fdatasyncMs(folder) {
+  const path = join(folder, 'fdatasync');
+  const file = openSync(path, 'w');
+  const record = Buffer.alloc(700, 'x');
+  const took = [];
+  for (let write = 0; write < 100; write += 1) {
+    writeSync(file, record);
+    const since = performance.now();
+    fdatasyncSync(file);
+    took.push(performance.now() - since);
+  }
+  closeSync(file);
+  rmSync(path);
+  return percentile(took, 0.5);
+}
 
 async function timeResults(client, bytes, count, record) {
   for (let call = 0; call < count; call += 1) {

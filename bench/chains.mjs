@@ -23,6 +23,14 @@ export const chains = {
   bare: { label: 'bare, three relays', start: () => startRelays(false) },
   aead: { label: 'bare + AEAD', start: () => startRelays(true) },
   overlay: { label: 'tools → gateway → bridge', start: (options) => startOverlay({ ...options, bridge: true }) },
+  governed: {
+    label: 'the same, ruled and audited',
+    start: (options) => startOverlay({ ...options, bridge: true, governed: 'os' }),
+  },
+  durable: {
+    label: 'the same, durable',
+    start: (options) => startOverlay({ ...options, bridge: true, governed: 'commit' }),
+  },
   gateway: { label: 'tools → gateway', start: (options) => startOverlay({ ...options, bridge: false }) },
 };
 
@@ -57,7 +65,7 @@ async function startRelays(sealed) {
  * Our programs over the local overlay, in a state folder of their own. `backends` replaces the echo server; `nodeArgs` go
  * to node in front of the program.
  */
-export async function startOverlay({ bridge = false, backends, nodeArgs = [] }) {
+export async function startOverlay({ bridge = false, backends, nodeArgs = [], governed }) {
   const home = mkdtempSync(join(tmpdir(), 'bench-'));
   const env = cleanEnv({ MCP_OVERLAY_HOME: home });
   const program = (name, ...args) => ({
@@ -84,10 +92,23 @@ export async function startOverlay({ bridge = false, backends, nodeArgs = [] }) 
       : echo;
     const config = join(home, 'gateway.yml');
     // JSON is YAML.
-    writeFileSync(config, JSON.stringify({ backends: backends ?? [{ id: 'echo', transport }] }));
+    const rules = governed === undefined ? { audit: 'off' } : governance(governed);
+    writeFileSync(config, JSON.stringify({ backends: backends ?? [{ id: 'echo', transport }], ...rules }));
     const token = await host('gateway', program('gateway', 'run', config, '--overlay', 'local'));
-    return { agent: program('tools', 'run', token, '--overlay', 'local'), hosts, end };
+    return { agent: program('tools', 'run', token, '--overlay', 'local'), hosts, end, folder: home };
   });
+}
+
+/** Rules as a team has them, and the log; the rule that decides is the last one. */
+function governance(durability) {
+  const rules = Array.from({ length: 99 }, (_, at) => ({
+    deny: { backend: 'echo', tools: [`*_${at}`], args: { text: { pattern: '^[a-z]{1,40}$' } } },
+  }));
+  return {
+    roles: { all: [...rules, { allow: { backend: 'echo', tools: ['*'] } }] },
+    identities: { owner: ['all'] },
+    audit: { path: './audit', durability },
+  };
 }
 
 async function orEnd(end, start) {

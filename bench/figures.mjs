@@ -16,6 +16,7 @@ const MB = (value) => value.toFixed(1);
 const ROWS = [
   ['cold start to first list, ms', 'cold', 'coldMs', 0.5, ms],
   ['1 in flight p50, ms', 'latency', 'latencyMs', 0.5, ms],
+  ['fdatasync of the disk, ms', 'latency', 'fdatasyncRoundMs', 0.5, ms],
   ['1 in flight p99, ms', 'latency', 'latencyMs', 0.99, ms],
   ['32 in flight, calls/s', 'throughput', 'callsPerSecond', 0.5, whole],
   ['1 MiB result, ms', 'large', 'result1MiBMs', 0.5, ms],
@@ -30,6 +31,13 @@ const ROWS = [
   ['bridge, MB per further session', 'memory', 'bridgeMBPerSession', 0.5, (value) => value.toFixed(2)],
   ['20 backends: initialize, ms', 'list', 'list20InitializeMs', 0.5, ms],
   ['20 backends: tools/list after it, ms', 'list', 'list20Ms', 0.5, ms],
+  ['scrub 4 KiB, all rules, CPU ms', 'scrub', 'scrub4KiBMs', 0.5, ms],
+  ['scrub 4 KiB full of hits, CPU ms', 'scrub', 'scrubEvil4KiBMs', 0.5, ms],
+  ['scrub 1 MiB, CPU ms', 'scrub', 'scrub1MiBMs', 0.5, ms],
+  ['scrub glance at a small answer, CPU ms', 'scrub', 'scrubGlanceMs', 0.5, (value) => value.toFixed(4)],
+  ['audit: durable records/s, 64 callers', 'audit', 'auditDurablePerSecond', 0.5, whole],
+  ['audit: verified records/s', 'audit', 'auditVerifiedPerSecond', 0.5, whole],
+  ['audit: CPU of a call, µs', 'audit', 'auditCallCpuUs', 0.5, ms],
 ];
 
 /** `samples[chain][figure]` → `[{ title, cells: { chain: text } }]`, rows without a figure left out. */
@@ -57,6 +65,23 @@ export function bars(samples) {
     const [mine, theirs] = [samples.overlay?.[figure], samples[other]?.[figure]];
     return mine && theirs && median(mine.flatMap((value, round) => (theirs[round] ? [value / theirs[round]] : [])));
   };
+  /** The same of another chain of ours. */
+  const ratioOf = (figure, chain, other) => {
+    const [mine, theirs] = [samples[chain]?.[figure], samples[other]?.[figure]];
+    return mine && theirs && median(mine.flatMap((value, round) => (theirs[round] ? [value / theirs[round]] : [])));
+  };
+  /** What durability costs, in fdatasyncs of the same round. */
+  const syncs = () => {
+    const [durable, governed, sync] = [
+      samples.durable?.latencyRoundMs,
+      samples.governed?.latencyRoundMs,
+      samples.durable?.fdatasyncRoundMs,
+    ];
+    if (!durable || !governed || !sync) return undefined;
+    return median(
+      durable.flatMap((value, round) => (sync[round] ? [(value - (governed[round] ?? 0)) / sync[round]] : [])),
+    );
+  };
   const peerRatio = (figure, pick) => {
     const found = PEERS.map((peer) => ratio(figure, peer)).filter((value) => value !== undefined);
     return found.length > 0 ? pick(...found) : undefined;
@@ -68,6 +93,10 @@ export function bars(samples) {
     ['p99 ≤ 3 × bare', ours('latencyMs', 0.99) / get('bare', 'latencyMs', 0.99), '≤', 3],
     ['calls/s ≥ 0.5 × bare + AEAD', ratio('callsPerSecond', 'aead'), '≥', 0.5],
     ['calls/s ≥ 6 × npm chain', peerRatio('callsPerSecond', Math.min), '≥', 6],
+    ['governed: p50 ≤ 2.5 × bare', ratioOf('latencyRoundMs', 'governed', 'bare'), '≤', 2.5],
+    ['governed: calls/s ≥ 0.5 × bare + AEAD', ratioOf('callsPerSecond', 'governed', 'aead'), '≥', 0.5],
+    ['durable: ≤ 2 fdatasync on top', syncs(), '≤', 2],
+    ['durable: calls/s ≥ 0.5 × bare + AEAD', ratioOf('callsPerSecond', 'durable', 'aead'), '≥', 0.5],
     ['1 MiB results/s ≥ 0.8 × bare', 1 / ratio('result1MiBRoundMs', 'bare'), '≥', 0.8],
     ['1 MiB results/s ≥ npm chain', 1 / peerRatio('result1MiBRoundMs', Math.max), '≥', 1],
     ['16 MiB results pass', samples.overlay?.result16MiBMs?.length, '≥', 1],
@@ -76,6 +105,10 @@ export function bars(samples) {
     ['PSS of a process ≤ 60 MB', most, '≤', 60],
     ['≤ 1 MB for each further session', growth, '≤', 1],
     ['list of 20 backends seen before ≤ 50 ms', ours('list20Ms'), '≤', 50],
+    ['scrub of 4 KiB with all rules ≤ 2 ms', ours('scrub4KiBMs'), '≤', 2],
+    ['durable audit records/s ≥ 20,000', ours('auditDurablePerSecond'), '≥', 20_000],
+    ['verified audit records/s ≥ 100,000', ours('auditVerifiedPerSecond'), '≥', 100_000],
+    ['audit ≤ 50 µs CPU a call', ours('auditCallCpuUs'), '≤', 50],
   ]
     .filter(([, value]) => Number.isFinite(value))
     .map(([bar, value, sign, limit]) => ({ bar, value, limit, holds: sign === '≤' ? value <= limit : value >= limit }));

@@ -35,8 +35,8 @@ export function recorder(figures) {
 export async function withClients(started, warmCalls, run) {
   const clients = {};
   try {
-    for (const [name, { agent, hosts }] of Object.entries(started)) {
-      clients[name] = { client: await loadedClient(agent, warmCalls), hosts };
+    for (const [name, { agent, hosts, folder }] of Object.entries(started)) {
+      clients[name] = { client: await loadedClient(agent, warmCalls), hosts, folder };
     }
     return await run(clients);
   } finally {

@@ -35,6 +35,7 @@ const DOORS: Readonly<Record<string, RegExp>> = {
   ajv: /^packages\/gateway\/src\/policy\/args\/schema\.ts$/,
   '@marcbachmann/cel-js': /^packages\/gateway\/src\/policy\/when\.ts$/,
   'libpg-query': /^packages\/gateway\/src\/policy\/sql\/parser\.ts$/,
+  jose: /^packages\/overlay\/src\/access\/(jwt|jwks)\.ts$/,
   'eventsource-parser': /^packages\/relay\/src\/transports\/http\//,
 };
 

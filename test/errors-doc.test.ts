@@ -7,7 +7,8 @@ import { join, relative } from 'node:path';
 import { test } from 'node:test';
 import { CLI_ERROR_CODES, EXIT, exitCodeOf } from '../packages/cli/src/index.ts';
 import { CONFIG_ERROR_CODES, SECRET_ERROR_CODES } from '../packages/config/src/index.ts';
-import { IDENTITY_ERROR_CODES, OVERLAY_ERROR_CODES } from '../packages/overlay/src/index.ts';
+import { AUDIT_ERROR_CODES } from '../packages/gateway/src/audit/errors.ts';
+import { ACCESS_ERROR_CODES, IDENTITY_ERROR_CODES, OVERLAY_ERROR_CODES } from '../packages/overlay/src/index.ts';
 import { FAULT_CODES, RELAY_ERROR_CODES, RPC_ERRORS } from '../packages/relay/src/index.ts';
 import { ZITI_ERROR_CODES } from '../packages/ziti/src/index.ts';
 
@@ -22,7 +23,9 @@ const SECTIONS: Readonly<Record<string, readonly string[]>> = {
   'Shares and the overlay': OVERLAY_ERROR_CODES,
   'The OpenZiti client': ZITI_ERROR_CODES,
   'Who somebody is': IDENTITY_ERROR_CODES,
+  'Access tokens': ACCESS_ERROR_CODES,
   'Links and transports': RELAY_ERROR_CODES,
+  'The audit log': AUDIT_ERROR_CODES,
   'Configuration and use': [...CLI_ERROR_CODES, ...CONFIG_ERROR_CODES],
   Secrets: SECRET_ERROR_CODES,
 };
@@ -63,7 +66,9 @@ test('docs/ERRORS.md: numbers and exit codes are the real ones', () => {
   for (const heading of [
     'Shares and the overlay',
     'Who somebody is',
+    'Access tokens',
     'Links and transports',
+    'The audit log',
     'Configuration and use',
     'Secrets',
   ]) {
@@ -91,6 +96,7 @@ const CATALOGUES = new Set([
   'packages/config/src/errors.ts',
   'packages/config/src/secret/errors.ts',
   'packages/ziti/src/errors.ts',
+  'packages/gateway/src/audit/errors.ts',
 ]);
 const codes = Object.entries(SECTIONS).flatMap(([heading, all]) => (heading === 'Exit codes' ? [] : all));
 

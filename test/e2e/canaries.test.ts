@@ -235,6 +235,13 @@ test('T14 of 20 planted secrets none is found in any byte that was written', { t
     await run('', 'status', '--json');
     await run('', 'peers', '--json');
   };
+  // Whatever this comes to, nobody stays.
+  await using _ends = {
+    [Symbol.asyncDispose]: async () => {
+      for (const agent of agents) agent.ends.kill('SIGKILL');
+      await gateway.end('SIGKILL');
+    },
+  };
   await work();
   await writeFile(rotated, `${randomBytes(24).toString('base64url')}\n`, { mode: 0o600 });
   // Without a word to anybody; then once more, in an orderly way.

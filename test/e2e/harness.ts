@@ -51,6 +51,7 @@ export interface Backend {
 
 /** The part of `mcp-gateway status --json` that tests look at. */
 export interface GatewayStatus {
+  readonly views: readonly { readonly view: string; readonly token: string }[];
   readonly pid: number;
   readonly share: string;
   readonly calls: { readonly open: number };
@@ -164,6 +165,18 @@ export class House implements AsyncDisposable {
     const { code, stdout, stderr } = await runToEnd(this.program('gateway', 'status', token, '--json'));
     if (code !== 0) throw new Error(`status ${token}: ${stderr}`);
     return JSON.parse(stdout) as GatewayStatus;
+  }
+
+  /** Of the one gateway that runs here, whoever started it. */
+  async untilStatusOfAny(fits: (status: GatewayStatus) => boolean): Promise<GatewayStatus> {
+    const until = Date.now() + eventuallyMs;
+    for (;;) {
+      const { code, stdout, stderr } = await runToEnd(this.program('gateway', 'status', '--json'));
+      const status = code === 0 ? (JSON.parse(stdout) as GatewayStatus) : undefined;
+      if (status !== undefined && fits(status)) return status;
+      if (Date.now() > until) throw new Error(`never so: ${stdout}${stderr}`);
+      await wait(100);
+    }
   }
 
   /** Asks until it is so; says what was last seen when it never is. */

@@ -12,7 +12,7 @@ import { shareBackend, stdioBackend } from './servers.ts';
 const CLIENTS = 64;
 /** The rest speaks bare lines on the share's socket: a program for each would only measure the machine. */
 const OVER_LINKS = 8;
-const CALLS = process.env.TEST_LONG === undefined ? 10_000 : 100_000;
+const CALLS = process.env.TEST_LONG === undefined ? 10_000 : 1_000_000;
 const IN_FLIGHT = 8;
 const MARK = /mark-[0-9a-f]{16}/g;
 
@@ -54,7 +54,7 @@ describe('isolation of clients', () => {
     await house[Symbol.asyncDispose]();
   });
 
-  test(`${CLIENTS} clients, ${CALLS} calls: each gets its own answers`, async () => {
+  test(`T09: ${CLIENTS} clients that all count from 0, ${CALLS} calls: each gets its own answers`, async () => {
     const each = Math.ceil(CALLS / CLIENTS);
     await Promise.all(
       clients.map(async ({ mark, client }) => {
@@ -114,7 +114,7 @@ describe('isolation of clients', () => {
     assert.equal(new Set(pids).size, CLIENTS * 2);
   });
 
-  test('no line that any client got has a mark of another', () => {
+  test('T09: no line that any client got has a mark of another', () => {
     let lines = 0;
     for (const { mark, client } of clients) {
       for (const { raw } of client.lines) {

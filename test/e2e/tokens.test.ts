@@ -156,6 +156,11 @@ describe('tokens on one machine', () => {
     const given = await here.narrow('carol', ...access, '--tools', 'echo', '--until', '1h', '--for', carol.open);
     await using agent = LineClient.spawn(here.agent(given, '--access-key', `file:${carol.file}`));
     await agent.initialize();
+    assert.deepEqual(await agent.toolNames(), ['echo'], 'what it may not is not there');
+    assert.equal((await agent.told('echo', { nonce: 'in' })).nonce, 'in');
+    const { error } = await agent.call('hang');
+    assert.match(error?.message ?? '', /Unknown tool/);
+    assert.deepEqual(await agent.all('prompts/list', 'prompts'), [], 'nor what nobody spoke of');
     const [row] = await here.token('list');
     const [session] = await here.sessions();
     assert.match(session ?? '', new RegExp(`^token:${row?.id}/[0-9a-f]{24}$`));
@@ -170,18 +175,30 @@ describe('tokens on one machine', () => {
     await ended(agent);
   });
 
-  test('over: the session ends with it, and goes on with the one that was put in its place', async () => {
+  test('over: the session ends with it, and goes on with the one that was put in its place before', async () => {
     await using here = await tokenTown();
-    const bob = await here.mint('bob', '--ttl', '8s');
+    const bob = await here.mint('bob', '--ttl', '15s');
+    const next = await here.mint('next');
     await using agent = LineClient.spawn(here.agent(bob));
     await agent.initialize();
     assert.equal((await agent.told('echo', { nonce: 'before' })).nonce, 'before');
     const [first] = await here.sessions();
-    await until(() => here.gateway.stderr().includes('"session closed"'), 'it was over');
-    const next = await here.mint('next');
     await keep(bob, await readFile(next, 'utf8'));
+    await until(() => here.gateway.stderr().includes('"session closed"'), 'it was over');
     assert.equal((await agent.told('echo', { nonce: 'after' })).nonce, 'after', 'the agent notices nothing');
     assert.notDeepEqual(await here.sessions(), [first]);
+  });
+
+  test('over, and nothing in its place: whoever asks is told why, at once', async () => {
+    await using here = await tokenTown();
+    const bob = await here.mint('bob', '--ttl', '15s');
+    await using agent = LineClient.spawn(here.agent(bob));
+    await agent.initialize();
+    await until(() => here.gateway.stderr().includes('"session closed"'), 'it was over');
+    const { error } = await agent.call('echo', { nonce: 'late' });
+    assert.equal(error?.data?.refused, 'access_expired');
+    agent.ends.input.end();
+    await ended(agent);
   });
 
   test('a link that is broken at the time is not taken up again', async () => {
@@ -196,7 +213,7 @@ describe('tokens on one machine', () => {
     const ms = await outAfter(here.sessions, began);
     assert.ok(ms < 5000, `${ms} ms with two programs started`);
     agent.ends.kill('SIGCONT');
-    await agent.said(/access_revoked/);
+    await agent.said(/was revoked/);
     assert.deepEqual(await here.sessions(), []);
     agent.ends.input.end();
     await ended(agent);
@@ -454,7 +471,11 @@ test('OpenZiti: a token of a gateway, from another machine; stolen on the way it
   await w.house.start(here.program('gateway', 'run', config, ...(await as(host))));
   const me = await as(guest);
   const run = (...flags: readonly string[]): Command => there.program('tools', 'run', 'town-hall', ...me, ...flags);
-  refusedWith(await runToEnd(run(), `${INITIALIZE}\n`), 'peer_refused');
+  const refused = async (code: string, ...flags: readonly string[]): Promise<void> => {
+    const { stderr } = await runToEnd(run(...flags), `${INITIALIZE}\n`);
+    assert.ok(stderr.includes(code), `${code} in: ${stderr}`);
+  };
+  await refused('peer_refused');
 
   await mkdir(join(there.path, 'keys'));
   const pem = join(there.path, 'keys', 'me.pem');
@@ -469,14 +490,14 @@ test('OpenZiti: a token of a gateway, from another machine; stolen on the way it
   const stolen = await runToEnd(run('--access', `file:${file}`), `${INITIALIZE}\n`);
   assert.match(stolen.stderr, /access_key_missing/);
   const jwt = await keep(join(there.path, 'jwt'), 'e30.e30.x');
-  refusedWith(await runToEnd(run('--access', `file:${jwt}`), `${INITIALIZE}\n`), 'jwt_issuer');
+  await refused('jwt_issuer', '--access', `file:${jwt}`);
 
   const listed = await runToEnd(here.program('gateway', 'token', 'list', '--json'));
   const [row] = JSON.parse(listed.stdout) as TokenRow[];
   assert.equal((await runToEnd(here.program('gateway', 'token', 'revoke', String(row?.id)))).code, 0);
   const status = await runToEnd(here.program('gateway', 'status', '--json'));
   assert.deepEqual((JSON.parse(status.stdout) as { sessions: unknown[] }).sessions, []);
-  refusedWith(await runToEnd(run(...flags), `${INITIALIZE}\n`), 'access_revoked');
+  await refused('access_revoked', ...flags);
   agent.ends.input.end();
   await ended(agent);
 });

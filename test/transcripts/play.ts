@@ -215,19 +215,21 @@ export class Play implements AsyncDisposable {
       // A share with a name of its own is shown by it.
       if (value.includes('/') || RANDOM_TOKEN.test(value)) masked = masked.replaceAll(value, `{{${name}}}`);
     }
-    return masked
-      .replaceAll(`user ${userInfo().username}`, 'user {{user}}')
-      .replaceAll(version, '{{version}}')
-      .replace(/\b\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z\b/g, '{{time}}')
-      .replace(/(?<=hosted by \S+ since )\d{4}-\d\d-\d\d/g, '{{date}}')
-      .replace(/(?<=\bpid )\d+/g, '{{pid}}')
-      .replace(/(?<="http:\/\/127\.0\.0\.1:)\d+/g, '{{port}}')
-      .replace(/(?<=\/)[\w-]{32}(?=\/mcp)/g, '{{secret}}')
-      .replace(/\b[a-z0-9]{25}\b/g, '{{token}}')
-      .replace(/\b[0-9a-f]{64}\b/g, '{{hash}}')
-      .replace(/\b[0-9a-f]{32}\b/g, '{{log}}')
-      // How long a call took, at the end of a row.
-      .replace(/(?<= {2})\d+\.\d$/gm, '{{ms}}');
+    return (
+      masked
+        .replaceAll(`user ${userInfo().username}`, 'user {{user}}')
+        .replaceAll(version, '{{version}}')
+        .replace(/\b\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z\b/g, '{{time}}')
+        .replace(/(?<=hosted by \S+ since )\d{4}-\d\d-\d\d/g, '{{date}}')
+        .replace(/(?<=\bpid )\d+/g, '{{pid}}')
+        .replace(/(?<="http:\/\/127\.0\.0\.1:)\d+/g, '{{port}}')
+        .replace(/(?<=\/)[\w-]{32}(?=\/mcp)/g, '{{secret}}')
+        .replace(/\b[a-z0-9]{25}\b/g, '{{token}}')
+        .replace(/\b[0-9a-f]{64}\b/g, '{{hash}}')
+        .replace(/\b[0-9a-f]{32}\b/g, '{{log}}')
+        // How long a call took, at the end of a row.
+        .replace(/(?<= {2})\d+\.\d$/gm, '{{ms}}')
+    );
   }
 }
 

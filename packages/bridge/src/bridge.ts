@@ -2,6 +2,7 @@
 // and both ends are joined without a look at what they say. Where client and server speak different eras the session is
 // translated (relay/eras). A child that dies is started again inside its session (relay/steady).
 
+import { withoutSecrets } from '@mcp-overlay/cli';
 import { quoteWord } from '@mcp-overlay/config';
 import { type Grants, type Listener, type Overlay, openGate, type Principal } from '@mcp-overlay/overlay';
 import {
@@ -182,6 +183,7 @@ async function spawnServer({ command, args, env, cwd, log }: BridgeOptions): Pro
     limits: LIMITS,
     log,
     onStderr: (line) => log.info({ line }, 'stderr'),
+    hide: withoutSecrets,
   });
   await child.started;
   return child;

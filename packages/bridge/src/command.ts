@@ -6,12 +6,13 @@ import {
   EXIT,
   endSignal,
   type Flags,
+  hideFromOutput,
   openLogFor,
   say,
   toolkitVersion,
   UsageError,
 } from '@mcp-overlay/cli';
-import { parseBridgeEnv } from '@mcp-overlay/config';
+import { looksSecret, parseBridgeEnv } from '@mcp-overlay/config';
 import { type Grants, grantKind, grantsOf, identityNotes, openOverlay } from '@mcp-overlay/overlay';
 import { type EraSetting, safeEnvironment } from '@mcp-overlay/relay';
 import { startBridge } from './bridge.ts';
@@ -61,6 +62,9 @@ export const bridgeCommand: Command = {
     const grants = readGrants((flags.grant as string[] | undefined) ?? []);
     using end = endSignal();
     const declared = parseBridgeEnv((flags.env as string[] | undefined) ?? [], process.env);
+    for (const [name, value] of Object.entries(declared)) {
+      if (looksSecret(value, name) !== undefined) hideFromOutput(value);
+    }
     const env = safeEnvironment(process.env, declared, []);
     const cwd = flags['working-dir'] as string | undefined;
     await refuseMissing({ command, cwd, env });

@@ -29,8 +29,9 @@ export async function askHidden(question: string): Promise<Buffer> {
   const { stdin, stderr } = process;
   const opened = stdin.isTTY ? undefined : openTerminal();
   const terminal = opened ?? stdin;
-  stderr.write(withoutSecrets(question));
+  // First, so that an answer that is typed at once is not shown either.
   terminal.setRawMode(true);
+  stderr.write(withoutSecrets(question));
   try {
     return await readLine(terminal);
   } finally {

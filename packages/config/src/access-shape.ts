@@ -55,23 +55,19 @@ export const issuersShape = list(
       'as its tokens have it (iss), to the letter',
       {
         required: true,
-        example: 'https://login.example.com',
       },
     ),
     audience: field(text({ form: 'text' }), 'whom its tokens have to be made for (aud)', {
       required: true,
-      example: 'my-gateway',
     }),
     jwks: field(keysFrom, 'its public keys (JWKS): a file, read again when it changes, or a URL', {
       required: true,
-      example: 'https://login.example.com/jwks.json',
     }),
     algorithms: field(list(choice(ALGORITHMS)), 'how its tokens may be signed', { default: '[EdDSA, ES256, RS256]' }),
     groups: field(claim, 'the claim that holds groups, for group:… in identities', {
       default: 'no groups',
-      example: 'groups',
     }),
-    name: field(claim, 'the claim that is shown as the name', { default: 'the subject', example: 'email' }),
+    name: field(claim, 'the claim that is shown as the name', { default: 'the subject' }),
   }),
 );
 

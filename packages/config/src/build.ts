@@ -27,7 +27,8 @@ export function buildGateway(raw: RawGateway, file: string, reading: Reading): G
   if (share?.given.has('token') && raw.given.has('share_token')) {
     reading.report.problem(raw.spotOf('share_token'), 'share_token and share.token are the same key');
   }
-  const policy = buildPolicy(raw, idsOf(raw), reading);
+  const policy = buildPolicy({ ...raw, token: share?.token ?? raw.share_token }, idsOf(raw), reading);
+  const isOf = (name: string) => policy?.identities.find((identity) => identity.name === name)?.is;
   const config: GatewayConfig = {
     format: reading.format,
     file,
@@ -44,7 +45,7 @@ export function buildGateway(raw: RawGateway, file: string, reading: Reading): G
       callTimeoutMs: connection?.call_timeout ?? DEFAULTS.callTimeoutMs,
       listWaitMs: connection?.list_wait ?? DEFAULTS.listWaitMs,
     },
-    backends: (raw.backends ?? []).map((backend) => buildBackend(backend, reading)),
+    backends: (raw.backends ?? []).map((backend) => buildBackend(backend, isOf, reading)),
     trust: raw.trust ?? [],
     tokens: buildTokens(raw.tokens),
     issuers: buildIssuers(raw.issuers),
@@ -68,6 +69,7 @@ export function buildGateway(raw: RawGateway, file: string, reading: Reading): G
   };
   if (raw.secrets?.inline === 'refuse') reading.report.refuse('inline-secret');
   checkIds(raw, reading);
+  checkScrubbed(raw, reading);
   checkAnyEnabled(config.backends, raw.given.has('backends') ? raw.spotOf('backends') : undefined, reading);
   noteDifferences(raw, reading);
   return config;
@@ -99,7 +101,7 @@ export function buildTools(
   return filter;
 }
 
-function buildBackend(raw: RawBackend, reading: Reading): BackendConfig {
+function buildBackend(raw: RawBackend, isOf: InjectSurroundings['identity'], reading: Reading): BackendConfig {
   const id = raw.id ?? '';
   const disabled = raw.disabled ?? false;
   const transport = buildTransport(raw.transport, reading);
@@ -120,16 +122,25 @@ function buildBackend(raw: RawBackend, reading: Reading): BackendConfig {
       callTimeoutMs: raw.call_timeout,
       shared: raw.shared,
       era: raw.era,
-      inject: buildInject(raw.inject, surroundingsOf(transport), reading),
+      inject: buildInject(raw.inject, surroundingsOf(transport, isOf), reading),
       scrub: raw.scrub && buildOverride(raw.scrub),
     }),
   };
 }
 
-function surroundingsOf(transport: TransportConfig): InjectSurroundings {
+function surroundingsOf(transport: TransportConfig, identity: InjectSurroundings['identity']): InjectSurroundings {
   const env = transport.type === 'stdio' ? transport.env : {};
   const headers = transport.type === 'http' ? transport.headers : {};
-  return { type: transport.type, transport: { env, headers }, identity: () => undefined };
+  return { type: transport.type, transport: { env, headers }, identity };
+}
+
+/** An override for a backend that is not there would look as if it did something. */
+function checkScrubbed({ scrub, backends }: RawGateway, { report }: Reading): void {
+  const ids = new Set((backends ?? []).map(({ id }) => id));
+  for (const tool of scrub && 'tools' in scrub ? (scrub.tools ?? []) : []) {
+    if (tool.backend === undefined || ids.has(tool.backend)) continue;
+    report.problem(tool.spotOf('backend'), `no backend is called ${quoteText(tool.backend)}`);
+  }
 }
 
 function checkIds(raw: RawGateway, { report }: Reading): void {

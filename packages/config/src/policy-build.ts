@@ -18,6 +18,8 @@ import {
 import type { Reading } from './shape.ts';
 
 export interface RawPolicy {
+  /** The gateway's own. */
+  readonly token: string | undefined;
   readonly roles: RawRoles | undefined;
   readonly identities: RawIdentities | undefined;
   readonly enforce: boolean | undefined;
@@ -43,7 +45,7 @@ export function buildPolicy(raw: RawPolicy, backends: readonly string[], reading
       [...raw.roles].map(([role, { value }]) => [role, buildRules(role, value, names, raw.spotOf('roles'), reading)]),
     ),
     identities: [...(raw.identities ?? [])].map((entry) => buildIdentity(entry, names, reading)),
-    views: buildViews(raw.views, names, reading),
+    views: buildViews(raw.views, raw.token, names, reading),
   };
 }
 
@@ -135,13 +137,21 @@ function buildIdentity(
   return { name, is: [...(itself ? [name] : []), ...(value.is ?? [])], roles: knownRoles(value.roles, names, reading) };
 }
 
-function buildViews(raw: RawViews | undefined, names: Names, reading: Reading): readonly ViewConfig[] {
+function buildViews(
+  raw: RawViews | undefined,
+  own: string | undefined,
+  names: Names,
+  reading: Reading,
+): readonly ViewConfig[] {
   const tokens = new Map<string, string>();
   return [...(raw ?? [])].map(([name, { value: view, spot }]) => {
     const token = view.share?.token;
     if (!view.roles && !view.share) reading.report.problem(spot, 'expected roles, a share, or both');
     const other = token === undefined ? undefined : tokens.get(token);
     if (other !== undefined) reading.report.problem(view.spotOf('share'), `view ${other} has this share already`);
+    if (token !== undefined && token === own) {
+      reading.report.problem(view.spotOf('share'), 'this is the share of the gateway itself');
+    }
     if (token !== undefined) tokens.set(token, name);
     return {
       name,

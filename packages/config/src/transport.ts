@@ -38,7 +38,11 @@ export function buildTransport(raw: RawTransport | undefined, reading: Reading):
   if (type === 'share' || type === 'zrok') {
     if (!requires(raw, 'share_token', reading)) return UNREADABLE;
     if (raw.access_key !== undefined && raw.access === undefined) {
-      reading.report.problem(raw.spotOf('access_key'), 'expected access beside it: the token that this is the key of');
+      reading.report.note(
+        raw.spotOf('access_key'),
+        'differs',
+        'is the key of a token, and access names none: not used',
+      );
     }
     const more = compact({ overlay: raw.overlay, access: raw.access, accessKey: raw.access_key });
     return { type: 'share', token: raw.share_token ?? '', ...more };

@@ -67,7 +67,7 @@ test('audit: what is no reference, no number of records, is refused, and no secr
 `),
   );
   assert.deepEqual(problems, [
-    'g.yml:5:8: audit.key: expected a reference to a secret: env:NAME, file:/path or cmd:["program","argument"]'.replace(
+    'g.yml:5:8: audit.key: expected a reference to a secret: file:/path, creds:name, vault:name, cmd:["program","argument"], keyring:service/user or env:NAME'.replace(
       ' (got some text)',
       '',
     ),

@@ -18,6 +18,8 @@ test('a client’s file becomes backends', () => {
     file: '/etc/mcp/mcp.json',
     share: { mode: 'closed', grants: [], hosts: [] },
     trust: [],
+    tokens: {},
+    issuers: [],
     aggregator: { separator: '__', connectTimeoutMs: 120_000, callTimeoutMs: 600_000, listWaitMs: 3000 },
     backends: [
       {

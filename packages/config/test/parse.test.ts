@@ -10,6 +10,8 @@ test('a minimal file gets every default', () => {
     file: '/etc/mcp/g.yml',
     share: { mode: 'closed', grants: [], hosts: [] },
     trust: [],
+    tokens: {},
+    issuers: [],
     aggregator: { separator: '__', connectTimeoutMs: 120_000, callTimeoutMs: 600_000, listWaitMs: 3000 },
     backends: [
       {

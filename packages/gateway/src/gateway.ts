@@ -31,6 +31,7 @@ import { openAllowances } from './policy/open-allowances.ts';
 import { openPolicy } from './policy/open-policy.ts';
 import type { Policy } from './policy/policy.ts';
 import { naming } from './routing/names.ts';
+import { StateSeal } from './routing/states.ts';
 import type { Scrubbing } from './scrub/open.ts';
 import { hideWritten, secretsOf } from './secrets.ts';
 import { openProbes } from './session/probe.ts';
@@ -50,6 +51,8 @@ export interface GatewayOptions {
   /** A token for shares behind us that name none of their own. */
   readonly access?: AccessSource | undefined;
   readonly version: string;
+  /** An audit log that was changed is left, and another begun. */
+  readonly acceptBroken?: boolean;
   readonly log: GatewayLog;
   /** What looks through texts of servers; absent: nothing does. */
   readonly scrub?: Scrubbing | undefined;
@@ -126,6 +129,7 @@ export function sessionSettings(options: SettingsOptions): SessionSettings {
     listWaitMs: config.aggregator.listWaitMs,
     limits,
     gauge: callGauge(),
+    stateSeal: new StateSeal(),
     scrubber: options.scrub?.scrubber,
     scrubHits: options.scrub?.hits,
     ...(audit && { audit }),
@@ -154,6 +158,7 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
   const audit = await openConfiguredAudit(config, {
     env,
     by: `mcp-gateway/${version}`,
+    acceptBroken: options.acceptBroken ?? false,
     onTrouble: (trouble) => log.warn({ trouble: trouble ?? 'none' }, 'audit log'),
   });
   try {

@@ -5,6 +5,7 @@
 //   fanOut     takes the requests that concern every backend
 //   route      finds the owner and its own name for the target; permission binds to that name, never to the public one
 //   authorize  lets through or answers like unknown; after it a call carries a permit
+//   states     of a server, sealed for one caller and one call: what is another's is refused before anything is recorded as let through
 //   budget     what is let through takes of the budgets of its backend and tool, in their own names
 //   questions  of the server, on their way up in its results: judged and recorded before the client sees them
 //   scrub      what is known to be let through, in the backend's own names; what goes down is recorded as it goes, what comes
@@ -28,10 +29,11 @@ import { type CallGauge, limit, type SessionGauge } from './policy/limit.ts';
 import { type DispatchOptions, dispatch } from './routing/dispatch.ts';
 import { type FanOutOptions, fanOut } from './routing/fan-out.ts';
 import { type RouterOptions, route } from './routing/router.ts';
+import { type StatesOptions, states } from './routing/states.ts';
 import type { SessionScrub } from './scrub/session-scrub.ts';
 import { scrub } from './scrub/stage.ts';
 
-export interface PipelineOptions extends RouterOptions, FanOutOptions, DispatchOptions {
+export interface PipelineOptions extends RouterOptions, FanOutOptions, DispatchOptions, StatesOptions {
   readonly gauge: CallGauge;
   readonly sessionGauge?: SessionGauge;
   readonly limits: Limits;
@@ -48,6 +50,6 @@ export interface PipelineOptions extends RouterOptions, FanOutOptions, DispatchO
 export function pipeline(o: PipelineOptions): Next<Call> {
   const recorded = audit(o.audit, o.era);
   const limited = limit(o.gauge, o.limits, o.sessionGauge, o.caller);
-  const permitted = budget(o.caller)(questions(o)(scrub(o.scrub)(intent(o.audit)(dispatch(o)))));
+  const permitted = states(o)(budget(o.caller)(questions(o)(scrub(o.scrub)(intent(o.audit)(dispatch(o))))));
   return recorded(limited(deadline(o.callTimeoutMs)(fanOut(o)(route(o)(authorize(o.access)(permitted))))));
 }

@@ -1,14 +1,11 @@
 // The public names of @mcp-overlay/overlay, one by one.
 export { isBlockId } from './access/block.ts';
 export {
-  DEFAULT_ALGORITHMS,
   type IssuerSettings,
   type Issuers,
-  JWT_ALGORITHMS,
   openIssuers,
 } from './access/issuers.ts';
 export type { AccessOptions } from './access/judge.ts';
-export { jwksRefusal } from './access/jwks.ts';
 export { keyFromPem, keyFromText, keyPem, keyText, newKey } from './access/keys.ts';
 export { type Minted, type MintOptions, mintToken, type NarrowOptions, narrowToken } from './access/mint.ts';
 export { type AccessSecret, type AccessSource, opened, textOf } from './access/present.ts';

@@ -28,3 +28,27 @@ test('an entry names the state folder, unless an empty environment leads to it',
   assert.deepEqual(entryOf('/srv/state').env, { MCP_OVERLAY_HOME: '/srv/state' });
   assert.equal(entryOf(join(userInfo().homedir, '.mcp-overlay')).env, undefined);
 });
+
+test('an entry says where tokens and trust are, never what they are, from any folder', () => {
+  const text = agentEntry({
+    token: 'my-gateway',
+    overlay: 'local',
+    stateFolder: '/srv/state',
+    trust: ['ca.pem', 'spiffe://corp=b.json'],
+    access: 'file:t',
+    accessKey: 'file:~/k.pem',
+  });
+  const { args } = (JSON.parse(text) as { mcpServers: Record<string, Entry> }).mcpServers['my-gateway'] as Entry;
+  assert.deepEqual(args.slice(5), [
+    '--trust',
+    join(process.cwd(), 'ca.pem'),
+    '--trust',
+    `spiffe://corp=${join(process.cwd(), 'b.json')}`,
+    '--access',
+    `file:${join(process.cwd(), 't')}`,
+    '--access-key',
+    'file:~/k.pem',
+  ]);
+  const other = agentEntry({ token: 'g', overlay: 'local', stateFolder: '/s', access: 'env:TOKEN' });
+  assert.ok(other.includes('"env:TOKEN"'));
+});

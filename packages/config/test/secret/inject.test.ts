@@ -41,6 +41,20 @@ test('T06 entries by identity; whoever has none is refused unless the file says 
   }
 });
 
+test('an entry may be a name of identities, and means whom it means', () => {
+  const roles = 'roles: { r: [ { allow: { backend: a, tools: ["*"] } } ] }\n';
+  const identities = 'identities: { alice: { is: ["ziti:A.b", "group:eng"], roles: [r] }, owner: [r] }\n';
+  const text = file('{ per_identity: { alice: { env: { T: "vault:a" } }, owner: { env: { T: "vault:o" } } } }');
+  const [backend] = configOf(roles + identities + text).backends;
+  assert.deepEqual(
+    backend?.inject?.perIdentity?.own.map(({ name, is }) => [name, is]),
+    [
+      ['alice', ['ziti:A.b', 'group:eng']],
+      ['owner', ['owner']],
+    ],
+  );
+});
+
 test('T06 per_identity: required wants {identity} in every reference, and no credential that all share', () => {
   const cmd = `'cmd:["pass","show","x/{identity}"]'`;
   const [backend] = configOf(file(`{ env: { T: ${cmd}, U: "vault:u-{identity}" }, per_identity: required }`)).backends;

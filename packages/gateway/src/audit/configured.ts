@@ -1,9 +1,10 @@
 // From the configuration's `audit` to the log's place and keys. Without the key `audit` there is a log all the same: in the
 // state folder, left to the page cache. Whoever only reads makes nothing.
 
-import { createPrivateKey, randomBytes } from 'node:crypto';
+import { randomBytes } from 'node:crypto';
 import { mkdir, open, readFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
+import { hideFromOutput } from '@mcp-overlay/cli';
 import {
   type AuditConfig,
   type GatewayConfig,
@@ -15,6 +16,7 @@ import { stateFolder } from '@mcp-overlay/overlay';
 import type { AuditLog } from './audit-log.ts';
 import { AuditError } from './errors.ts';
 import { checkKey } from './keys.ts';
+import { checkpointKey } from './note.ts';
 import { openAuditLog } from './open-audit-log.ts';
 
 export interface AuditPlace {
@@ -37,19 +39,22 @@ export interface OpenConfiguredOptions {
   readonly env: NodeJS.ProcessEnv;
   /** Of the program, for the record. */
   readonly by: string;
+  /** A log that was changed is left, and another begun. */
+  readonly acceptBroken?: boolean;
   onTrouble(trouble: string | undefined): void;
 }
 
 /** What becomes of a key that is not there. */
 type Missing = 'make the key' | 'refuse' | 'none needed';
 
+const onSecret = (value: Buffer): void => void hideFromOutput(value);
 const KEY_FILE = 'audit.key';
 const MADE_KEY_BYTES = 32;
 
 /** undefined: `audit: off`. */
 export async function openConfiguredAudit(
   config: AuditFrom,
-  { env, by, onTrouble }: OpenConfiguredOptions,
+  { env, by, acceptBroken = false, onTrouble }: OpenConfiguredOptions,
 ): Promise<ConfiguredAudit | undefined> {
   const { audit } = config;
   if (audit === 'off') return undefined;
@@ -59,6 +64,7 @@ export async function openConfiguredAudit(
     ...(checkpoint && { checkpoint }),
     ...place,
     by,
+    acceptBroken,
     onTrouble,
     ...(audit ? settingsOf(audit) : { durability: 'os' as const }),
   });
@@ -106,18 +112,12 @@ async function checkpointOf(
   env: NodeJS.ProcessEnv,
   baseDir: string,
 ) {
-  const secret = await resolveSecret(key, { env, baseDir });
-  try {
-    return { key: secret.use((value) => createPrivateKey(value)), ...(everyMs !== undefined && { everyMs }) };
-  } catch {
-    throw new AuditError('audit_key_invalid', `${key.text} is no private key in PEM form`, {
-      hint: 'make one with: openssl genpkey -algorithm ed25519',
-    });
-  }
+  const secret = await resolveSecret(key, { env, baseDir, onSecret });
+  return { key: secret.use(checkpointKey), ...(everyMs !== undefined && { everyMs }) };
 }
 
 async function secretOf(reference: SecretReference, env: NodeJS.ProcessEnv, baseDir: string): Promise<Uint8Array> {
-  const secret = await resolveSecret(reference, { env, baseDir });
+  const secret = await resolveSecret(reference, { env, baseDir, onSecret });
   return secret.use((value) => checkKey(Uint8Array.from(value), reference.text));
 }
 

@@ -3,7 +3,7 @@
 import type { AuditEvent } from './audit-log.ts';
 import { AUDIT_LIMITS as LIMITS } from './limits.ts';
 import type { Redactor } from './redact.ts';
-import { cutText, safeJson } from './safe-json.ts';
+import { cutText, escaped, safeJson } from './safe-json.ts';
 
 /** In which order members stand, whatever the type. */
 const ORDER = [
@@ -22,15 +22,23 @@ export function eventBody(event: AuditEvent, redactor: Redactor): string {
 function bodyOf(event: AuditEvent, redactor: Redactor, chars: number, tight: boolean): string {
   const values = event as unknown as Readonly<Record<string, unknown>>;
   let body = '';
-  for (const name of ORDER) body += member(name, bounded(values[name], chars));
+  for (const name of ORDER) {
+    const value = values[name];
+    if (value !== undefined) body += plainMember(name, bounded(value, chars));
+  }
   if ('args' in event && event.args !== undefined) body += `,"args":${redactor.args(event.args, tight)}`;
   if ('result' in event && event.result) body += `,"result":{"hmac":"${redactor.result(event.result)}"}`;
-  return body;
+  // Once for all texts in it.
+  return escaped(body);
 }
 
 /** Empty for what is absent. */
 export function member(name: string, value: unknown): string {
   return value === undefined ? '' : `,"${name}":${safeJson(value)}`;
+}
+
+function plainMember(name: string, value: unknown): string {
+  return value === undefined ? '' : `,"${name}":${JSON.stringify(value)}`;
 }
 
 function bounded(value: unknown, chars: number): unknown {

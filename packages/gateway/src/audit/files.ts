@@ -1,6 +1,6 @@
 // What the log asks of the file system. An argument everywhere, so that each of these calls can be made to fail in a test.
 
-import { constants, type Stats } from 'node:fs';
+import { constants, type Stats, writeSync } from 'node:fs';
 import { type FileHandle, lstat, mkdir, open, readdir, rename, unlink } from 'node:fs/promises';
 import { dirname } from 'node:path';
 
@@ -31,6 +31,9 @@ export interface AuditFiles {
   lstat(path: string): Promise<Stats>;
 }
 
+/** Bytes that are written without asking a thread to do it. */
+const AT_ONCE = 64 * 1024;
+
 /** A link in place of a file would lead us to write elsewhere. */
 const NO_LINK = constants.O_NOFOLLOW ?? 0;
 
@@ -46,8 +49,8 @@ export const diskFiles: AuditFiles = {
     await folder.sync();
   },
   makeFolder: async (path) => {
+    await mkdir(dirname(path), { recursive: true, mode: 0o700 });
     try {
-      await mkdir(dirname(path), { recursive: true, mode: 0o700 });
       await mkdir(path, { mode: 0o700 });
       return true;
     } catch (error) {
@@ -61,8 +64,12 @@ export const diskFiles: AuditFiles = {
 
 function fileOf(handle: FileHandle): AuditFile {
   return {
-    write: async (bytes, from, position) =>
-      (await handle.write(bytes, from, bytes.length - from, position)).bytesWritten,
+    write: async (bytes, from, position) => {
+      const length = bytes.length - from;
+      // To the page cache, which takes microseconds; handing it to a thread and back takes ten times that, for every call.
+      if (length <= AT_ONCE) return writeSync(handle.fd, bytes, from, length, position);
+      return (await handle.write(bytes, from, length, position)).bytesWritten;
+    },
     read: async (into, position) => (await handle.read(into, 0, into.length, position)).bytesRead,
     sync: () => handle.datasync(),
     truncate: (bytes) => handle.truncate(bytes),

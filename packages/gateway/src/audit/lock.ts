@@ -5,7 +5,6 @@
 import { readFileSync } from 'node:fs';
 import { createServer, type Server } from 'node:net';
 import { join } from 'node:path';
-import { bindSocket } from '@mcp-overlay/overlay';
 import { AuditError } from './errors.ts';
 import { type AuditFiles, readWhole, writeWhole } from './files.ts';
 
@@ -52,6 +51,7 @@ async function bindAbstract(folder: string, files: AuditFiles): Promise<() => Pr
 }
 
 async function bindPath(folder: string): Promise<() => Promise<void>> {
+  const { bindSocket } = await import('@mcp-overlay/overlay');
   const bound = await bindSocket(join(folder, 'lock'), (socket) => socket.destroy()).catch((error: unknown) => {
     throw (error as { code?: string }).code === 'share_in_use' ? inUse(folder) : error;
   });

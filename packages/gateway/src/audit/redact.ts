@@ -4,10 +4,11 @@
 // writes them.
 
 import { createCipheriv, createDecipheriv, randomBytes } from 'node:crypto';
+import { RawJson } from '@mcp-overlay/relay';
 import type { ArgumentKeys } from './keys.ts';
 import { AUDIT_LIMITS as LIMITS } from './limits.ts';
-import { hmac } from './line-hash.ts';
-import { cutText, safeJson } from './safe-json.ts';
+import { hmac, ShortMac } from './line-hash.ts';
+import { cutText, escaped } from './safe-json.ts';
 
 export type ArgumentsMode = 'digest' | 'sealed' | 'clear';
 
@@ -21,7 +22,8 @@ export interface Digests {
 }
 
 export function digests({ digest }: ArgumentKeys): Digests {
-  const short = (text: string): string => hmac(digest, 'leaf\n', text).toString('base64url', 0, 16);
+  const mac = new ShortMac(digest, 'leaf\n');
+  const short = (text: string): string => mac.of(text).toString('base64url', 0, 16);
   return {
     leaf: (value) => {
       const kind = typeof value === 'string' ? `s${value.length}` : typeof value === 'number' ? 'n' : 'b';
@@ -83,6 +85,7 @@ function seal(text: string, { seal: key }: ArgumentKeys, log: string): string {
 
 /** JSON with sorted keys. */
 export function canonical(value: unknown): string {
+  if (value instanceof RawJson) return value.text;
   if (Array.isArray(value)) return `[${value.map(canonical).join(',')}]`;
   if (typeof value !== 'object' || value === null) return JSON.stringify(value) ?? 'null';
   const members = Object.entries(value).sort(([a], [b]) => (a < b ? -1 : 1));
@@ -105,9 +108,10 @@ function draw(value: unknown, leaf: (value: Leaf) => Leaf): { json: string; left
     return text;
   };
   const visit = (one: unknown, depth: number): string | undefined => {
+    if (one instanceof RawJson) return visit(one.text, depth);
     if (typeof one !== 'object' || one === null) {
       leaves += 1;
-      return take(one === null || one === undefined ? 'null' : safeJson(leaf(one as Leaf)));
+      return take(one === null || one === undefined ? 'null' : JSON.stringify(leaf(one as Leaf)));
     }
     if (depth >= LIMITS.shapeDepth) return undefined;
     room -= 2;
@@ -117,7 +121,7 @@ function draw(value: unknown, leaf: (value: Leaf) => Leaf): { json: string; left
     `[${each(items, (item) => visit(item, depth + 1)).join(',')}]`;
   const members = (object: Readonly<Record<string, unknown>>, depth: number): string => {
     const drawn = each(Object.keys(object), (key) => {
-      const name = take(`${safeJson(cutText(key, LIMITS.keyChars))}:`);
+      const name = take(`${JSON.stringify(cutText(key, LIMITS.keyChars))}:`);
       const inner = visit(object[key], depth + 1);
       return inner === undefined ? undefined : name + inner;
     });
@@ -137,5 +141,5 @@ function draw(value: unknown, leaf: (value: Leaf) => Leaf): { json: string; left
     return drawn;
   };
   const json = visit(value, 0) ?? 'null';
-  return { json, left };
+  return { json: escaped(json), left };
 }

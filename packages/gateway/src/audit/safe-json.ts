@@ -6,10 +6,13 @@ const EACH_RISKY = /[\x7f-\x9f\u2028\u2029]/g;
 
 /** undefined, functions and the like are null. */
 export function safeJson(value: unknown): string {
-  const text = JSON.stringify(value) ?? 'null';
-  return RISKY.test(text)
-    ? text.replace(EACH_RISKY, (char) => `\\u${char.charCodeAt(0).toString(16).padStart(4, '0')}`)
-    : text;
+  return escaped(JSON.stringify(value) ?? 'null');
+}
+
+/** JSON in which nothing stands unescaped that only texts in it can hold. */
+export function escaped(json: string): string {
+  if (!RISKY.test(json)) return json;
+  return json.replace(EACH_RISKY, (char) => `\\u${char.charCodeAt(0).toString(16).padStart(4, '0')}`);
 }
 
 /** The first `max` units, and how many more there were. */

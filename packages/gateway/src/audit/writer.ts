@@ -47,6 +47,7 @@ export class Writer {
   readonly #timers: NodeJS.Timeout[] = [];
   #queue: Waiting[] = [];
   #running: Promise<void> | undefined;
+  #kicked = false;
   #trouble: Trouble | undefined;
   #head: AuditReceipt;
   #syncDue = false;
@@ -129,24 +130,29 @@ export class Writer {
   }
 
   #kick(): Promise<void> {
+    this.#kicked = true;
     this.#running ??= this.#run();
     return this.#running;
   }
 
   async #run(): Promise<void> {
+    do {
+      this.#kicked = false;
+      await this.#drain();
+      // Whoever came since is not told that it goes on by itself: nothing may stand between this question and the end.
+    } while (this.#kicked);
+    this.#running = undefined;
+  }
+
+  async #drain(): Promise<void> {
     // What is appended in the same turn is in the same batch.
     await Promise.resolve();
-    try {
-      while (this.#queue.length > 0 || this.#syncDue || this.#sealDue || this.#trouble) {
-        const failed = await this.#attempt();
-        // Once more: what is over, or only this file's, concerns nobody. It is on record afterwards.
-        if (failed) this.#trouble ??= this.#troubleOf(failed.error);
-        const again = failed && (await this.#attempt());
-        if (again) return await this.#giveUp(again.error);
-      }
-    } finally {
-      // In the turn in which nothing is left to do: what is appended in the next one must begin another run.
-      this.#running = undefined;
+    while (this.#queue.length > 0 || this.#syncDue || this.#sealDue || this.#trouble) {
+      const failed = await this.#attempt();
+      if (failed) this.#trouble ??= this.#troubleOf(failed.error);
+      // Once more: what is over, or only this file's, concerns nobody. It is on record afterwards.
+      const again = failed && (await this.#attempt());
+      if (again) return this.#giveUp(again.error);
     }
   }
 

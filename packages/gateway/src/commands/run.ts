@@ -15,6 +15,13 @@ export const runCommand: Command = {
     config: { type: 'string', describe: 'our YAML, the YAML of the Go original, or any mcpServers JSON' },
   },
   access: true,
+  options: {
+    'accept-broken': {
+      type: 'boolean',
+      describe:
+        'begins another audit log if the last one was changed; that one is left as it is, and named in the new one',
+    },
+  },
   examples: [['$0 run config.yml', 'prints {"share_token":"…"} once it can be dialled']],
   run: async (flags: Flags) => {
     using end = endSignal();
@@ -34,6 +41,7 @@ export const runCommand: Command = {
       ...options,
       overlay,
       version: toolkitVersion(),
+      acceptBroken: flags.acceptBroken === true || flags['accept-broken'] === true,
       onLost: (error) => end.lost(error),
     });
     const admin = await openAdmin(gateway, process.env);

@@ -35,6 +35,15 @@ function limitLines({ limits = [] }: GatewayStatus): string[] {
     });
 }
 
+/** Said wherever it is named: what no rule knows passes. */
+function scrubLine({ scrub }: GatewayStatus): string {
+  if (!scrub) return 'scrub off';
+  const { purpose, configured, hits, trouble } = scrub;
+  const found = Object.values(hits).reduce((sum, count) => sum + count, 0);
+  const wrong = trouble === undefined ? '' : `, old patterns in force: ${trouble}`;
+  return `scrub ${configured ? 'as configured' : 'records only'} (${purpose}), ${found} hits${wrong}`;
+}
+
 function show(status: GatewayStatus): void {
   const { share, views, overlay, version, pid, identity, startedAt, calls } = status;
   print(`${share} on ${overlay}, mcp-gateway ${version}, pid ${pid}, since ${startedAt}\n`);
@@ -45,6 +54,7 @@ function show(status: GatewayStatus): void {
   for (const { view, token } of views) print(`${token} shows view ${view}\n`);
   print(`${calls.open} calls open, ${calls.waiting} waiting\n`);
   print(`${auditLine(status)}\n`);
+  print(`${scrubLine(status)}\n`);
   for (const line of limitLines(status)) print(`${line}\n`);
   print('\n');
   printTable(

@@ -13,8 +13,8 @@ export const POLICY_CAPS = {
   schemaParts: 512,
   /** The same, every `$ref` counted as what it stands for: a bomb is small until it is used. */
   schemaExpanded: 10_000,
-  /** Values of an argument that a schema may walk. */
-  schemaValues: 10_000,
+  /** Values of an argument that a schema may walk: `uniqueItems` compares every pair. */
+  schemaValues: 2000,
   /** Names whose rules are remembered, for one set of roles and backend; a stranger can ask for any name. */
   rememberedNames: 4096,
   /** Sets of roles whose rules are remembered. */

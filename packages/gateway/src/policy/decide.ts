@@ -84,6 +84,7 @@ function outcomeOf(rule: Rule, facts: Facts, caller: Caller, listing: boolean): 
 function nearMiss({ id, role }: Rule, { misfit, condition }: Exclude<Fit, 'fits'>): Outcome {
   if (condition) return { allow: false, rule: 'default', role, why: `the condition of rule ${id} does not hold` };
   const { at = [], expected } = misfit;
-  const why = `argument ${at.join('.')} does not fit rule ${id}: expected ${expected}`;
+  const what = at.length === 0 ? 'what is asked' : `argument ${at.join('.')}`;
+  const why = `${what} does not fit rule ${id}: expected ${expected}`;
   return { allow: false, rule: 'default', role, why, argument: at };
 }

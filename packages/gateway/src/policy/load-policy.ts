@@ -30,14 +30,14 @@ export async function loadPolicy(
   const views = new Map(policy.views.map((view) => [view.name, coversOf(view)]));
   const byRole = new Map<string, readonly RoleRule[]>();
   for (const [role, rules] of policy.roles) {
-    const narrowed = policy.views
-      .filter(({ roles }) => roles?.includes(role))
-      .flatMap(({ name }) => views.get(name) ?? []);
+    const naming = policy.views.filter(({ roles }) => roles?.includes(role));
+    // A view that shows nothing is not the same as no view.
+    const narrowed = naming.length > 0 ? { views: naming.flatMap(({ name }) => views.get(name) ?? []) } : {};
     byRole.set(
       role,
       rules.map((config) => {
         const rule = compileRule(role, config, { engines, problem: (spot, text) => report.problem(spot, text) });
-        return narrowed.length > 0 ? { rule, views: narrowed } : { rule };
+        return { rule, ...narrowed };
       }),
     );
   }

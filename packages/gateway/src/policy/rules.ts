@@ -60,8 +60,8 @@ export class Rules implements Policy {
   }
 
   explain(principal: Principal, request: PolicyRequest): readonly RuleFinding[] {
-    const { rules, facts, caller } = this.matter(principal, request);
-    return rules.map((rule) => findingOf(rule, facts, caller, request.args === undefined));
+    const { rules, facts, caller, listing } = this.matter(principal, request);
+    return rules.map((rule) => findingOf(rule, facts, caller, listing));
   }
 
   reaches(principal: Principal, backend: string, kind?: TargetKind): boolean {
@@ -86,14 +86,16 @@ export class Rules implements Policy {
   }
 
   private verdict(principal: Principal, request: PolicyRequest): Verdict {
-    const { rules, facts, caller } = this.matter(principal, request);
-    return judge(rules, facts, caller, request.args === undefined);
+    const { rules, facts, caller, listing } = this.matter(principal, request);
+    return judge(rules, facts, caller, listing);
   }
 
   private matter(principal: Principal, request: PolicyRequest) {
     const member = this.membership(principal);
     const rules = this.ruleSet(member.roles).covering(request.backend, request.kind, request.name);
-    return { rules, facts: this.facts(principal, member, request), caller: callerOf(principal, member) };
+    // A task has the arguments of its call, which were judged then.
+    const listing = request.args === undefined || request.kind === 'task';
+    return { rules, facts: this.facts(principal, member, request), caller: callerOf(principal, member), listing };
   }
 
   private decision({ strict, lenient }: Verdict): Decision {
@@ -140,6 +142,7 @@ function within(rule: RoleRule, shown: readonly Covers[]): RoleRule {
 
 function both(a: Covers, b: Covers): Covers {
   return {
+    globs: () => ['*'],
     backend: (id) => a.backend(id) && b.backend(id),
     kind: (kind) => a.kind(kind) && b.kind(kind),
     all: (target) => a.all(target) && b.all(target),

@@ -43,7 +43,7 @@ export function mayHold(bytes: Uint8Array, book: Rulebook): boolean {
 /** Every text of a value that was parsed. */
 export function lookThrough(value: unknown, surface: Surface, scanner: Scanner, deadline: number): Looked {
   const texts: TextFindings[] = [];
-  const context = newContext(surface, () => performance.now() > deadline);
+  const context: ScanContext = newContext(surface, () => performance.now() > deadline + context.granted);
   let index = 0;
   let left: number = SCRUB_LIMITS.messageBytes;
   let findings = 0;

@@ -75,6 +75,17 @@ export class Pattern {
     this.check = spec.check === undefined ? undefined : checkOf(spec.check);
   }
 
+  get isCompiled(): boolean {
+    return this.compiled !== undefined;
+  }
+
+  /** How many milliseconds it took, its first text included: automata are built as they are used. */
+  compile(): number {
+    const since = performance.now();
+    this.regex.test(this.spec.literals.join(' '));
+    return performance.now() - since;
+  }
+
   /** Compiled when it is first needed: most patterns never are. Throws where RE2 does not take it. */
   get regex(): LinearRegex {
     this.compiled ??= compileRegex(this.spec.re2);

@@ -7,8 +7,10 @@ import { SCRUB_LIMITS } from './limits.ts';
 import type { Looked } from './look.ts';
 import type { Job, WorkerSettings } from './worker.ts';
 
-/** Beyond its own budget: what starting a thread and copying a message take. */
-const GRACE_MS = 500;
+/** Beyond its own budget: copying a message there, compiling a pattern for the first time. */
+const GRACE_MS = 2000;
+/** A thread reads the patterns before its first message. */
+const START_MS = 10_000;
 const WAITING_BYTES = 4 * SCRUB_LIMITS.messageBytes;
 const MEMORY_MB = 256;
 
@@ -25,9 +27,10 @@ export interface WorkerPool {
 
 const SKIPPED: Looked = { texts: [], partly: true };
 
-export function openPool(settings: Omit<WorkerSettings, 'budgetMs'>): WorkerPool {
+export function openPool(settings: WorkerSettings): WorkerPool {
   const idle: Worker[] = [];
   const all = new Set<Worker>();
+  const ready = new WeakSet<Worker>();
   const waiting: Waiting[] = [];
   let waitingBytes = 0;
   let closed = false;
@@ -36,13 +39,13 @@ export function openPool(settings: Omit<WorkerSettings, 'budgetMs'>): WorkerPool
     if (closed || waiting.length === 0) return;
     const worker = idle.pop() ?? (all.size < SCRUB_LIMITS.workers ? start() : undefined);
     const one = worker && waiting.shift();
-    if (!one) return;
+    if (!worker || !one) return;
     waitingBytes -= one.job.bytes.length;
     run(worker, one);
   };
   const start = (): Worker => {
     const worker = new Worker(workerFile(), {
-      workerData: { ...settings, budgetMs: SCRUB_LIMITS.budgetMs } satisfies WorkerSettings,
+      workerData: settings,
       resourceLimits: { maxOldGenerationSizeMb: MEMORY_MB },
       // It is sent what strangers wrote, and needs nothing of ours.
       env: {},
@@ -65,8 +68,14 @@ export function openPool(settings: Omit<WorkerSettings, 'budgetMs'>): WorkerPool
       done(looked);
       next();
     };
-    const timer = setTimeout(() => end(SKIPPED, false), SCRUB_LIMITS.budgetMs + GRACE_MS);
-    worker.once('message', (looked: Looked) => end(looked, true));
+    const late = (): void => end(SKIPPED, false);
+    let timer = setTimeout(late, ready.has(worker) ? settings.budgetMs + GRACE_MS : START_MS);
+    worker.on('message', (said: Looked | 'ready') => {
+      if (said !== 'ready') return end(said, true);
+      ready.add(worker);
+      clearTimeout(timer);
+      timer = setTimeout(late, settings.budgetMs + GRACE_MS);
+    });
     worker.once('error', () => end(SKIPPED, false));
     worker.once('exit', () => end(SKIPPED, false));
     worker.postMessage(job);
@@ -90,8 +99,12 @@ export function openPool(settings: Omit<WorkerSettings, 'budgetMs'>): WorkerPool
   };
 }
 
-/** In the sources beside this file, in the bundle where the build puts it. */
+/** Beside the bundle, or what the build made of these sources: a thread cannot run TypeScript. */
+const PLACES = ['./', './chunks/', '../../../../dist/chunks/'];
+
 function workerFile(): URL {
-  const built = ['./', '../', './chunks/'].map((folder) => new URL(`${folder}scrub-worker.js`, import.meta.url));
-  return built.find((url) => existsSync(url)) ?? new URL('./worker.ts', import.meta.url);
+  const files = PLACES.map((folder) => new URL(`${folder}scrub-worker.js`, import.meta.url));
+  const found = files.find((file) => existsSync(file));
+  if (!found) throw new Error('scrub-worker.js is missing: install the package again');
+  return found;
 }

@@ -9,7 +9,7 @@ import { SCRUB_LIMITS } from './limits.ts';
 import { type HostCheck, linksIn, mayHaveLinks } from './links.ts';
 import type { Pattern, Surface } from './pattern.ts';
 import type { Finder, Rulebook } from './rulebook.ts';
-import { Folder, isAscii, pieceOf, type Shadow } from './shadow.ts';
+import { Folder, isAscii, PieceCutter, type Shadow } from './shadow.ts';
 
 export interface Finding {
   readonly rule: string;
@@ -23,6 +23,8 @@ export interface ScanContext {
   surface: Surface;
   /** Whether the time for this message is over. */
   expired(): boolean;
+  /** Spent on what is done once, as compiling a pattern: no message pays for it with its own time. */
+  granted: number;
   /** Characters that may still be decoded of this message. */
   left: number;
   /** Set where something was left out. */
@@ -32,13 +34,14 @@ export interface ScanContext {
 }
 
 export function newContext(surface: Surface, expired: () => boolean = () => false): ScanContext {
-  return { surface, expired, left: SCRUB_LIMITS.decodedChars, partly: false, steps: 0 };
+  return { surface, expired, granted: 0, left: SCRUB_LIMITS.decodedChars, partly: false, steps: 0 };
 }
 
 export class Scanner {
   private readonly book: Rulebook;
   private readonly hosts: HostCheck | undefined;
   private readonly folder = new Folder();
+  private readonly pieces = new PieceCutter();
 
   constructor(book: Rulebook, hosts: HostCheck | undefined) {
     this.book = book;
@@ -151,6 +154,7 @@ export class Scanner {
         context.partly = true;
         return;
       }
+      if (!pattern.isCompiled) context.granted += pattern.compile();
       this.around(pattern, text, shadow, near, context, add);
     }
   }
@@ -173,7 +177,7 @@ export class Scanner {
         last += 1;
       const from = Math.max(0, (sorted[first] as number) - spec.reach);
       const to = Math.min(text.length, (sorted[last] as number) + spec.reach);
-      const piece = pieceOf(text, from, to, spec.view);
+      const piece = this.pieces.cut(text, from, to, spec.view);
       context.steps += to - from;
       pattern.eachMatch(piece.text, (start, end) => {
         const begin = from + piece.at(start);

@@ -27,6 +27,8 @@ export type HitSink = (place: ScrubPlace, hits: readonly ScrubHit[]) => void;
 
 export interface ScrubberOptions extends ModeSources {
   readonly specs: readonly PatternSpec[];
+  /** Default: that of SCRUB_LIMITS. */
+  readonly budgetMs?: number;
 }
 
 /** What became of a value. */
@@ -76,6 +78,10 @@ export class Scrubber {
     return Object.fromEntries(this.counts);
   }
 
+  private get budgetMs(): number {
+    return this.options.budgetMs ?? SCRUB_LIMITS.budgetMs;
+  }
+
   get argumentsMode(): 'off' | 'flag' | 'block' {
     return this.options.config?.arguments ?? 'off';
   }
@@ -95,7 +101,7 @@ export class Scrubber {
 
   /** Looks through on this thread: small messages, and those whose order counts. */
   lookNow(value: unknown, surface: Surface): Looked {
-    return lookThrough(value, surface, this.engine.scanner, performance.now() + SCRUB_LIMITS.budgetMs);
+    return lookThrough(value, surface, this.engine.scanner, performance.now() + this.budgetMs);
   }
 
   /** For whoever has time: a person at a terminal. */
@@ -177,7 +183,7 @@ export class Scrubber {
     return {
       book,
       scanner: new Scanner(book, hostCheck(config?.hosts)),
-      pool: openPool({ specs: kept, hosts: config?.hosts }),
+      pool: openPool({ specs: kept, hosts: config?.hosts, budgetMs: this.budgetMs }),
     };
   }
 }

@@ -24,6 +24,7 @@ const settings = workerData as WorkerSettings;
 const book = new Rulebook(settings.specs, () => false);
 const scanner = new Scanner(book, hostCheck(settings.hosts));
 
+parentPort?.postMessage('ready');
 parentPort?.on('message', (job: Job) => parentPort?.postMessage(look(job)));
 
 function look({ surface, bytes, holds }: Job): Looked {

@@ -113,6 +113,7 @@ export class ModernSession implements EraSession {
       .filter(({ backend }) => this.access.reaches(backend.id))
       .map(({ backend, health }) => this.openBackend(backend, health));
     this.listens = new ModernListens({
+      audit: this.audit,
       backends: this.backends,
       access: this.access,
       single: this.single,
@@ -271,6 +272,11 @@ export class ModernSession implements EraSession {
     });
     const handle = pipeline({
       audit: this.audit,
+      // A single server's answers pass as they are, where nobody is told apart.
+      states:
+        settings.stateSeal && (access.personal || !this.single)
+          ? { seal: settings.stateSeal, principal: this.info.principal.id }
+          : undefined,
       era: 'modern',
       backends,
       catalog,

@@ -11,6 +11,7 @@ import type { Access } from '../policy/access.ts';
 import type { CallerLimits } from '../policy/allowances.ts';
 import type { CallGauge } from '../policy/limit.ts';
 import type { Naming } from '../routing/names.ts';
+import type { StateSeal } from '../routing/states.ts';
 import type { HitSink, Scrubber } from '../scrub/scrubber.ts';
 import type { OwnIdentity } from './handshake.ts';
 
@@ -30,6 +31,8 @@ export interface SessionSettings {
   readonly listWaitMs: number;
   readonly limits: Limits;
   readonly gauge: CallGauge;
+  /** Seals what modern servers let calls be gone on with; absent: it passes as it is. */
+  readonly stateSeal?: StateSeal;
   /** Looks through what servers send; absent: nothing does. */
   readonly scrubber?: Scrubber | undefined;
   /** Who hears what it found, by session. */

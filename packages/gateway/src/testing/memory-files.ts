@@ -10,6 +10,8 @@ export type Operation = 'create' | 'open' | 'write' | 'read' | 'sync' | 'truncat
 export interface MemoryFilesOptions {
   /** Asked before each operation: the code that it fails with. */
   fail?(operation: Operation, path: string): string | undefined;
+  /** Waited for before it. */
+  hang?(operation: Operation, path: string): Promise<void> | undefined;
   /** Of one write: how many bytes it takes. */
   take?(path: string, bytes: number): number;
 }
@@ -17,6 +19,8 @@ export interface MemoryFilesOptions {
 interface Inode {
   readonly ino: number;
   data: Buffer;
+  /** That `data` is the beginning of: room for more. */
+  room: Buffer;
   /** On the disk, whatever happens. */
   durable: Buffer;
   /** Changed since the last sync that said yes. */
@@ -40,7 +44,8 @@ export class MemoryFiles implements AuditFiles {
   }
 
   put(path: string, data: Uint8Array): void {
-    const inode = { ino: this.#next(), data: Buffer.from(data), durable: Buffer.from(data), dirty: false };
+    const own = Buffer.from(data);
+    const inode = { ino: this.#next(), data: own, room: own, durable: Buffer.from(data), dirty: false };
     this.#names.set(path, inode);
     this.#durableNames.set(path, inode);
   }
@@ -52,15 +57,15 @@ export class MemoryFiles implements AuditFiles {
   /** What is there after the power went. */
   afterPowerLoss(): MemoryFiles {
     const left = new MemoryFiles();
-    for (const [path, ino] of this.#folders) left.#folders.set(path, ino);
+    for (const path of this.#folders.keys()) left.#folders.set(path, left.#next());
     for (const [path, inode] of this.#durableNames) left.put(path, inode.durable);
     return left;
   }
 
-  /** What another process sees now. */
+  /** The same on another disk. */
   copy(): MemoryFiles {
     const copy = new MemoryFiles();
-    for (const [path, ino] of this.#folders) copy.#folders.set(path, ino);
+    for (const path of this.#folders.keys()) copy.#folders.set(path, copy.#next());
     for (const [path, inode] of this.#names) copy.put(path, inode.data);
     return copy;
   }
@@ -68,7 +73,8 @@ export class MemoryFiles implements AuditFiles {
   create = async (path: string): Promise<AuditFile> => {
     this.#may('create', path);
     if (this.#names.has(path)) throw failure('EEXIST');
-    const inode: Inode = { ino: this.#next(), data: Buffer.alloc(0), durable: Buffer.alloc(0), dirty: true };
+    const nothing = Buffer.alloc(0);
+    const inode: Inode = { ino: this.#next(), data: nothing, room: nothing, durable: nothing, dirty: true };
     this.#names.set(path, inode);
     return this.#file(path, inode);
   };
@@ -121,14 +127,17 @@ export class MemoryFiles implements AuditFiles {
   #file(path: string, inode: Inode): AuditFile {
     return {
       write: async (bytes, from, position) => {
+        await this.options.hang?.('write', path);
         this.#may('write', path);
         const wanted = bytes.length - from;
         const taken = Math.min(wanted, this.options.take?.(path, wanted) ?? wanted);
         const length = Math.max(inode.data.length, position + taken);
-        const data = Buffer.alloc(length);
-        data.set(inode.data);
-        data.set(bytes.subarray(from, from + taken), position);
-        inode.data = data;
+        if (length > inode.room.length) {
+          inode.room = Buffer.alloc(length * 2);
+          inode.room.set(inode.data);
+        }
+        inode.data = inode.room.subarray(0, length);
+        inode.data.set(bytes.subarray(from, from + taken), position);
         inode.dirty = true;
         return taken;
       },
@@ -150,6 +159,7 @@ export class MemoryFiles implements AuditFiles {
       truncate: async (bytes) => {
         this.#may('truncate', path);
         inode.data = Buffer.from(inode.data.subarray(0, bytes));
+        inode.room = inode.data;
         inode.dirty = true;
       },
       size: async () => inode.data.length,

@@ -58,6 +58,7 @@ export async function narrowAtRandom(seed: number, count: number): Promise<Narro
   const some = (all: readonly string[]): string[] => Array.from({ length: below(4) }, () => one(all));
   const gateway = newKey();
   const holders = Array.from({ length: 4 }, () => newKey());
+  const byText = new Map(holders.map((holder) => [keyText(holder), holder]));
   const policies: readonly Policy[] = [await loadPolicy({}), await policyOf(RULES)];
   const tally = { narrowings: 0, takenAway: 0, stillAllowed: 0 };
 
@@ -92,13 +93,12 @@ export async function narrowAtRandom(seed: number, count: number): Promise<Narro
   while (tally.narrowings < count) {
     let parent = mintToken(random() < 0.5 ? root() : { ...root(), holder: holders[0] });
     for (let depth = 1; depth <= DEEPEST && tally.narrowings < count && random() < 0.8; depth += 1) {
-      const key = holders.find((holder) => keyText(holder) === keyText(parent.rights.key));
       const to = random();
       const child = narrowToken(parent.token, {
         only: restriction(),
         until: random() < 0.5 ? undefined : NOW + below(12) * 3_600_000,
         next: to < 0.3 ? undefined : to < 0.6 ? 'bearer' : { holder: one(holders) },
-        key: parent.token.key ?? key,
+        key: parent.token.key ?? byText.get(keyText(parent.rights.key)),
       });
       tally.narrowings += 1;
       compare(parent.rights, child.rights, policies, requests(), tally);

@@ -40,7 +40,8 @@ export function scrubbing(
     backends = [],
   }: { specs?: readonly PatternSpec[]; backends?: readonly { id: string; scrub?: ScrubOverride }[] } = {},
 ) {
-  const scrubber = new Scrubber({ config: config && { ...PLAIN, ...config }, backends, specs });
+  // A busy machine is no reason to find less.
+  const scrubber = new Scrubber({ config: config && { ...PLAIN, ...config }, backends, specs, budgetMs: 60_000 });
   const heard: Heard[] = [];
   const settings: Partial<SessionSettings> = {
     scrubber,

@@ -12,7 +12,7 @@ test('a handle is read by the same caller for the same request, whatever answers
   assert.equal(handles.read(text, { ...bound, params: again }), nonce);
 });
 
-test('another caller, method or argument, and another process, have no use of it', () => {
+test('T08: another caller, method or argument, and another process, have no use of it', () => {
   const handles = new Handles();
   const { text } = handles.make(bound);
   assert.equal(handles.read(text, { ...bound, principal: 'b' }), undefined);
@@ -32,7 +32,7 @@ test('it is of no use when its time is over', () => {
   assert.equal(handles.read(text, bound), undefined);
 });
 
-test('one character changed anywhere makes it another text', () => {
+test('T08: one character changed anywhere makes it another text', () => {
   const handles = new Handles();
   const { nonce, text } = handles.make(bound);
   fc.assert(

@@ -94,7 +94,7 @@ test('who was let in once and is shut out now cannot take its link up again', as
   assert.equal((await answer(host, hello({ link: id }))).fresh, false);
 });
 
-test('a guess by the right principal that is one digit off opens nothing', async () => {
+test('T08: a guess by the right principal that is one digit off opens nothing', async () => {
   const { host } = stage({ limits: { sessions: 3 } });
   const { raw, id } = await opened(host);
   raw.end.destroy();

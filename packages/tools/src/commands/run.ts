@@ -34,7 +34,15 @@ export const runCommand: Command = {
       const { path } = await stateFolder(process.env);
       say(
         'mcp-tools: this speaks MCP on stdin and stdout; an agent starts it when this is in its configuration:',
-        agentEntry({ token, overlay: overlay.kind, identity, trust, stateFolder: path }),
+        agentEntry({
+          token,
+          overlay: overlay.kind,
+          identity,
+          trust,
+          access: flags.access,
+          accessKey: flags.accessKey,
+          stateFolder: path,
+        }),
       );
     }
     const { failure } = await attach({

@@ -98,7 +98,7 @@ function rootFrom(leaf: Buffer, index: number, size: number, hashes: readonly Bu
   let last = size - 1;
   for (const hash of hashes) {
     // A right end without a neighbour is carried up until it has one.
-    for (; at % 2 === 0 && at === last; at /= 2) last /= 2;
+    for (; at > 0 && at % 2 === 0 && at === last; at /= 2) last /= 2;
     node = at % 2 === 1 ? nodeHash(hash, node) : nodeHash(node, hash);
     at = Math.floor(at / 2);
     last = Math.floor(last / 2);

@@ -39,14 +39,11 @@ export function compileArguments({ named, additional }: ArgsConfig, options: Arg
     match: (args, caller) => {
       const object = asObject(args);
       if (!object) return wrongType('an object');
-      for (const [name, { optional, match }] of members) {
-        if (!Object.hasOwn(object, name) || object[name] === undefined) {
-          if (!optional) return { expected: 'to be given', at: [name] };
-          continue;
-        }
-        const misfit = match(object[name], caller);
-        if (misfit) return { ...misfit, at: [name, ...(misfit.at ?? [])] };
-      }
+      const found = first(members, options, ([name, { optional, match }]) => {
+        if (Object.hasOwn(object, name) && object[name] !== undefined) return under(name, match(object[name], caller));
+        return optional ? undefined : { expected: 'to be given', at: [name] };
+      });
+      if (found) return found;
       // A refusal names what it looks at; what else is there cannot take it away.
       if (additional || options.effect === 'deny') return undefined;
       const other = Object.keys(object).find((name) => !members.has(name) && object[name] !== undefined);
@@ -64,11 +61,7 @@ function compileArgument(config: ArgConfig, options: ArgumentsOptions): Named {
     match: (value, caller) => {
       // It would be judged as the nearest number, and sent as it is.
       if (matchers.length > 0 && holdsRaw(value)) return wrongType('numbers that are carried exactly');
-      for (const match of matchers) {
-        const misfit = match(value, caller);
-        if (misfit) return misfit;
-      }
-      return undefined;
+      return first(matchers, options, (match) => match(value, caller));
     },
   };
 }
@@ -120,20 +113,37 @@ function matchersOf(config: ArgConfig, options: ArgumentsOptions): Matcher[] {
     if (compiled) matchers.push(compiled);
   }
   if (config.sql) matchers.push(sqlMatcher(config.sql, engines.sql()));
-  if (config.each) matchers.push(eachMatcher(compileArgument(config.each, options).match));
+  if (config.each) matchers.push(eachMatcher(compileArgument(config.each, options).match, options));
   if (config.args) matchers.push(compileArguments(config.args, options).match);
   return matchers;
 }
 
-function eachMatcher(match: Matcher): Matcher {
+function eachMatcher(match: Matcher, options: MatcherOptions): Matcher {
   return (value, caller) => {
     if (!Array.isArray(value)) return wrongType('a list');
-    for (const [index, item] of value.entries()) {
-      const misfit = match(item, caller);
-      if (misfit) return { ...misfit, at: [String(index), ...(misfit.at ?? [])] };
-    }
-    return undefined;
+    return first(value.entries(), options, ([index, item]) => under(String(index), match(item, caller)));
   };
+}
+
+/** All must fit, so the first that does not tells. For a refusal what is broken counts as fitting, so that only a plain
+ *  misfit of another takes it away. */
+function first<T>(
+  parts: Iterable<T>,
+  { effect }: MatcherOptions,
+  judge: (part: T) => Misfit | undefined,
+): Misfit | undefined {
+  let broken: Misfit | undefined;
+  for (const part of parts) {
+    const misfit = judge(part);
+    if (!misfit) continue;
+    if (effect === 'allow' || !misfit.broken) return misfit;
+    broken ??= misfit;
+  }
+  return broken;
+}
+
+function under(name: string, misfit: Misfit | undefined): Misfit | undefined {
+  return misfit && { ...misfit, at: [name, ...(misfit.at ?? [])] };
 }
 
 function attempt<T>(make: () => T, failed: (why: string) => void): T | undefined {
