@@ -5,8 +5,8 @@
 //   fanOut     takes the requests that concern every backend
 //   route      finds the owner and its own name for the target; permission binds to that name, never to the public one
 //   authorize  lets through or answers like unknown; after it a call carries a permit
-//   states     of a server, sealed for one caller and one call: what is another's is refused before anything is recorded as let through
 //   budget     what is let through takes of the budgets of its backend and tool, in their own names
+//   states     of a server, sealed for one caller and one call: what is another's is refused before anything is recorded as let through
 //   questions  of the server, on their way up in its results: judged and recorded before the client sees them
 //   scrub      what is known to be let through, in the backend's own names; what goes down is recorded as it goes, what comes
 //              up is recorded and judged as the client sees it
@@ -50,6 +50,6 @@ export interface PipelineOptions extends RouterOptions, FanOutOptions, DispatchO
 export function pipeline(o: PipelineOptions): Next<Call> {
   const recorded = audit(o.audit, o.era);
   const limited = limit(o.gauge, o.limits, o.sessionGauge, o.caller);
-  const permitted = states(o)(budget(o.caller)(questions(o)(scrub(o.scrub)(intent(o.audit)(dispatch(o))))));
+  const permitted = budget(o.caller)(states(o)(questions(o)(scrub(o.scrub)(intent(o.audit)(dispatch(o))))));
   return recorded(limited(deadline(o.callTimeoutMs)(fanOut(o)(route(o)(authorize(o.access)(permitted))))));
 }

@@ -25,6 +25,15 @@ function auditLine({ audit }: GatewayStatus): string {
   return `audit ${path}, ${durability}, up to record ${head.seq} ${head.hash}${wrong}`;
 }
 
+/** Said wherever it is named: what no rule knows passes. */
+function scrubLine({ scrub }: GatewayStatus): string {
+  if (!scrub) return 'scrub off';
+  const { purpose, configured, hits, trouble } = scrub;
+  const found = Object.values(hits).reduce((sum, count) => sum + count, 0);
+  const wrong = trouble === undefined ? '' : `, old patterns in force: ${trouble}`;
+  return `scrub ${configured ? 'as configured' : 'records only'} (${purpose}), ${found} hits${wrong}`;
+}
+
 /** What refused somebody lately. */
 function limitLines({ limits = [] }: GatewayStatus): string[] {
   return limits
@@ -33,15 +42,6 @@ function limitLines({ limits = [] }: GatewayStatus): string[] {
       const whose = who === undefined ? '' : ` of ${who}`;
       return `limit ${limit}${whose} refused ${refused}, last ${lastRefused}; ${used} of ${of} used`;
     });
-}
-
-/** Said wherever it is named: what no rule knows passes. */
-function scrubLine({ scrub }: GatewayStatus): string {
-  if (!scrub) return 'scrub off';
-  const { purpose, configured, hits, trouble } = scrub;
-  const found = Object.values(hits).reduce((sum, count) => sum + count, 0);
-  const wrong = trouble === undefined ? '' : `, old patterns in force: ${trouble}`;
-  return `scrub ${configured ? 'as configured' : 'records only'} (${purpose}), ${found} hits${wrong}`;
 }
 
 function show(status: GatewayStatus): void {
