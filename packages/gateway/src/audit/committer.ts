@@ -74,7 +74,7 @@ export class Committer {
   /** Receipts in the order of the batch. `sync`: it is on the disk when it resolves. */
   async commit(batch: readonly Entry[], sync: boolean, seal: boolean): Promise<AuditReceipt[]> {
     this.#sealed = false;
-    await this.#segment?.mend();
+    if (this.#segment?.isHurt) await this.#segment.mend();
     if (this.#segment && (seal || this.#isDue(this.#segment)))
       await this.#seal(this.#segment, batch[0]?.at ?? this.now());
     const [entry, ...entries] = batch;
