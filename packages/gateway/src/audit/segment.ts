@@ -56,9 +56,9 @@ export class Segment {
   }
 
   /** After what was accepted. */
-  async write(bytes: Uint8Array): Promise<void> {
+  write(bytes: Uint8Array): Promise<void> {
     this.#dirty = true;
-    await writeAll(this.#file, bytes, this.bytes);
+    return writeAll(this.#file, bytes, this.bytes);
   }
 
   async sync(): Promise<void> {
@@ -73,6 +73,11 @@ export class Segment {
     this.#fill = { ...ends, count: count + records, bytes: before + bytes };
     this.#state = state;
     this.#dirty = false;
+  }
+
+  /** To be mended before anything else is written. */
+  get isHurt(): boolean {
+    return this.#lost || this.#dirty;
   }
 
   async mend(): Promise<void> {

@@ -27,10 +27,10 @@ export function route(options: RouterOptions): Stage<Call, RoutedCall> {
   return (next) => async (call) => {
     const found = await locate(call, options);
     if ('reply' in found) return found.reply;
-    const owner = found.routed.backend;
+    const { backend: owner, target, native } = found.routed;
     const { id, backend } = owner;
     call.trail.backend = id;
-    call.trail.target = found.routed.target;
+    call.trail.target = target;
     // Nothing but initialize may reach a server that has not answered it.
     if (!owner.welcome) await owner.settled;
     if (!owner.welcome) return unavailable(owner);
@@ -38,7 +38,7 @@ export function route(options: RouterOptions): Stage<Call, RoutedCall> {
       call.trail.callTimeoutMs = backend.config.callTimeoutMs;
       call.trail.onProgress?.();
     }
-    return next({ ...call, ...found.routed });
+    return next({ ...call, backend: owner, target, native });
   };
 }
 
