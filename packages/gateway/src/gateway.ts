@@ -36,9 +36,9 @@ import type { Scrubbing } from './scrub/open.ts';
 import { hideWritten, secretsOf } from './secrets.ts';
 import { openProbes } from './session/probe.ts';
 import type { AuditSettings, SessionSettings } from './session/settings.ts';
+import { openShareBooks, type TokensFor, tokensForShares } from './share-tokens.ts';
 import { openShares } from './shares.ts';
 import { type GatewayStatus, statusOf } from './status.ts';
-import { openTokensOf, type Tokens, tokensOf } from './tokens.ts';
 
 export interface GatewayOptions {
   readonly config: GatewayConfig;
@@ -65,7 +65,7 @@ export interface Gateway {
   readonly token: string;
   status(): Promise<GatewayStatus>;
   readonly peers: Peers;
-  readonly tokens: Tokens;
+  readonly tokens: TokensFor;
   close(): Promise<void>;
 }
 
@@ -155,12 +155,15 @@ export function overlayOptions({
 
 export async function startGateway(options: GatewayOptions): Promise<Gateway> {
   const { config, version, env, log } = options;
-  const audit = await openConfiguredAudit(config, {
-    env,
-    by: `mcp-gateway/${version}`,
-    acceptBroken: options.acceptBroken ?? false,
-    onTrouble: (trouble) => log.warn({ trouble: trouble ?? 'none' }, 'audit log'),
-  });
+  const audit = await openConfiguredAudit(
+    { ...config, secrets: secretsOf(options) },
+    {
+      env,
+      by: `mcp-gateway/${version}`,
+      acceptBroken: options.acceptBroken ?? false,
+      onTrouble: (trouble) => log.warn({ trouble: trouble ?? 'none' }, 'audit log'),
+    },
+  );
   try {
     return await begin(options, audit);
   } catch (error) {
@@ -192,7 +195,7 @@ async function begin(options: GatewayOptions, audit: AuditSettings | undefined):
   });
   const allowances = await openAllowances(config, options);
   const settings = sessionSettings({ ...options, policy, audit, scrub, allowances });
-  const tokenBook = await openTokensOf(config, config.share.token, secretsOf(options));
+  const books = await openShareBooks(config, config.share.token, secretsOf(options));
   const issuers = config.issuers.length === 0 ? undefined : await openIssuers({ issuers: config.issuers, log });
   await audit?.log.append({ type: 'config.apply', digest: await digestOf(config.file) });
   const share = await openShares({
@@ -204,7 +207,11 @@ async function begin(options: GatewayOptions, audit: AuditSettings | undefined):
     grants: grantsOf(config.share.grants),
     hosts: config.share.hosts,
     book,
-    access: { book: tokenBook, issuers, rules: policy.ruled },
+    accessFor: (view) => {
+      const book = view === undefined ? books.own : books.views.get(view)?.book;
+      if (!book) throw new TypeError(`no view ${view}`);
+      return { book, issuers, rules: policy.ruled };
+    },
     onLost: options.onLost,
   });
   const probes = openProbes(settings);
@@ -216,8 +223,7 @@ async function begin(options: GatewayOptions, audit: AuditSettings | undefined):
       return statusOf({ version, overlay: overlay.kind, identity, startedAt, share, settings, scrub, allowances });
     },
     peers: peersOf(book, share, { roles: rolesIn(config), record }),
-    tokens: tokensOf({
-      book: tokenBook,
+    tokens: tokensForShares(books, {
       network: overlay.proofs?.network ?? overlay.kind,
       share: share.token,
       maxTtlMs: config.tokens.maxTtlMs,

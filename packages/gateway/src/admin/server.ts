@@ -27,9 +27,9 @@ const COMMANDS: Readonly<Record<string, (gateway: Gateway, request: Readonly<Rec
   'peers allow': (gateway, { id, name, role }) =>
     gateway.peers.allow(String(id), { name: asText(name), role: asText(role) }),
   'peers deny': (gateway, { id }) => gateway.peers.deny(String(id)),
-  'token mint': (gateway, request) => gateway.tokens.mint(mintRequest(request)),
-  'token list': (gateway) => gateway.tokens.list(),
-  'token revoke': (gateway, { id }) => gateway.tokens.revoke(String(id)),
+  'token mint': (gateway, request) => gateway.tokens(asText(request.view)).mint(mintRequest(request)),
+  'token list': (gateway, { view }) => gateway.tokens(asText(view)).list(),
+  'token revoke': (gateway, { id }) => gateway.tokens(undefined).revoke(String(id)),
 };
 
 async function answer(line: string, gateway: Gateway): Promise<unknown> {

@@ -1,6 +1,6 @@
 // What the log asks of the file system. An argument everywhere, so that each of these calls can be made to fail in a test.
 
-import { constants, type Stats, writeSync } from 'node:fs';
+import { constants, fstatSync, lstatSync, type Stats, writeSync } from 'node:fs';
 import { type FileHandle, lstat, mkdir, open, readdir, rename, unlink } from 'node:fs/promises';
 import { dirname } from 'node:path';
 
@@ -12,6 +12,8 @@ export interface AuditFile {
   sync(): Promise<void>;
   truncate(bytes: number): Promise<void>;
   size(): Promise<number>;
+  /** Whether this path still leads to it: a file that was moved or removed takes writes as before. */
+  isAt(path: string): boolean;
   close(): Promise<void>;
 }
 
@@ -74,6 +76,12 @@ function fileOf(handle: FileHandle): AuditFile {
     sync: () => handle.datasync(),
     truncate: (bytes) => handle.truncate(bytes),
     size: async () => (await handle.stat()).size,
+    isAt: (path) => {
+      // Before every batch: two calls that the kernel answers from memory.
+      const there = lstatSync(path, { throwIfNoEntry: false });
+      const here = fstatSync(handle.fd);
+      return there !== undefined && there.ino === here.ino && there.dev === here.dev;
+    },
     close: () => handle.close(),
   };
 }

@@ -279,9 +279,13 @@ export class LegacySession {
     }
   }
 
-  /** A call in the clothes of a notification would pass the rules for calls. */
+  /** A call in the clothes of a notification would pass the rules for calls, and the filter of the backend's tools. */
   private mayNotify(backend: string, method: string, params: JsonObject): boolean {
-    if (HARMLESS.has(method) || !this.access.personal) return true;
+    if (HARMLESS.has(method)) return true;
+    if (!this.access.personal) {
+      const { name } = params;
+      return method !== 'tools/call' || (typeof name === 'string' && this.access.shows(backend, 'tool', name));
+    }
     return method.startsWith('notifications/') && this.access.decide(backend, 'method', method, params).allow;
   }
 
