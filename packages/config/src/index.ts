@@ -12,6 +12,7 @@ export type {
   LimitsConfig,
   OverlayName,
   OwnSecrets,
+  PinsConfig,
   PerIdentityConfig,
   ScrubConfig,
   ScrubMode,
