@@ -16,7 +16,7 @@ import { ensurePeers, peerChains } from './peers.mjs';
 import { descendants } from './processes.mjs';
 
 const root = fileURLToPath(new URL('..', import.meta.url));
-const CELLS = [...Object.keys(cells), 'memory', 'list', 'audit'];
+const CELLS = [...Object.keys(cells), 'memory', 'list', 'audit', 'scrub'];
 const HELP = `Usage: npm run bench -- [options]
 
   --quick           a smoke test: every cell, too few samples to compare
@@ -32,14 +32,14 @@ const HELP = `Usage: npm run bench -- [options]
 const MEMORY_CHAINS = ['bare', 'overlay', 'gateway'];
 
 const USUAL = {
-  rounds: { cold: 10, latency: 8, throughput: 8, large: 5, huge: 4, list: 5, audit: 3 },
+  rounds: { cold: 10, latency: 8, throughput: 8, large: 5, huge: 4, list: 5, audit: 3, scrub: 20 },
   calls: { warm: 2000, latency: 600, memory: 3000, large: 8, huge: 2 },
   throughputMs: 600,
   auditRecords: 60_000,
   sessions: 50,
 };
 const QUICK = {
-  rounds: { cold: 2, latency: 2, throughput: 2, large: 1, huge: 1, list: 1, audit: 1 },
+  rounds: { cold: 2, latency: 2, throughput: 2, large: 1, huge: 1, list: 1, audit: 1, scrub: 4 },
   calls: { warm: 200, latency: 200, memory: 300, large: 2, huge: 1 },
   throughputMs: 200,
   auditRecords: 4000,
@@ -95,6 +95,7 @@ export async function main(argv) {
 /** Each cell has its own processes: what one leaves behind must not weigh on the next. */
 async function measure(cell, names, known, size, options) {
   if (cell === 'list') return names.includes('overlay') ? { overlay: await measureList(size) } : {};
+  if (cell === 'scrub') return names.includes('overlay') ? { overlay: measureScrub(size) } : {};
   if (cell === 'audit') return names.includes('overlay') ? { overlay: await measureAudit(size) } : {};
   if (cell === 'memory') return await measureMemory(only(known, names, MEMORY_CHAINS), size);
   const started = {};
@@ -104,6 +105,12 @@ async function measure(cell, names, known, size, options) {
   } finally {
     for (const { end } of Object.values(started)) await end();
   }
+}
+
+/** In a process of its own, from the sources. */
+function measureScrub({ rounds }) {
+  const args = ['--import', 'tsx', join(root, 'bench', 'scrub.ts'), String(rounds.scrub)];
+  return JSON.parse(execFileSync(process.execPath, args, { cwd: root, encoding: 'utf8' }));
 }
 
 function only(known, names, useful) {

@@ -10,11 +10,12 @@ import { describe, test } from 'node:test';
 import { parse, stringify } from 'yaml';
 import { type Command, type Finished, root, runToEnd } from './harness.ts';
 import { LineClient, type Reply } from './line-client.ts';
-import { commandBackend, fixture, stdioBackend } from './servers.ts';
+import { commandBackend, fixture } from './servers.ts';
 import { ended, INITIALIZE, refusedWith, Town, until } from './town.ts';
 import { world } from './world.ts';
 
 const timeout = 240_000;
+const TOOLS = ['read_file', 'list_directory', 'write_file', 'move_file'];
 const PATIENT = { connection: { list_wait: '60s' } };
 
 interface TeamFile {
@@ -32,7 +33,7 @@ async function teamFile(folder: string, share: string, ids: Readonly<Record<stri
     ['files', 'db'],
   );
   await writeFile(join(folder, 'audit.key'), randomBytes(32).toString('hex'), { mode: 0o600 });
-  const tools = ['read_file', 'list_directory', 'write_file', 'move_file'].map((name) => ({ name }));
+
   const identities = Object.fromEntries(
     Object.entries(file.identities).map(([name, entry]) => {
       const id = ids[name];
@@ -43,7 +44,10 @@ async function teamFile(folder: string, share: string, ids: Readonly<Record<stri
     ...file,
     share: { token: share },
     aggregator: PATIENT,
-    backends: [stdioBackend('files', { tools } as never), commandBackend('db', fixture('sql-server.mjs'))],
+    backends: [
+      commandBackend('files', fixture('named-server.mjs', ...TOOLS)),
+      commandBackend('db', fixture('sql-server.mjs')),
+    ],
     identities,
     audit: { ...file.audit, path: join(folder, 'audit'), key: `file:${join(folder, 'audit.key')}` },
   };
@@ -80,7 +84,7 @@ async function dayAtWork(alice: LineClient, bob: LineClient): Promise<void> {
     'files__list_directory',
     'files__read_file',
   ]);
-  assert.equal(textOf(await sql(alice, 'select sum(total) from orders')), '[{"sum":"42"}]');
+  assert.equal(textOf(await sql(alice, 'select sum(total) from orders')), '[{"sum":42}]');
   for (const query of [
     'drop table orders',
     'select 1; drop table orders',

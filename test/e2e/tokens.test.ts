@@ -175,18 +175,30 @@ describe('tokens on one machine', () => {
     await ended(agent);
   });
 
-  test('over: the session ends with it, and goes on with the one that was put in its place', async () => {
+  test('over: the session ends with it, and goes on with the one that was put in its place before', async () => {
     await using here = await tokenTown();
-    const bob = await here.mint('bob', '--ttl', '8s');
+    const bob = await here.mint('bob', '--ttl', '15s');
+    const next = await here.mint('next');
     await using agent = LineClient.spawn(here.agent(bob));
     await agent.initialize();
     assert.equal((await agent.told('echo', { nonce: 'before' })).nonce, 'before');
     const [first] = await here.sessions();
-    await until(() => here.gateway.stderr().includes('"session closed"'), 'it was over');
-    const next = await here.mint('next');
     await keep(bob, await readFile(next, 'utf8'));
+    await until(() => here.gateway.stderr().includes('"session closed"'), 'it was over');
     assert.equal((await agent.told('echo', { nonce: 'after' })).nonce, 'after', 'the agent notices nothing');
     assert.notDeepEqual(await here.sessions(), [first]);
+  });
+
+  test('over, and nothing in its place: whoever asks is told why, at once', async () => {
+    await using here = await tokenTown();
+    const bob = await here.mint('bob', '--ttl', '15s');
+    await using agent = LineClient.spawn(here.agent(bob));
+    await agent.initialize();
+    await until(() => here.gateway.stderr().includes('"session closed"'), 'it was over');
+    const { error } = await agent.call('echo', { nonce: 'late' });
+    assert.equal(error?.data?.refused, 'access_expired');
+    agent.ends.input.end();
+    await ended(agent);
   });
 
   test('a link that is broken at the time is not taken up again', async () => {

@@ -39,7 +39,7 @@ test('an entry says where tokens and trust are, never what they are, from any fo
     accessKey: 'file:~/k.pem',
   });
   const { args } = (JSON.parse(text) as { mcpServers: Record<string, Entry> }).mcpServers['my-gateway'] as Entry;
-  assert.deepEqual(args.slice(4), [
+  assert.deepEqual(args.slice(5), [
     '--trust',
     join(process.cwd(), 'ca.pem'),
     '--trust',

@@ -3,15 +3,11 @@
 
 import { randomBytes } from 'node:crypto';
 import { join } from 'node:path';
-import { parseRecord } from './bodies.ts';
 import { AuditError } from './errors.ts';
-import type { AuditFiles } from './files.ts';
-import { logPath, logsIn, ownFolder, segmentsIn } from './folder.ts';
-import { Inspector } from './inspect.ts';
-import type { KeyRing } from './keys.ts';
-import { eachLine } from './lines.ts';
+import { type AuditFiles, readWhole, writeWhole } from './files.ts';
+import { logPath, logsIn, ownFolder } from './folder.ts';
+import { hmac } from './line-hash.ts';
 import { lockLog } from './lock.ts';
-import { segmentName } from './record.ts';
 
 export interface ChosenLog {
   readonly id: string;
@@ -19,16 +15,11 @@ export interface ChosenLog {
   readonly lock: AsyncDisposable;
 }
 
-export async function chooseLog(base: string, ring: KeyRing, files: AuditFiles): Promise<ChosenLog> {
+/** `keys`: of the gateway, today's and older ones. */
+export async function chooseLog(base: string, keys: readonly Uint8Array[], files: AuditFiles): Promise<ChosenLog> {
   await ownFolder(base, files);
-  const ids = await logsIn(base, files);
-  const given = new Set<string>();
-  for (const id of ids) {
-    const replaces = await replacedBy(logPath(base, id), ring, files);
-    if (replaces !== undefined) given.add(replaces);
-  }
-  for (const id of ids) {
-    if (given.has(id)) continue;
+  for (const id of await logsIn(base, files)) {
+    if (await isReplaced(logPath(base, id), id, keys, files)) continue;
     const taken = await take(base, id, files);
     if (taken !== undefined) return taken;
   }
@@ -56,23 +47,30 @@ async function take(base: string, id: string, files: AuditFiles): Promise<Chosen
   }
 }
 
-/** The id of a broken log that this one was begun in place of: its second record says so, under its key. */
-async function replacedBy(folder: string, ring: KeyRing, files: AuditFiles): Promise<string | undefined> {
-  const [seg] = await segmentsIn(folder, files);
-  if (seg !== 1) return undefined;
-  const file = await files.openToRead(join(folder, segmentName(seg)));
-  const inspector = new Inspector(ring);
-  let found: string | undefined;
-  try {
-    await eachLine(file, 0, ({ bytes }) => {
-      const seen = inspector.inspect(bytes, seg);
-      if (seen.is !== 'record' || seen.head.seq > 2) return false;
-      const { replaces } = parseRecord(bytes);
-      if (typeof replaces === 'string') found = replaces;
-      return true;
-    });
-  } finally {
-    await file.close();
-  }
-  return found;
+/** Says beside a broken log that another was begun in its place. Only who has a key of the gateway's can. */
+export async function markReplaced(folder: string, { id, by, key }: Replacement, files: AuditFiles): Promise<void> {
+  await writeWhole(files, join(folder, MARK), markOf(id, by, key));
+}
+
+async function isReplaced(
+  folder: string,
+  id: string,
+  keys: readonly Uint8Array[],
+  files: AuditFiles,
+): Promise<boolean> {
+  const mark = (await readWhole(files, join(folder, MARK), 256))?.toString() ?? '';
+  const by = mark.slice(0, id.length);
+  return keys.some((key) => markOf(id, by, key) === mark);
+}
+
+interface Replacement {
+  readonly id: string;
+  readonly by: string;
+  readonly key: Uint8Array;
+}
+
+const MARK = 'replaced';
+
+function markOf(id: string, by: string, key: Uint8Array): string {
+  return `${by} ${hmac(key, `mcp-audit/v1 replaced\n${id}\n${by}`).toString('hex')}\n`;
 }

@@ -12,21 +12,22 @@ export interface AuditClock {
   mono(): number;
 }
 
-export function systemClock(): AuditClock {
+/** `bootFile`: where Linux tells which boot this is. */
+export function systemClock(bootFile = '/proc/sys/kernel/random/boot_id'): AuditClock {
   return {
-    boot: bootId(),
+    boot: bootId(bootFile),
     wall: Date.now,
     mono: () => Number(process.hrtime.bigint() / 1_000_000n),
   };
 }
 
-/** Linux tells boots apart; elsewhere each process is one of its own. */
-function bootId(): string {
+/** Elsewhere, or where it is not shown to us, each process is a boot of its own. */
+function bootId(file: string): string {
   try {
-    const id = readFileSync('/proc/sys/kernel/random/boot_id', 'latin1').trim();
+    const id = readFileSync(file, 'latin1').trim();
     if (/^[0-9a-f-]{36}$/.test(id)) return id;
   } catch {
-    // Not Linux, or not shown to us.
+    // Then nobody can compare it with another's.
   }
   return randomUUID();
 }

@@ -8,7 +8,7 @@ import type { Chain, ChainState, Moment } from './chain.ts';
 import { type AuditClock, timestamp } from './clock.ts';
 import type { AuditFiles } from './files.ts';
 import { segmentName } from './record.ts';
-import { Segment, type SegmentFile } from './segment.ts';
+import { type Ends, Segment, type SegmentFile, type SegmentFill } from './segment.ts';
 import type { WritingKeys } from './writing-keys.ts';
 
 export interface Entry {
@@ -17,6 +17,8 @@ export interface Entry {
   readonly body: string | ((seq: number) => string);
   readonly at: Moment;
 }
+
+type Batch = readonly [Entry, ...Entry[]];
 
 export interface CommitterOptions {
   readonly folder: string;
@@ -71,7 +73,8 @@ export class Committer {
     await this.#segment?.mend();
     if (this.#segment && (seal || this.#isDue(this.#segment)))
       await this.#seal(this.#segment, batch[0]?.at ?? this.now());
-    if (batch.length === 0) {
+    const [entry, ...entries] = batch;
+    if (entry === undefined) {
       if (sync) await this.#segment?.sync();
       return [];
     }
@@ -80,7 +83,7 @@ export class Committer {
     const known = this.#segment;
     try {
       const segment = known ?? (await this.#begin(before.seg + 1));
-      return await this.#write(segment, batch, sync, known === undefined ? before : undefined);
+      return await this.#write(segment, [entry, ...entries], sync, known === undefined ? before : undefined);
     } catch (error) {
       chain.returnTo(before);
       if (known === undefined) await this.#forget(before.seg + 1);
@@ -94,31 +97,24 @@ export class Committer {
   }
 
   /** `after`: the segment is new, and this came before it. */
-  async #write(
-    segment: Segment,
-    batch: readonly Entry[],
-    sync: boolean,
-    after: ChainState | undefined,
-  ): Promise<AuditReceipt[]> {
+  async #write(segment: Segment, batch: Batch, sync: boolean, after: ChainState | undefined): Promise<AuditReceipt[]> {
     const { chain, files, folder } = this.#o;
     const lines: Buffer[] = [];
+    let { first, last } = segment.fill ?? { first: undefined, last: undefined };
     const add = ({ type, body, at }: Entry): AuditReceipt => {
       lines.push(chain.add(type, typeof body === 'string' ? body : body(chain.seq + 1), at, this.#keys));
+      last = { seq: chain.seq, ts: at.ts };
+      first ??= last;
       return this.head;
     };
-    let first = segment.fill?.first;
-    if (after !== undefined) {
-      const at = batch[0]?.at ?? this.now();
-      first = { seq: add({ type: 'segment.open', body: segmentOpenBody(after), at }).seq, ts: at.ts };
-    }
+    const [{ at }] = batch;
+    if (after !== undefined) add({ type: 'segment.open', body: segmentOpenBody(after), at });
     const receipts = batch.map(add);
-    const last = { seq: chain.seq, ts: batch.at(-1)?.at.ts ?? '' };
     const bytes = Buffer.concat(lines);
     await segment.write(bytes);
     if (sync) await segment.sync();
     if (sync && after !== undefined) await files.syncFolder(folder);
-    const count = (segment.fill?.count ?? 0) + lines.length;
-    segment.accept({ count, bytes: segment.bytes + bytes.length, first: first ?? last, last }, chain.state());
+    segment.accept(lines.length, bytes.length, { first, last } as Ends, chain.state());
     return receipts;
   }
 
@@ -130,13 +126,11 @@ export class Committer {
   /** On the disk whatever the durability: nothing of a later segment must outlive it. */
   async #seal(segment: Segment, at: Moment): Promise<void> {
     const { chain } = this.#o;
-    const { fill } = segment;
-    if (fill === undefined) return;
     const before = chain.state();
     try {
       await this.#write(
         segment,
-        [{ type: 'segment.seal', body: segmentSealBody(fill, before.tree), at }],
+        [{ type: 'segment.seal', body: segmentSealBody(segment.fill as SegmentFill, before.tree), at }],
         true,
         undefined,
       );

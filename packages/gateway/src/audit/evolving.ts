@@ -39,15 +39,22 @@ export async function makeFirstKey(
   return { kid, key };
 }
 
-/** Moves a key that waits in the folder of logs into that of one. */
-export async function takeFirstKey(base: string, folder: string, files: AuditFiles): Promise<void> {
+/** Moves a key that waits in the folder of logs into that of one. `known`: what is there already. */
+export async function takeFirstKey(
+  base: string,
+  folder: string,
+  known: readonly EvolvedKey[],
+  files: AuditFiles,
+): Promise<readonly EvolvedKey[]> {
   const name = (await files.list(base)).find((one) => FIRST.test(one));
-  if (name === undefined) return;
-  const secret = Buffer.from(((await readWhole(files, join(base, name), MAX_BYTES)) ?? '').toString().trim());
+  if (name === undefined) return known;
+  const secret = Buffer.from(String(await readWhole(files, join(base, name), MAX_BYTES)).trim());
   const taken = { kid: keyId(secret, 'e'), seg: 1, secret, before: undefined };
-  // Killed in between, it is there twice, and taken again.
-  if (!(await files.list(folder)).includes(`evolving-${taken.kid}`)) await store(folder, taken, files);
+  // Killed in between, it is there twice.
+  const twice = known.some(({ kid }) => kid === taken.kid);
+  if (!twice) await store(folder, taken, files);
   await files.unlink(join(base, name));
+  return twice ? known : [...known, taken];
 }
 
 /** Those of a log: more than one only if it was stopped while it changed keys. */
@@ -55,7 +62,7 @@ export async function evolvedKeys(folder: string, files: AuditFiles): Promise<Ev
   const names = (await files.list(folder)).filter((name) => EVOLVING.test(name));
   return Promise.all(
     names.map(async (name) => {
-      const text = ((await readWhole(files, join(folder, name), MAX_BYTES)) ?? '').toString();
+      const text = String(await readWhole(files, join(folder, name), MAX_BYTES));
       return parse(text) ?? broken(join(folder, name));
     }),
   );

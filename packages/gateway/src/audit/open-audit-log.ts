@@ -7,7 +7,7 @@ import type { AuditEvent, AuditLog, AuditReceipt, AuditState } from './audit-log
 import { Ballast } from './ballast.ts';
 import { Chain, type ChainState } from './chain.ts';
 import { refuseShortened, writeCheckpoint } from './checkpoints.ts';
-import { type ChosenLog, chooseLog, newLog } from './choose-log.ts';
+import { type ChosenLog, chooseLog, markReplaced, newLog } from './choose-log.ts';
 import { type AuditClock, systemClock } from './clock.ts';
 import { Committer } from './committer.ts';
 import { AuditError } from './errors.ts';
@@ -54,9 +54,10 @@ export interface AuditLogOptions {
 export async function openAuditLog(options: AuditLogOptions): Promise<AuditLog> {
   const { base, files = diskFiles, clock = systemClock(), oldKeys = [] } = options;
   const key = checkKey(options.key, 'the audit key');
-  const ring = new KeyRing([key, ...oldKeys.map((old) => checkKey(old, 'an old audit key'))]);
+  const keys = [key, ...oldKeys.map((old) => checkKey(old, 'an old audit key'))];
+  const ring = new KeyRing(keys);
   const opening = { ...options, key, files, clock, ring };
-  const chosen = await chooseLog(base, ring, files);
+  const chosen = await chooseLog(base, keys, files);
   try {
     return await begin(chosen, opening);
   } catch (error) {
@@ -65,7 +66,9 @@ export async function openAuditLog(options: AuditLogOptions): Promise<AuditLog> 
   }
   const other = await newLog(base, files);
   try {
-    return await begin(other, { ...opening, replaces: chosen.id });
+    const log = await begin(other, { ...opening, replaces: chosen.id });
+    await markReplaced(chosen.folder, { id: chosen.id, by: other.id, key }, files);
+    return log;
   } catch (error) {
     await other.lock[Symbol.asyncDispose]();
     throw error;
@@ -87,7 +90,7 @@ async function begin({ id, folder, lock }: ChosenLog, o: Opening): Promise<Audit
   const left = await recover({ folder, log: id, ring, files, wall: clock.wall, evolved });
   const place = { log: id, folder, files };
   if (o.checkpoint) await refuseShortened(place, left.state, o.checkpoint.key);
-  const keys = logKeys(keyOptions, evolved, left.kid);
+  const keys = await logKeys(keyOptions, evolved, left.kid);
   const { today, before } = keys;
   const chain = new Chain(id, clock.boot, left.state);
   const holds = async (file: AuditFile, state: ChainState): Promise<boolean> => {

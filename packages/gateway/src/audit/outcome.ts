@@ -59,6 +59,8 @@ function failed({ cancel, trail }: Call, error: RpcError, ours: boolean): Pick<O
   if (name === 'call_timeout') return { status: 'timeout', code };
   if (name === 'outcome_unknown') return { status: 'unknown', code };
   if (ours && cancel.cancelled) return { status: 'cancelled', code };
+  // It ran, and its answer was kept from the caller; arguments that are kept from the server come to no intent.
+  if (name === 'withheld' && trail.intent !== undefined) return { status: 'ok', code };
   // It came to a backend, and the fault was ours: what the backend did nobody knows.
   if (name === 'internal_error' && trail.intent !== undefined) return { status: 'unknown', code };
   return { status: ours ? 'refused' : 'error', code };

@@ -38,7 +38,7 @@ function questionsIn(reply: Reply): { method: string; params: JsonObject }[] {
   return questionsOf(asObject((parseMessage(reply.answer) as { result?: unknown }).result) ?? {});
 }
 
-function questionsOf(result: JsonObject): { method: string; params: JsonObject }[] {
+export function questionsOf(result: JsonObject): { method: string; params: JsonObject }[] {
   return Object.values(asObject(result.inputRequests) ?? {}).map((value) => {
     const request = asObject(value) ?? {};
     return { method: asString(request.method) ?? '', params: asObject(request.params) ?? {} };

@@ -4,6 +4,7 @@
 // writes them.
 
 import { createCipheriv, createDecipheriv, randomBytes } from 'node:crypto';
+import { RawJson } from '@mcp-overlay/relay';
 import type { ArgumentKeys } from './keys.ts';
 import { AUDIT_LIMITS as LIMITS } from './limits.ts';
 import { hmac, ShortMac } from './line-hash.ts';
@@ -84,6 +85,7 @@ function seal(text: string, { seal: key }: ArgumentKeys, log: string): string {
 
 /** JSON with sorted keys. */
 export function canonical(value: unknown): string {
+  if (value instanceof RawJson) return value.text;
   if (Array.isArray(value)) return `[${value.map(canonical).join(',')}]`;
   if (typeof value !== 'object' || value === null) return JSON.stringify(value) ?? 'null';
   const members = Object.entries(value).sort(([a], [b]) => (a < b ? -1 : 1));
@@ -106,6 +108,7 @@ function draw(value: unknown, leaf: (value: Leaf) => Leaf): { json: string; left
     return text;
   };
   const visit = (one: unknown, depth: number): string | undefined => {
+    if (one instanceof RawJson) return visit(one.text, depth);
     if (typeof one !== 'object' || one === null) {
       leaves += 1;
       return take(one === null || one === undefined ? 'null' : JSON.stringify(leaf(one as Leaf)));

@@ -14,14 +14,19 @@ export interface SegmentFile {
   holds(file: AuditFile, state: ChainState): Promise<boolean>;
 }
 
-/** The last record accepted, and how many. */
-export interface SegmentFill {
-  readonly count: number;
-  readonly bytes: number;
+/** The first record accepted, and the last one. */
+export interface Ends {
   readonly first: Scanned['last'];
   readonly last: Scanned['last'];
 }
 
+export interface SegmentFill extends Ends {
+  /** Records accepted. */
+  readonly count: number;
+  readonly bytes: number;
+}
+
+const EMPTY = { count: 0, bytes: 0 };
 const COPIED = 1024 * 1024;
 
 export class Segment {
@@ -47,7 +52,7 @@ export class Segment {
   }
 
   get bytes(): number {
-    return this.#fill?.bytes ?? 0;
+    return (this.#fill ?? EMPTY).bytes;
   }
 
   /** After what was accepted. */
@@ -62,8 +67,10 @@ export class Segment {
     this.#lost = false;
   }
 
-  accept(fill: SegmentFill, state: ChainState): void {
-    this.#fill = fill;
+  /** What was written last counts from now on. */
+  accept(records: number, bytes: number, ends: Ends, state: ChainState): void {
+    const { count, bytes: before } = this.#fill ?? EMPTY;
+    this.#fill = { ...ends, count: count + records, bytes: before + bytes };
     this.#state = state;
     this.#dirty = false;
   }

@@ -25,16 +25,21 @@ export interface LogKeys {
 }
 
 /** What the ring needs to read the end of the log. */
-export async function holdEvolved({ base, folder, files, ring, forwardSecure }: LogKeysOptions): Promise<EvolvedKey[]> {
-  if (forwardSecure) await takeFirstKey(base, folder, files);
+export async function holdEvolved({ folder, files, ring }: LogKeysOptions): Promise<EvolvedKey[]> {
   const evolved = await evolvedKeys(folder, files);
   for (const key of evolved) ring.hold(key);
   return evolved;
 }
 
 /** `left`: id of the key of the last record. */
-export function logKeys(o: LogKeysOptions, evolved: readonly EvolvedKey[], left: string | undefined): LogKeys {
-  const { folder, files, ring, key } = o;
+export async function logKeys(
+  o: LogKeysOptions,
+  held: readonly EvolvedKey[],
+  left: string | undefined,
+): Promise<LogKeys> {
+  const { base, folder, files, ring, key } = o;
+  // Only now: a log that is broken must not use it up.
+  const evolved = o.forwardSecure ? await takeFirstKey(base, folder, held, files) : held;
   const evolving = (at: EvolvedKey): WritingKeys => new EvolvingKeys(at, argumentKeys(key), ring, folder, files);
   // One that was never used was made to be used.
   const next = evolved.find(({ kid, before }) => kid !== left && before === undefined);

@@ -27,6 +27,8 @@ export interface Trail {
   target?: { readonly kind: TargetKind; readonly name: string };
   /** What the rules said, also where they refused. */
   decision?: Decision;
+  /** Which limit refused it: the key of the configuration. */
+  limit?: string;
   /** Where the call's intent stands in the audit, once it is there. */
   intent?: AuditReceipt;
   /** What scrubbing found, in what the client sent and in the answer. */

@@ -25,6 +25,25 @@ function auditLine({ audit }: GatewayStatus): string {
   return `audit ${path}, ${durability}, up to record ${head.seq} ${head.hash}${wrong}`;
 }
 
+/** Said wherever it is named: what no rule knows passes. */
+function scrubLine({ scrub }: GatewayStatus): string {
+  if (!scrub) return 'scrub off';
+  const { purpose, configured, hits, trouble } = scrub;
+  const found = Object.values(hits).reduce((sum, count) => sum + count, 0);
+  const wrong = trouble === undefined ? '' : `, old patterns in force: ${trouble}`;
+  return `scrub ${configured ? 'as configured' : 'records only'} (${purpose}), ${found} hits${wrong}`;
+}
+
+/** What refused somebody lately. */
+function limitLines({ limits = [] }: GatewayStatus): string[] {
+  return limits
+    .filter(({ lastRefused }) => lastRefused !== undefined)
+    .map(({ limit, who, refused, lastRefused, used, of }) => {
+      const whose = who === undefined ? '' : ` of ${who}`;
+      return `limit ${limit}${whose} refused ${refused}, last ${lastRefused}; ${used} of ${of} used`;
+    });
+}
+
 function show(status: GatewayStatus): void {
   const { share, views, overlay, version, pid, identity, startedAt, calls } = status;
   print(`${share} on ${overlay}, mcp-gateway ${version}, pid ${pid}, since ${startedAt}\n`);
@@ -34,7 +53,10 @@ function show(status: GatewayStatus): void {
   }
   for (const { view, token } of views) print(`${token} shows view ${view}\n`);
   print(`${calls.open} calls open, ${calls.waiting} waiting\n`);
-  print(`${auditLine(status)}\n\n`);
+  print(`${auditLine(status)}\n`);
+  print(`${scrubLine(status)}\n`);
+  for (const line of limitLines(status)) print(`${line}\n`);
+  print('\n');
   printTable(
     ['backend', 'kind', 'speaks', 'state', 'since', 'calls', 'restarts', 'reason'],
     status.backends.map((b) => [

@@ -1,5 +1,5 @@
-// Globs of rules, compiled for names that are asked for again and again: what is a plain word, a beginning or everything
-// needs no pattern matching.
+// Globs of rules, compiled for names that are asked for again and again: what is a plain word, or
+// words and stars, needs no pattern matching character by character.
 
 import { compileGlob } from '@mcp-overlay/config';
 
@@ -10,10 +10,10 @@ export function compileNames(globs: readonly string[]): Names {
   const words = new Set<string>();
   const others: Names[] = [];
   for (const glob of globs) {
-    const simple = plainOrPrefix(glob);
-    if (simple === undefined) others.push(compileGlob(glob));
-    else if (simple.prefix) others.push((name) => name.startsWith(simple.text));
-    else words.add(simple.text);
+    const parts = glob.split('*');
+    if (/[?[\]\\]/.test(glob)) others.push(compileGlob(glob));
+    else if (parts.length === 1) words.add(glob);
+    else others.push(withStars(parts));
   }
   const [only, more] = others;
   if (!only) return (name) => words.has(name);
@@ -21,10 +21,21 @@ export function compileNames(globs: readonly string[]): Names {
   return (name) => words.has(name) || others.some((matches) => matches(name));
 }
 
-/** undefined: it has more than a star at its end. */
-function plainOrPrefix(glob: string): { readonly text: string; readonly prefix: boolean } | undefined {
-  const prefix = glob.endsWith('*') && !glob.endsWith('\\*');
-  const text = prefix ? glob.slice(0, -1) : glob;
-  // `*` takes whole characters, `startsWith` half ones too: the half of a pair is not worth the difference.
-  return /[*?[\]\\]/.test(text) ? undefined : { text, prefix };
+/** What stands between the stars, in this order: the first at the beginning, the last at the end. */
+function withStars(parts: readonly string[]): Names {
+  const first = parts[0] ?? '';
+  const last = parts[parts.length - 1] ?? '';
+  const middle = parts.slice(1, -1).filter((part) => part !== '');
+  const least = parts.reduce((sum, part) => sum + part.length, 0);
+  return (name) => {
+    if (name.length < least || !name.startsWith(first) || !name.endsWith(last)) return false;
+    let at = first.length;
+    for (const part of middle) {
+      // The leftmost place leaves the most for what follows.
+      const found = name.indexOf(part, at);
+      if (found < 0) return false;
+      at = found + part.length;
+    }
+    return at <= name.length - last.length;
+  };
 }

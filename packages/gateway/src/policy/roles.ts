@@ -25,14 +25,23 @@ export function roleBook(
   for (const identity of identities) {
     for (const subject of identity.is) bySubject.set(subject, [...(bySubject.get(subject) ?? []), identity]);
   }
+  const membership = (principal: Principal, hands: readonly string[]): Membership => {
+    const found = new Set(subjectsOf(principal).flatMap((subject) => bySubject.get(subject) ?? []));
+    const name = [...found].find(({ is, name }) => !is.includes(name) && is.includes(principal.id))?.name;
+    const wanted = new Set(principal.roles ?? [...[...found].flatMap(({ roles }) => roles), ...hands]);
+    return { roles: known.filter((role) => wanted.has(role)), name };
+  };
+  // A principal is one object as long as its session lives; only roles given by hand change meanwhile.
+  const remembered = new WeakMap<Principal, { readonly hands: string; readonly member: Membership }>();
   return {
     of: (principal) => {
-      const found = new Set(subjectsOf(principal).flatMap((subject) => bySubject.get(subject) ?? []));
-      const name = [...found].find(({ is, name }) => !is.includes(name) && is.includes(principal.id))?.name;
-      const hand = idsOf(principal.id).flatMap((id) => handRole(id) ?? []);
-      const given = principal.roles ?? [...[...found].flatMap(({ roles }) => roles), ...hand];
-      const wanted = new Set(given);
-      return { roles: known.filter((role) => wanted.has(role)), name };
+      const hands = idsOf(principal.id).flatMap((id) => handRole(id) ?? []);
+      const key = hands.join(' ');
+      const before = remembered.get(principal);
+      if (before?.hands === key) return before.member;
+      const member = membership(principal, hands);
+      remembered.set(principal, { hands: key, member });
+      return member;
     },
   };
 }

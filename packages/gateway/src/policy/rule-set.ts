@@ -3,6 +3,7 @@
 
 import type { TargetKind } from '../call/call.ts';
 import { POLICY_CAPS } from './caps.ts';
+import { NameIndex } from './name-index.ts';
 import type { Rule } from './rule.ts';
 import { type Covers, type Target, targetOf } from './target.ts';
 
@@ -53,6 +54,7 @@ export class RuleSet {
 class BackendRules {
   private readonly rules: readonly RoleRule[];
   private readonly remembered = new Map<string, readonly Rule[]>();
+  private readonly indexes = new Map<TargetKind, NameIndex>();
 
   constructor(rules: readonly RoleRule[]) {
     this.rules = rules;
@@ -63,10 +65,24 @@ class BackendRules {
     const known = this.remembered.get(key);
     if (known) return known;
     const target = targetOf(kind, name);
-    const found = this.rules.filter((one) => covers(one, target)).map(({ rule }) => rule);
+    const found = this.candidates(target)
+      .filter((one) => covers(one, target))
+      .map(({ rule }) => rule);
     if (this.remembered.size >= POLICY_CAPS.rememberedNames) this.remembered.clear();
     this.remembered.set(key, found);
     return found;
+  }
+
+  /** Those that may cover it. What has several forms, or goes by another kind too, is tried with all. */
+  private candidates({ kind, forms }: Target): readonly RoleRule[] {
+    const [name, other] = forms;
+    if (name === undefined || other !== undefined || kind === 'task') return this.rules;
+    let index = this.indexes.get(kind);
+    if (!index) {
+      index = new NameIndex(this.rules.map(({ rule }) => rule.covers.globs(kind)));
+      this.indexes.set(kind, index);
+    }
+    return index.fitting(name).flatMap((at) => this.rules[at] ?? []);
   }
 
   reaches(kind: TargetKind | undefined): boolean {

@@ -142,6 +142,7 @@ function within(rule: RoleRule, shown: readonly Covers[]): RoleRule {
 
 function both(a: Covers, b: Covers): Covers {
   return {
+    globs: () => ['*'],
     backend: (id) => a.backend(id) && b.backend(id),
     kind: (kind) => a.kind(kind) && b.kind(kind),
     all: (target) => a.all(target) && b.all(target),

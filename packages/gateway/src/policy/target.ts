@@ -14,6 +14,8 @@ export interface Target {
 
 export interface Covers {
   backend: Names;
+  /** What names of this kind must fit one of. */
+  globs(kind: TargetKind): readonly string[];
   /** Whether it speaks of anything of this kind. */
   kind(kind: TargetKind): boolean;
   /** Every form. */
@@ -30,27 +32,39 @@ export function targetOf(kind: TargetKind, name: string): Target {
 export function compileSelection(selection: Selection, { methods }: { methods: boolean }): Covers {
   const { tools, prompts, resources } = selection;
   const everything = !(tools || prompts || resources || selection.methods);
-  const of = (globs: readonly string[] | undefined, otherwise: boolean): Names | undefined => {
-    if (globs) return globs.length === 0 ? undefined : compileNames(globs);
-    return otherwise ? () => true : undefined;
-  };
-  const byKind: Readonly<Record<TargetKind, Names | undefined>> = {
+  const of = (globs: readonly string[] | undefined, otherwise: boolean): readonly string[] =>
+    globs ?? (otherwise ? ['*'] : []);
+  const globs: Readonly<Record<TargetKind, readonly string[]>> = {
     tool: of(tools, everything),
     prompt: of(prompts, everything),
     resource: of(resources, everything),
     method: of(selection.methods, everything && methods),
     task: of(selection.methods, everything && methods),
   };
+  const compiled = (kind: TargetKind): Names | undefined =>
+    globs[kind].length === 0 ? undefined : compileNames(globs[kind]);
+  const byKind: Readonly<Record<TargetKind, Names | undefined>> = {
+    tool: compiled('tool'),
+    prompt: compiled('prompt'),
+    resource: compiled('resource'),
+    method: compiled('method'),
+    task: compiled('task'),
+  };
   return {
+    globs: (kind) => globs[kind],
     backend: selection.backends ? compileNames(selection.backends) : () => true,
     kind: (kind) => byKind[kind] !== undefined,
     all: ({ kind, forms }) => {
       const names = byKind[kind];
-      return names !== undefined && forms.length > 0 && forms.every(names);
+      if (names === undefined) return false;
+      const [first, second] = forms;
+      // Nearly always there is one way to write it.
+      if (second === undefined) return first !== undefined && names(first);
+      return forms.every((form) => names(form));
     },
     any: ({ kind, forms }) => {
       const names = byKind[kind];
-      return names !== undefined && (forms.length === 0 || forms.some(names));
+      return names !== undefined && (forms.length === 0 || forms.some((form) => names(form)));
     },
   };
 }

@@ -14,6 +14,8 @@ export const STATE_MS = 600_000;
 const NONCE_BYTES = 12;
 const TAG_BYTES = 16;
 const TIME_BYTES = 8;
+/** Calls that can be gone on with. */
+const RESUMED: ReadonlySet<string> = new Set(['tools/call', 'prompts/get', 'resources/read']);
 const SPELT = Buffer.from('"requestState"');
 
 /** Of one gateway: a client may come back over another connection. */
@@ -60,6 +62,7 @@ export function states({ states: its }: StatesOptions): Stage<PermittedCall> {
   if (!its) return (next) => next;
   const { seal, principal } = its;
   return (next) => async (call) => {
+    if (!RESUMED.has(call.method)) return next(call);
     const bound = boundTo(call, principal);
     const given = call.native.requestState;
     if (given === undefined) return sealed(await next(call), seal, bound);

@@ -9,7 +9,7 @@ import { SCRUB_LIMITS } from './limits.ts';
 import { type HostCheck, linksIn, mayHaveLinks } from './links.ts';
 import type { Pattern, Surface } from './pattern.ts';
 import type { Finder, Rulebook } from './rulebook.ts';
-import { Folder, isAscii, pieceOf, type Shadow } from './shadow.ts';
+import { Folder, isAscii, PieceCutter, type Shadow } from './shadow.ts';
 
 export interface Finding {
   readonly rule: string;
@@ -41,6 +41,7 @@ export class Scanner {
   private readonly book: Rulebook;
   private readonly hosts: HostCheck | undefined;
   private readonly folder = new Folder();
+  private readonly pieces = new PieceCutter();
 
   constructor(book: Rulebook, hosts: HostCheck | undefined) {
     this.book = book;
@@ -176,7 +177,7 @@ export class Scanner {
         last += 1;
       const from = Math.max(0, (sorted[first] as number) - spec.reach);
       const to = Math.min(text.length, (sorted[last] as number) + spec.reach);
-      const piece = pieceOf(text, from, to, spec.view);
+      const piece = this.pieces.cut(text, from, to, spec.view);
       context.steps += to - from;
       pattern.eachMatch(piece.text, (start, end) => {
         const begin = from + piece.at(start);

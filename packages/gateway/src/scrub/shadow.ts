@@ -144,30 +144,70 @@ const SPACE = 0x20;
 const DECORATION = new Set([...'*_~`|\\"“”„«»'].map((char) => char.charCodeAt(0)));
 const BACKSLASH = 0x5c;
 
-/** Patterns that expect something before or behind see a blank where the piece ends. */
-export function pieceOf(shadow: string, from: number, to: number, view: View): Piece {
-  if (view === 'raw') return { text: shadow.slice(from, to), at: (index) => index };
-  const units = new Uint16Array(to - from);
-  const places = new Uint32Array(to - from + 1);
-  let length = 0;
-  let blank = false;
-  for (let at = from; at < to; at += 1) {
-    let unit = shadow.charCodeAt(at);
-    if (unit >= 0x41 && unit <= 0x5a) unit += 32;
-    // Text inside text: a line break written as two characters.
-    const escaped = unit === BACKSLASH && view === 'words' && /[nrt]/.test(shadow.charAt(at + 1));
-    if (unit <= SPACE || escaped || (view === 'words' && DECORATION.has(unit))) {
-      if (escaped) at += 1;
-      if (blank) continue;
-      unit = SPACE;
-      blank = true;
-    } else {
-      blank = false;
+/** What a unit becomes in `words` and in `text`: itself in lower case, or a blank. */
+const WORDS = new Uint16Array(0x80).map((_, unit) => (isBlank(unit) || DECORATION.has(unit) ? SPACE : lower(unit)));
+const TEXT = new Uint16Array(0x80).map((_, unit) => (isBlank(unit) ? SPACE : lower(unit)));
+
+function isBlank(unit: number): boolean {
+  return unit <= SPACE;
+}
+
+function lower(unit: number): number {
+  return unit >= 0x41 && unit <= 0x5a ? unit + 32 : unit;
+}
+
+/** Cuts pieces; one at a time, for its memory is used again. */
+export class PieceCutter {
+  private units = new Uint16Array(1024);
+  private places = new Uint32Array(1025);
+
+  cut(shadow: string, from: number, to: number, view: View): Piece {
+    if (view === 'raw') return { text: shadow.slice(from, to), at: (index) => index };
+    const size = to - from;
+    if (size > this.units.length) {
+      this.units = new Uint16Array(size);
+      this.places = new Uint32Array(size + 1);
     }
-    units[length] = unit;
-    places[length] = at - from;
-    length += 1;
+    const { units, places } = this;
+    const table = view === 'words' ? WORDS : TEXT;
+    let length = 0;
+    let blank = false;
+    let wide = false;
+    for (let at = from; at < to; at += 1) {
+      let unit = shadow.charCodeAt(at);
+      const place = at;
+      if (unit < 0x80) {
+        // Text inside text: a line break written as two characters.
+        const next = unit === BACKSLASH && view === 'words' ? shadow.charCodeAt(at + 1) : 0;
+        unit = table[unit] as number;
+        if (next === 0x6e || next === 0x72 || next === 0x74) at += 1;
+        if (unit === SPACE) {
+          if (blank) continue;
+          blank = true;
+        } else blank = false;
+      } else {
+        wide = true;
+        if (view === 'words' && DECORATION.has(unit)) {
+          if (blank) continue;
+          unit = SPACE;
+          blank = true;
+        } else blank = false;
+      }
+      units[length] = unit;
+      places[length] = place - from;
+      length += 1;
+    }
+    places[length] = size;
+    return { text: wide ? decode(units, length) : ascii(units, length), at: (index) => places[index] ?? size };
   }
-  places[length] = to - from;
-  return { text: decode(units, length), at: (index) => places[index] ?? to - from };
+}
+
+/** Half the size in memory, and faster to search. */
+function ascii(units: Uint16Array, length: number): string {
+  return Buffer.from(units.subarray(0, length)).toString('latin1');
+}
+
+/** For one piece alone. */
+export function pieceOf(shadow: string, from: number, to: number, view: View): Piece {
+  return new PieceCutter().cut(shadow, from, to, view);
 }

@@ -18,6 +18,9 @@ import {
   rawId,
   within,
 } from '@mcp-overlay/relay';
+import { recordQuestion } from '../audit/asks.ts';
+import type { CallAudit } from '../audit/calls.ts';
+import { questionsOf } from '../audit/questions.ts';
 import type { BackendSession } from '../backend/backend-session.ts';
 import type { TargetKind } from '../call/call.ts';
 import { asArray, asObject, asString, type JsonObject } from '../call/json.ts';
@@ -35,7 +38,8 @@ const AGAIN_MS = 1000;
 
 export interface ModernListensOptions {
   readonly backends: readonly BackendSession[];
-  readonly access: Pick<Access, 'personal' | 'reaches' | 'shows'>;
+  readonly access: Pick<Access, 'personal' | 'reaches' | 'shows' | 'mayAsk'>;
+  readonly audit: CallAudit | undefined;
   readonly single: boolean;
   readonly uris: UriNaming;
   readonly tasks: TaskIds;
@@ -292,16 +296,35 @@ export class ModernListens {
   }
 
   private event(listen: Listen, { backend }: Part, method: string, params: JsonObject): void {
-    const { access, single, uris, tasks, listChanged } = this.options;
+    const { access, listChanged } = this.options;
     const named = asString(params.uri);
     if (!this.mayHear(backend.id, method) || (named !== undefined && !access.shows(backend.id, 'resource', named)))
       return;
     for (const kind of LIST_KINDS) if (kind.changed === method) listChanged(backend, kind);
+    if (params.inputRequests !== undefined) void this.asks(listen, backend, method, params);
+    else this.pass(listen, backend, method, params);
+  }
+
+  /** News of a task that asks: on record before it is told; what a rule denies is not. */
+  private async asks(listen: Listen, backend: BackendSession, method: string, params: JsonObject): Promise<void> {
+    const { audit, access } = this.options;
+    const asked = questionsOf(params).map((one) => ({ ...one, denied: !access.mayAsk(backend.id, one.method) }));
+    let pass = true;
+    for (const { method, params, denied } of asked) {
+      const recorded = !audit || (await recordQuestion(audit, { backend: backend.id, method, params, denied }));
+      pass = pass && recorded && !denied;
+    }
+    if (pass && !listen.over) this.pass(listen, backend, method, params);
+  }
+
+  private pass(listen: Listen, backend: BackendSession, method: string, params: JsonObject): void {
+    const { single, uris, tasks } = this.options;
     if (single) {
       this.tell(listen, method, params);
       return;
     }
     if (method === 'notifications/cancelled') return;
+    const named = asString(params.uri);
     const renamed =
       named === undefined ? params : { ...params, uri: publicUri(listen, uris.toPublic(backend.id, named), named) };
     const shown = tagQuestions(backend.id, rewriterFor(uris, backend.id).result(renamed));

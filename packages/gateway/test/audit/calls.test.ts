@@ -3,6 +3,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import {
+  errorMessage,
   LIMITS,
   META,
   type Message,
@@ -146,6 +147,18 @@ for (const ids of [['a'], ['a', 'b']]) {
     assert.deepEqual([outcome.status, outcome.code, outcome.target, outcome.of], ['error', -32050, 'x:/1', 1]);
   });
 }
+
+test('an answer that is withheld is of a call that ran', async () => {
+  const { log, played, house } = recorded([['a', (method) => (method === 'resources/read' ? SILENCE : undefined)]]);
+  await using _ = house;
+  await house.shakeHands();
+  const asked = house.ask('resources/read', { uri: 'x:/1' });
+  const server = played[0]?.servers[0];
+  while (!server?.got.some(({ method }) => method === 'resources/read')) await new Promise(setImmediate);
+  server.far.send(errorMessage(server.got.at(-1)?.id ?? '', 'withheld', 'the answer was withheld'));
+  assert.equal(errorIn(await asked).data.audit.seq, 2);
+  assert.deepEqual([callsIn(log.events)[1].status, callsIn(log.events)[1].code], ['ok', 'withheld']);
+});
 
 test('what a tool calls its own failure is an error of the server', async () => {
   const { log, house } = recorded([
@@ -409,6 +422,37 @@ test('subscriptions and notifications that are not of MCP itself are on record',
     ],
   );
 });
+
+for (const denied of [false, true]) {
+  test(`news of a task that asks is on record before it is told${denied ? '; denied, it is not told' : ''}`, async () => {
+    const inputRequests = { q: { method: 'elicitation/create', params: { message: 'who?' } } };
+    const _meta = { [META.subscription]: 2 };
+    const play: Play = (method, params, { far }) => {
+      if (method === 'server/discover') return { capabilities: { tools: { listChanged: true } } };
+      if (method !== 'subscriptions/listen') return undefined;
+      setImmediate(() => {
+        const { notifications } = params;
+        far.send(notificationMessage('notifications/subscriptions/acknowledged', { notifications, _meta }));
+        far.send(notificationMessage('notifications/tasks/status', { taskId: 't', inputRequests, _meta }));
+        far.send(notificationMessage('notifications/tasks/status', { taskId: 't', status: 'working', _meta }));
+      });
+      return SILENCE;
+    };
+    const accessFor = () => ({ ...EVERYTHING, mayAsk: () => !denied });
+    const { log, house } = recorded([['a', play]], { listWaitMs: 50, accessFor });
+    await using _ = house;
+    await house.ask('server/discover', MODERN);
+    house.client.send(requestMessage('"l"', 'subscriptions/listen', { notifications: { taskIds: ['t'] }, ...MODERN }));
+    await log.saw((event) => event.type === 'call.outcome' && event.from === 'backend');
+    const question = callsIn(log.events).find(({ from }) => from === 'backend');
+    assert.equal(question.status, denied ? 'refused' : 'ok');
+    await house.until(
+      (message) => message.method === 'notifications/tasks/status' && !('inputRequests' in paramsIn(message)),
+    );
+    if (!denied) await house.until((message) => 'inputRequests' in paramsIn(message));
+    assert.ok(!house.inbox.some((message) => 'inputRequests' in paramsIn(message)));
+  });
+}
 
 test('a result of 16 MiB carries its number in linear time', async () => {
   const text = 'x'.repeat(16 * 1024 * 1024);

@@ -1,7 +1,7 @@
 // `mcp-gateway audit verify`, `prove` and `key` as they are run: exit codes and words.
 
 import assert from 'node:assert/strict';
-import { execFile } from 'node:child_process';
+import { execFile, execFileSync } from 'node:child_process';
 import { generateKeyPairSync } from 'node:crypto';
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -144,6 +144,24 @@ test('audit prove: what it prints is checked with a public key alone', async (t)
   assert.match(changed.err, /its record is not in the checkpoint/);
   assert.match(other.err, /record 99 is not in its checkpoint, which ends at 8/);
   assert.equal(other.code, 4);
+  // And with the program of the documentation, which is nobody's but its reader's.
+  const doc = readFileSync(join(import.meta.dirname, '../../../../docs/AUDIT-FORMAT.md'), 'utf8');
+  const script = join(folder, 'check.mjs');
+  writeFileSync(script, /```js\n(.*?)```/s.exec(doc)?.[1] ?? '');
+  const said = (proof: string): string => execFileSync(process.execPath, [script, proof, vkey], { encoding: 'utf8' });
+  assert.match(said(file), /^\{"v":1,.*"seq":4,/);
+  assert.equal(said(`${file}2`), 'NOT PROVEN\n');
+  // As are the two lines for a shell.
+  const [two = ''] = /^line=.*?\n.*?sha256sum.*?\n.*?\$line$/ms.exec(doc) ?? [];
+  const segment = join(log, '0000000001.jsonl');
+  const shell = two.replace(/0000000001\.jsonl/g, segment).replaceAll(/ +# is.*$/gm, '');
+  const [prev, mac] = execFileSync('sh', ['-c', shell], {
+    encoding: 'utf8',
+    env: { ...process.env, KEY: KEY.toString() },
+  }).split('\n');
+  const record = JSON.parse(readFileSync(segment, 'utf8').split('\n')[2] ?? '') as { prev: string; mac: string };
+  assert.equal(prev?.split(' ')[0], record.prev);
+  assert.equal(mac?.split(' ').at(-1), record.mac);
   assert.match(none.err, /--seq is missing/);
 });
 

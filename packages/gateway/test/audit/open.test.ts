@@ -143,6 +143,7 @@ test('after the operator accepts that a log is broken another begins, names it, 
   const { files, folder, log } = await closedWith(3);
   const path = join(folder, segmentName(1));
   files.put(path, Buffer.concat(splitLines(files.get(path)).toSpliced(2, 1)));
+  const before = files.copy();
   const other = await closedWith(1, { files, acceptBroken: true });
   assert.notEqual(other.log.id, log.id);
   const opened = JSON.parse(String(splitLines(other.files.get(join(other.folder, segmentName(1))))[1])) as Record<
@@ -152,11 +153,27 @@ test('after the operator accepts that a log is broken another begins, names it, 
   assert.equal(opened.replaces, log.id);
   const next = await closedWith(1, { files });
   assert.equal(next.log.id, other.log.id);
-  // Whoever has no key cannot say so.
-  const forged = files.copy();
-  const line = files.get(join(other.folder, segmentName(1)));
-  forged.put(join(other.folder, segmentName(1)), Buffer.from(line.toString().replace(log.id, 'f'.repeat(32))));
-  await assert.rejects(openSample({ files: forged }), code('audit_broken'));
+  // Whoever has no key cannot say so, of another log neither.
+  for (const mark of ['', `${other.log.id} ${'0'.repeat(64)}\n`, 'x']) {
+    const forged = before.copy();
+    forged.put(join(folder, 'replaced'), Buffer.from(mark));
+    await assert.rejects(openSample({ files: forged }), code('audit_broken'), mark);
+  }
+});
+
+test('a broken log whose keys evolve is left behind too', async () => {
+  const files = new MemoryFiles();
+  await files.makeFolder(BASE);
+  await makeFirstKey(BASE, files);
+  const { folder } = await closedWith(3, { files, forwardSecure: true });
+  const path = join(folder, segmentName(1));
+  files.put(path, Buffer.concat(splitLines(files.get(path)).toSpliced(2, 1)));
+  await makeFirstKey(BASE, files);
+  await assert.rejects(openSample({ files, forwardSecure: true }), code('audit_broken'));
+  const other = await closedWith(1, { files, forwardSecure: true, acceptBroken: true });
+  assert.notEqual(other.folder, folder);
+  const next = await closedWith(1, { files, forwardSecure: true });
+  assert.equal(next.folder, other.folder);
 });
 
 test('accepting a broken log does not help where another fault is in the way', async () => {

@@ -5,6 +5,7 @@ import { mkdtemp, readdir, readFile, rm, stat, unlink, writeFile } from 'node:fs
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'node:test';
+import { ExactNumber } from '@mcp-overlay/relay';
 import fc from 'fast-check';
 import type { AuditEvent } from '../../src/audit/audit-log.ts';
 import { KeyRing } from '../../src/audit/keys.ts';
@@ -120,6 +121,15 @@ test('a call is one answer, with its outcome, also where that stands in another 
   assert.equal((await log.ask({ status: 'ok', args: [{ path: 'limit', value: '1' }] })).length, 0);
   assert.equal((await log.ask({ decision: 'deny' })).length, 15);
   assert.equal((await log.ask({ type: 'admin' })).length, 1);
+});
+
+test('a number that no double carries is found by its digits', async () => {
+  const args = { id: new ExactNumber('12345678901234567891') };
+  for (const mode of ['digest', 'clear'] as const) {
+    await using log = await logOf([{ session: 1, tool: 'select', args, status: 'ok' }], mode);
+    assert.equal((await log.ask({ args: [{ path: 'id', value: '12345678901234567891' }] })).length, 1, mode);
+    assert.equal((await log.ask({ args: [{ path: 'id', value: '12345678901234567000' }] })).length, 0, mode);
+  }
 });
 
 test('times and numbers narrow it', async () => {

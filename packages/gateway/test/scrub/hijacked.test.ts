@@ -52,13 +52,14 @@ for (const mode of ['flag', 'redact'] as const) {
     };
     const bank = playedBackend('db', (method) => (method === 'tools/list' ? { tools: [TRANSFER] } : undefined));
     const policy = await policyOf(
-      'roles: { reader: [ { allow: { backend: fs, tools: [fetch] } } ] }
-identities: { owner: [reader] }',
+      `roles: { reader: [ { allow: { backend: fs, tools: [fetch] } } ] }
+identities: { owner: [reader] }`,
     );
+    const filters = new Map(['fs', 'db'].map((id) => [id, () => 'all tools']));
     await using scrub = scrubbing({ mode });
     await using house = openSession([playedBackend('fs', web), bank], {
       ...scrub.settings,
-      accessFor: (principal, session) => accessOf(policy, new Map(), principal, session),
+      accessFor: (principal, session) => accessOf(policy, filters, principal, session),
     });
     await house.shakeHands();
     const listed: Json = resultIn(await house.ask('tools/list'));

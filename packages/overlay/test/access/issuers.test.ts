@@ -113,7 +113,8 @@ test('T07: each way to misuse a JWT has its code', async () => {
   assert.equal(await net.code(jwt({ nbf: SECOND + 59 })), 'fine');
   assert.equal(await net.code(jwt({}, { crit: ['x'], x: 1 })), 'jwt_algorithm');
   for (const text of ['', 'a', 'a.b', 'a.b.c', '..', 'a.b.c.d', `${encode({})}.${encode(7)}.x`, `.${encode({})}.`]) {
-    assert.match(await net.code(text), /^jwt_(malformed|issuer)$/, text);
+    const code = await net.code(text);
+    assert.ok(code === 'jwt_malformed' || code === 'jwt_issuer', `${code}: ${text}`);
   }
   assert.equal(await net.code(`${jwt()}${'A'.repeat(20_000)}`), 'access_too_large');
   const many = await house([jwk(key, 'k1')], { groups: 'groups' });

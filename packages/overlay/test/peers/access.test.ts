@@ -311,3 +311,33 @@ test('T37: a clock that jumps ends a token early and never late', async () => {
   now -= 2 * HOUR;
   assert.equal((await out).code, 'access_not_yet_valid', 'a clock that was set back gives nobody more time');
 });
+
+test('whoever came again is judged by what he came with then', async () => {
+  await using net = await house();
+  const [one, two] = [await net.mint(), await net.mint()];
+  const [first, again] = [await net.come(one.token), await net.come(two.token)];
+  assert.ok('principal' in first && 'principal' in again);
+  const stays = sentAway(net, first);
+  stays.catch(() => {});
+  net.gate.renew(first.principal, again.principal);
+  await net.tokens.revoke(one.rights.ids[0]);
+  await assert.rejects(stays, /still in/);
+  const out = sentAway(net, first);
+  await net.tokens.revoke(two.rights.ids[0]);
+  assert.equal((await out).code, 'access_revoked');
+});
+
+test('a caller without a proof has no name of his own: granted, allowed or in a book, a claim is matched with nothing', async () => {
+  const token = `token:${'a'.repeat(24)}`;
+  await using net = await house({
+    kind: 'ziti',
+    trust: ca,
+    identity: host,
+    gate: { grants: grantsOf([token, 'network']) },
+  });
+  await net.book.decide(token, 'allowed');
+  for (const claimed of [token, 'gateway', 'owner', 'ziti:gateway']) {
+    const judged = await net.gate.judge(bareConnection(randomBytes(32), claimed), null);
+    assert.equal(codeOf(judged), 'peer_unproven', claimed);
+  }
+});
