@@ -19,18 +19,22 @@ const settings = object({
 });
 
 /** `pins: strict` means `pins: { mode: strict }`. */
-export const pinsShape: Shape<{ readonly mode?: PinsConfig['mode'] | undefined; readonly file?: string | undefined }> = {
-  ...settings,
-  form: `${pinMode.form}, or a mapping`,
-  read: (node, spot, reading) => {
-    if (node.kind === 'map') return settings.read(node, spot, reading);
-    if (node.kind === 'list') return wrong(node, spot, `${pinMode.form}, or a mapping`, reading);
-    const mode = pinMode.read(node, spot, reading);
-    return mode === undefined ? undefined : { mode };
-  },
-};
+export const pinsShape: Shape<{ readonly mode?: PinsConfig['mode'] | undefined; readonly file?: string | undefined }> =
+  {
+    ...settings,
+    form: `${pinMode.form}, or a mapping`,
+    read: (node, spot, reading) => {
+      if (node.kind === 'map') return settings.read(node, spot, reading);
+      if (node.kind === 'list') return wrong(node, spot, `${pinMode.form}, or a mapping`, reading);
+      const mode = pinMode.read(node, spot, reading);
+      return mode === undefined ? undefined : { mode };
+    },
+  };
 
-export function buildPins(raw: { readonly mode?: PinsConfig['mode'] | undefined; readonly file?: string | undefined }): PinsConfig {
+export function buildPins(raw: {
+  readonly mode?: PinsConfig['mode'] | undefined;
+  readonly file?: string | undefined;
+}): PinsConfig {
   return { mode: raw.mode ?? 'first-use', ...compact({ file: raw.file }) };
 }
 

@@ -7,8 +7,8 @@ import { auditShape } from './audit-shape.ts';
 import { globProblem } from './glob.ts';
 import { injectShape } from './inject-shape.ts';
 import { allowanceFields, backendAllowanceShape } from './limits-shape.ts';
-import { identitiesShape, rolesShape, viewsShape } from './policy-shape.ts';
 import { pinMode, pinsShape } from './pins-shape.ts';
+import { identitiesShape, rolesShape, viewsShape } from './policy-shape.ts';
 import { backendScrubShape, scrubShape } from './scrub-shape.ts';
 import {
   argument,

@@ -20,6 +20,7 @@ const VERSION = 1;
 export interface BackendFacts {
   readonly server?: { readonly name: string; readonly version: string } | undefined;
   readonly protocol?: string | undefined;
+  readonly capabilities?: JsonObject | undefined;
   /** What is run for it: see program.ts. */
   readonly program?: ProgramFacts | undefined;
 }
@@ -77,15 +78,17 @@ export async function writeLockFile(path: string, text: string): Promise<void> {
 }
 
 export function encodeLock({ facts, pins, clients }: Lock): string {
-  const ids = [...new Set([...facts.keys(), ...pins.map(({ backend }) => backend), ...clients.map(([id]) => id)])].sort();
+  const ids = [
+    ...new Set([...facts.keys(), ...pins.map(({ backend }) => backend), ...clients.map(([id]) => id)]),
+  ].sort();
   const backends = ids.map((id) => {
-    const { server, protocol, program } = facts.get(id) ?? {};
+    const { server, protocol, program, capabilities } = facts.get(id) ?? {};
     const lists = PIN_LISTS.map((list) => {
       const kinds = clients.find((one) => one[0] === id && one[1] === list)?.[2] ?? [];
       const pinned = pins.filter((pin) => pin.backend === id && pin.list === list).map(entryOf);
       return [list, kinds.length + pinned.length === 0 ? undefined : { clients: [...kinds], pinned }] as const;
     });
-    return [id, { server, protocol, program, ...Object.fromEntries(lists) }] as const;
+    return [id, { server, protocol, program, capabilities, ...Object.fromEntries(lists) }] as const;
   });
   return `${HEAD}${writeYaml({ version: VERSION, backends: Object.fromEntries(backends) })}`;
 }
@@ -129,7 +132,8 @@ function pinOf(backend: string, list: PinList, entry: JsonObject): Pin | string 
     return `${what} lacks a member, or has one of another kind`;
   }
   if (state !== 'approved' && state !== 'denied') return `${what} is neither approved nor denied`;
-  if (definitionOf(item).hash !== hash) return `${what} has a definition that is not the one of its hash: it was edited by hand`;
+  if (definitionOf(item).hash !== hash)
+    return `${what} has a definition that is not the one of its hash: it was edited by hand`;
   const kinds = entry.clients === undefined ? undefined : textsOf(entry.clients);
   return { backend, list, name, item, hash, state, at, by, ...(kinds && { clients: kinds }) };
 }
@@ -143,11 +147,12 @@ function checkOnce(pins: readonly Pin[], wrong: (what: string) => PinError): voi
   }
 }
 
-function factsOf({ server, protocol, program }: JsonObject): BackendFacts {
+function factsOf({ server, protocol, program, capabilities }: JsonObject): BackendFacts {
   const { name, version } = asObject(server) ?? {};
   const { command, package: resolved, file } = asObject(program) ?? {};
   return {
     ...(asObject(server) && { server: { name: asString(name) ?? '', version: asString(version) ?? '' } }),
+    ...(asObject(capabilities) && { capabilities: asObject(capabilities) }),
     ...(asString(protocol) !== undefined && { protocol: asString(protocol) }),
     ...(asString(command) !== undefined && {
       program: { command: asString(command) ?? '', package: asString(resolved), file: asString(file) },

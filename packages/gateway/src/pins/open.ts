@@ -3,11 +3,30 @@
 
 import { createHash } from 'node:crypto';
 import { stat } from 'node:fs/promises';
-import type { PinsConfig, BackendConfig } from '@mcp-overlay/config';
+import type { BackendConfig, PinsConfig } from '@mcp-overlay/config';
 import { asObject, asString, type JsonObject } from '../call/json.ts';
 import type { GatewayLog } from '../call/log.ts';
-import { type BackendFacts, decodeLock, EMPTY_LOCK, encodeLock, type Lock, type ProgramFacts, readLockFile, writeLockFile } from './lock-file.ts';
-import { type Pin, PinBook, type PinKey, type PinList, type PinMode, type PinNews, PIN_LISTS, type Verdict, type Waiting } from './pin-book.ts';
+import {
+  type BackendFacts,
+  decodeLock,
+  EMPTY_LOCK,
+  encodeLock,
+  type Lock,
+  type ProgramFacts,
+  readLockFile,
+  writeLockFile,
+} from './lock-file.ts';
+import {
+  PIN_LISTS,
+  type Pin,
+  PinBook,
+  type PinKey,
+  type PinList,
+  type PinMode,
+  type PinNews,
+  type Verdict,
+  type Waiting,
+} from './pin-book.ts';
 import { programOf, sameProgram, unpinned } from './program.ts';
 
 /** Whoever approved waits no longer than that. */
@@ -30,7 +49,13 @@ export interface OpenPinsOptions {
 }
 
 export type PinEvent =
-  | { readonly what: 'recorded'; readonly backend: string; readonly list: string; readonly count: number; readonly digest: string }
+  | {
+      readonly what: 'recorded';
+      readonly backend: string;
+      readonly list: string;
+      readonly count: number;
+      readonly digest: string;
+    }
   | {
       readonly what: 'changed' | 'unapproved';
       readonly backend: string;
@@ -47,7 +72,13 @@ export interface PinsStatus {
   readonly mode: PinMode;
   readonly configured: boolean;
   readonly definitions: number;
-  readonly waiting: readonly { readonly backend: string; readonly list: string; readonly name: string; readonly hash: string; readonly why: string }[];
+  readonly waiting: readonly {
+    readonly backend: string;
+    readonly list: string;
+    readonly name: string;
+    readonly hash: string;
+    readonly why: string;
+  }[];
   /** Backends whose program is another than the one that is kept. */
   readonly programs: readonly string[];
   readonly trouble?: string;
@@ -58,6 +89,8 @@ export interface Pins {
   judge(backend: string, list: string, client: string, items: readonly JsonObject[]): Verdict[] | undefined;
   /** Its greeting, without instructions that were changed. */
   greeted(backend: string, client: string, welcome: JsonObject): JsonObject;
+  /** Its greeting as far as it is known; undefined: such a client was never greeted. */
+  greeting(backend: string, client: string): JsonObject | undefined;
   /** Before it was heard: what was approved for such a client. */
   known(backend: string, list: string, client: string): readonly JsonObject[] | undefined;
   /** Calls wait until the list of their backend was looked at. */
@@ -139,12 +172,19 @@ class OpenPins implements Pins {
   greeted(backend: string, client: string, welcome: JsonObject): JsonObject {
     if (this.#isOff(backend)) return welcome;
     this.#hear(backend, welcome);
-    const text = asString(welcome.instructions);
-    if (text === undefined) return welcome;
+    // None are pinned too: where there were none, new ones are a change.
+    const text = asString(welcome.instructions) ?? '';
     const [verdict] = this.#book.judge({ backend, list: INSTRUCTIONS, client, items: [{ name: INSTRUCTIONS, text }] });
-    if (!verdict || 'serve' in verdict) return welcome;
+    if (!verdict || 'serve' in verdict || text === '') return welcome;
     const { instructions: _changed, ...rest } = welcome;
     return rest;
+  }
+
+  greeting(backend: string, client: string): JsonObject | undefined {
+    const capabilities = this.#facts.get(backend)?.capabilities;
+    const [instructions] = this.known(backend, INSTRUCTIONS, client) ?? [];
+    if (capabilities === undefined || instructions === undefined) return undefined;
+    return { capabilities, instructions: instructions.text };
   }
 
   known(backend: string, list: string, client: string): readonly JsonObject[] | undefined {
@@ -209,10 +249,11 @@ class OpenPins implements Pins {
   }
 
   /** Once in a run: is it the server that was here before? */
-  #hear(backend: string, { serverInfo, _meta, protocolVersion }: JsonObject): void {
+  #hear(backend: string, { serverInfo, _meta, protocolVersion, capabilities }: JsonObject): void {
     if (this.#heard.has(backend)) return;
     this.#heard.add(backend);
-    const { name, version } = asObject(serverInfo) ?? asObject(asObject(_meta)?.['io.modelcontextprotocol/serverInfo']) ?? {};
+    const { name, version } =
+      asObject(serverInfo) ?? asObject(asObject(_meta)?.['io.modelcontextprotocol/serverInfo']) ?? {};
     const server = { name: asString(name) ?? '', version: asString(version) ?? '' };
     const program = this.#programs.get(backend);
     const known = this.#facts.get(backend);
@@ -228,7 +269,12 @@ class OpenPins implements Pins {
       this.#news({ what: 'program', backend, was: words(undefined, known.program), now: words(undefined, program) });
     }
     const kept = changed && this.strictCalls ? known?.program : program;
-    this.#learn(backend, { server, protocol: asString(protocolVersion), program: kept });
+    this.#learn(backend, {
+      server,
+      protocol: asString(protocolVersion),
+      capabilities: asObject(capabilities) ?? {},
+      program: kept,
+    });
   }
 
   #learn(backend: string, facts: BackendFacts): void {
@@ -239,7 +285,14 @@ class OpenPins implements Pins {
   #tell({ backend, list, recorded, withheld }: PinNews): void {
     this.#later();
     if (recorded.length > 0) {
-      const digest = `sha256:${createHash('sha256').update(recorded.map(({ hash }) => hash).sort().join('\n')).digest('hex')}`;
+      const digest = `sha256:${createHash('sha256')
+        .update(
+          recorded
+            .map(({ hash }) => hash)
+            .sort()
+            .join('\n'),
+        )
+        .digest('hex')}`;
       this.#news({ what: 'recorded', backend, list, count: recorded.length, digest });
     }
     for (const { name, why: what, was, hash: now } of withheld) this.#news({ what, backend, list, name, was, now });
@@ -251,7 +304,13 @@ class OpenPins implements Pins {
     if (what === 'recorded') log.debug(fields, 'definitions recorded');
     else if (what === 'upgrade') log.info(fields, 'backend has another version, its definitions are recorded anew');
     else if (what === 'program') log.warn(fields, 'backend is another program than the one that was approved');
-    else log.warn(fields, what === 'changed' ? 'definition changed, it is hidden until it is approved' : 'definition is hidden until it is approved');
+    else
+      log.warn(
+        fields,
+        what === 'changed'
+          ? 'definition changed, it is hidden until it is approved'
+          : 'definition is hidden until it is approved',
+      );
     this.#options.news?.(event);
   }
 
@@ -284,7 +343,9 @@ class OpenPins implements Pins {
 
   #lock(): Lock {
     const ids = new Set([...this.#facts.keys(), ...this.#modes.keys()]);
-    const clients = [...ids].flatMap((id) => PIN_LISTS.map((list) => [id, list, this.#book.clientsOf(id, list)] as const));
+    const clients = [...ids].flatMap((id) =>
+      PIN_LISTS.map((list) => [id, list, this.#book.clientsOf(id, list)] as const),
+    );
     return { facts: this.#facts, pins: this.#book.pins(), clients };
   }
 
@@ -342,7 +403,11 @@ function idOf({ backend, list, name }: PinKey): string {
 }
 
 function words(server: BackendFacts['server'], program: ProgramFacts | undefined): string {
-  const parts = [server && `${server.name} ${server.version}`, program?.package, program?.file, program && `command ${program.command}`];
+  const parts = [
+    server && `${server.name} ${server.version}`,
+    program?.package,
+    program?.file,
+    program && `command ${program.command}`,
+  ];
   return parts.filter((part) => part !== undefined && part.trim() !== '').join(', ');
 }
-

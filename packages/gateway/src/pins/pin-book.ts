@@ -142,7 +142,10 @@ export class PinBook {
     const same = pins.find(({ hash }) => hash === shown.hash);
     const pin: Pin = same
       ? { ...same, clients: [...(same.clients ?? []), client] }
-      : { ...this.#decided(key, item, shown.hash, 'approved', FIRST_USE), ...(pins.length > 0 && { clients: [client] }) };
+      : {
+          ...this.#decided(key, item, shown.hash, 'approved', FIRST_USE),
+          ...(pins.length > 0 && { clients: [client] }),
+        };
     byName.set(key.name, same ? pins.map((one) => (one === same ? pin : one)) : [...pins, pin]);
     recorded.push(pin);
     this.#shown(id, shown.hash, client);
@@ -163,7 +166,10 @@ export class PinBook {
     const others =
       state === 'denied'
         ? []
-        : pins.filter((one) => one.hash !== hash && one.state !== 'denied' && (this.#shownTo.get(`${id} ${one.hash}`)?.size ?? 0) > 0);
+        : pins.filter(
+            (one) =>
+              one.hash !== hash && one.state !== 'denied' && (this.#shownTo.get(`${id} ${one.hash}`)?.size ?? 0) > 0,
+          );
     byName.set(key.name, [pin, ...others]);
     this.#told.get(key.backend)?.delete(`${id} ${hash}`);
     return pin;
@@ -194,7 +200,10 @@ export class PinBook {
   }
 
   waiting(): readonly (Waiting & { readonly pins: readonly Pin[] })[] {
-    return [...this.#waiting.values()].map((one) => ({ ...one, pins: this.#listOf(one.backend, one.list).byName.get(one.name) ?? [] }));
+    return [...this.#waiting.values()].map((one) => ({
+      ...one,
+      pins: this.#listOf(one.backend, one.list).byName.get(one.name) ?? [],
+    }));
   }
 
   pins(): readonly Pin[] {
@@ -212,9 +221,12 @@ export class PinBook {
       const { byName } = this.#listOf(pin.backend, pin.list);
       byName.set(pin.name, [...(byName.get(pin.name) ?? []), pin]);
     }
-    for (const [backend, list, kinds] of clients) for (const kind of kinds) this.#listOf(backend, list).clients.add(kind);
+    for (const [backend, list, kinds] of clients)
+      for (const kind of kinds) this.#listOf(backend, list).clients.add(kind);
     for (const [id, { backend, list, name, hash }] of this.#waiting) {
-      const decided = this.#listOf(backend, list).byName.get(name)?.some((pin) => pin.hash === hash || pin.state === 'denied');
+      const decided = this.#listOf(backend, list)
+        .byName.get(name)
+        ?.some((pin) => pin.hash === hash || pin.state === 'denied');
       if (decided) this.#waiting.delete(id);
     }
   }

@@ -12,8 +12,27 @@ import type { ProgramFacts } from './lock-file.ts';
 const NPX = /^(?:npx|bunx|pnpx)(?:\.cmd)?$/;
 const UVX = /^uvx(?:\.exe)?$/;
 /** Options of npx that take the next word. */
-const NPX_TAKES = new Set(['-p', '--package', '-c', '--call', '-w', '--workspace', '--registry', '--cache', '--prefix']);
-const UVX_TAKES = new Set(['--from', '--with', '-p', '--python', '--index', '--index-url', '--extra-index-url', '--with-editable']);
+const NPX_TAKES = new Set([
+  '-p',
+  '--package',
+  '-c',
+  '--call',
+  '-w',
+  '--workspace',
+  '--registry',
+  '--cache',
+  '--prefix',
+]);
+const UVX_TAKES = new Set([
+  '--from',
+  '--with',
+  '-p',
+  '--python',
+  '--index',
+  '--index-url',
+  '--extra-index-url',
+  '--with-editable',
+]);
 const EXACT = /^v?\d+\.\d+\.\d+(?:-[0-9A-Za-z.-]+)?(?:\+[0-9A-Za-z.-]+)?$/;
 const INTERPRETERS = /^(?:node|nodejs|bun|deno|python[0-9.]*|ruby|perl|php|bash|sh)(?:\.exe)?$/;
 
@@ -86,13 +105,17 @@ async function npxPackage(
 ): Promise<{ version: string; entry: string | undefined } | undefined> {
   const cache = env.npm_config_cache ?? (env.HOME === undefined ? undefined : join(env.HOME, '.npm'));
   const asked = createHash('sha512').update(spec.text).digest('hex').slice(0, 16);
-  const places = [join(cwd, 'node_modules'), ...(cache === undefined ? [] : [join(cache, '_npx', asked, 'node_modules')])];
+  const places = [
+    join(cwd, 'node_modules'),
+    ...(cache === undefined ? [] : [join(cache, '_npx', asked, 'node_modules')]),
+  ];
   for (const place of places) {
     const folder = join(place, spec.name);
     const manifest = await manifestOf(join(folder, 'package.json'));
     if (!manifest) continue;
     const version = `${spec.name}@${asString(manifest.version) ?? ''}`;
-    const bin = asString(manifest.bin) ?? asString(Object.values(asObject(manifest.bin) ?? {})[0]) ?? asString(manifest.main);
+    const bin =
+      asString(manifest.bin) ?? asString(Object.values(asObject(manifest.bin) ?? {})[0]) ?? asString(manifest.main);
     return { version, entry: bin === undefined ? undefined : resolve(folder, bin) };
   }
   return undefined;
@@ -127,7 +150,10 @@ async function entryOf(
 }
 
 async function isFile(path: string): Promise<boolean> {
-  return stat(path).then((stats) => stats.isFile(), () => false);
+  return stat(path).then(
+    (stats) => stats.isFile(),
+    () => false,
+  );
 }
 
 /** undefined: it is no file that can be read, or larger than programs are. */
