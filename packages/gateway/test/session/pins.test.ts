@@ -177,7 +177,7 @@ test(
   LIMIT,
   async () => {
     await using opened = await openedPins();
-    const fs = playedBackend('fs', (method, params, one) => {
+    const fs = playedBackend('fs', (method, _params, one) => {
       if (method !== 'tools/list') return undefined;
       const greeting = one.got.find(({ method: first }) => first === 'initialize');
       const able = greeting && (paramsIn(greeting).capabilities as { sampling?: object }).sampling;
