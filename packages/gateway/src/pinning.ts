@@ -14,6 +14,8 @@ export interface ConfiguredPinsOptions {
   readonly env: NodeJS.ProcessEnv;
   readonly log: GatewayLog;
   news?(event: PinEvent): void;
+  /** false: the file stays as it is. */
+  readonly keep?: boolean;
 }
 
 /** undefined: nothing is pinned. Rejects with a PinError. */

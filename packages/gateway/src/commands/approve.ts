@@ -28,10 +28,10 @@ import { closeBackends, overlayOptions, sessionSettings } from '../gateway.ts';
 import { openConfiguredPins } from '../pinning.ts';
 import { diffOf, linesOf } from '../pins/diff.ts';
 import { type Finding, findingsIn, type Surroundings } from '../pins/findings.ts';
+import { NO_CLIENT } from '../pins/pin-book.ts';
 import { openPolicy } from '../policy/open-policy.ts';
 import { walkPages } from '../routing/catalog.ts';
 import { ALONE, openAlone } from '../session/alone.ts';
-import { pinnedFor } from '../session/pinning.ts';
 import { accessOf } from './access.ts';
 import { askedAtStart } from './ask-passphrase.ts';
 import { loadConfig } from './load-config.ts';
@@ -58,7 +58,7 @@ export const approveCommand: Command = {
   },
   examples: [
     ['$0 approve', 'shows each, and asks'],
-    ['$0 approve fs/read_file --yes --expect-hash 3f9c0a1b2c3d', 'in a script: exactly this one'],
+    ['$0 approve fs/read_file --yes --expect-hash 3f9c0a1b2c3d4e5f', 'in a script: exactly this one'],
     ['$0 approve fs/delete_all --deny', 'never again'],
   ],
   run: async (flags: Flags) => {
@@ -72,9 +72,9 @@ export const approveCommand: Command = {
         'nobody can say yes to what was not looked at; mcp-gateway approve shows the hashes',
       );
     }
-    const short = hashes.find((hash) => !/^[0-9a-f]{12,64}$/.test(hash));
+    const short = hashes.find((hash) => !/^[0-9a-f]{16,64}$/.test(hash));
     if (short !== undefined)
-      throw new UsageError('approve: --expect-hash wants 12 hex digits or more, as approve shows them');
+      throw new UsageError('approve: --expect-hash wants 16 hex digits or more, as approve shows them');
     const run = (approvals: Approvals): Promise<ExitCode> => decideAll(approvals, item, hashes, flags);
     return config === undefined ? run(running(flags.share as string | undefined)) : offline(config, flags, run);
   },
@@ -146,13 +146,18 @@ async function offline(
         try {
           await session.settled;
           if (!session.welcome) say(`mcp-gateway: backend ${session.id} failed: ${session.trouble}`);
-          const pinned = pinnedFor(pins, 'legacy', ALONE, () => ({ version: undefined, capabilities: {} }));
-          if (session.welcome) pinned?.greeted(session, session.welcome);
+          if (session.welcome) pins.greeted(session.id, NO_CLIENT, session.welcome);
           for (const kind of LIST_KINDS) {
             if (!session.has(kind.capability)) continue;
             const found = await walkPages(session, kind, settings.limits, settings.connectTimeoutMs);
             if (typeof found === 'string') say(`mcp-gateway: backend ${session.id}: ${found}`);
-            else pinned?.judge(session, kind, found);
+            else
+              pins.judge(
+                session.id,
+                kind.member,
+                NO_CLIENT,
+                found.map(({ item }) => item),
+              );
           }
         } finally {
           await session.close();

@@ -46,6 +46,8 @@ export interface OpenPinsOptions {
   /** For the record. */
   news?(event: PinEvent): void;
   readonly now?: () => Date;
+  /** false: the file stays as it is. */
+  readonly keep?: boolean;
 }
 
 export type PinEvent =
@@ -158,7 +160,7 @@ class OpenPins implements Pins {
     for (const { id, transport } of backends) {
       if (this.#isOff(id)) continue;
       const why = unpinned(transport);
-      if (why !== undefined && this.strictCalls) log.warn({ backend: id, why }, 'backend has no fixed version');
+      if (why !== undefined) log.warn({ backend: id, why }, 'backend has no fixed version');
       const program = await programOf(transport, env);
       if (program) this.#programs.set(id, program);
     }
@@ -329,7 +331,7 @@ class OpenPins implements Pins {
   async #write(): Promise<void> {
     clearTimeout(this.#writing);
     this.#writing = undefined;
-    if (!this.#dirty) return;
+    if (!this.#dirty || this.#options.keep === false) return;
     await this.#look();
     this.#dirty = false;
     const text = encodeLock(this.#lock());
@@ -391,7 +393,7 @@ export function clientKind(...parts: readonly (string | undefined)[]): string {
 
 /** Short enough to be typed, long enough not to be met by chance. */
 export function shortHash(hash: string): string {
-  return hash.slice('sha256:'.length, 'sha256:'.length + 12);
+  return hash.slice('sha256:'.length, 'sha256:'.length + 16);
 }
 
 function isPinList(list: string): list is PinList {

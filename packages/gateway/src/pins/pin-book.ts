@@ -66,6 +66,8 @@ export interface Judged {
   readonly items: readonly JsonObject[];
 }
 
+/** A look without a client (`check`, `approve`): what was recorded for any kind will do, and nothing is first use of a kind. */
+export const NO_CLIENT = '';
 export const FIRST_USE = 'first use';
 
 interface ListPins {
@@ -90,7 +92,7 @@ export class PinBook {
   /** One verdict for each item, in order. A whole list at once: only then it is known what this kind of client was shown. */
   judge({ backend, list, client, items }: Judged): Verdict[] {
     const pins = this.#listOf(backend, list);
-    const fresh = !pins.clients.has(client) && pins.clients.size < PIN_LIMITS.clients;
+    const fresh = client !== NO_CLIENT && !pins.clients.has(client) && pins.clients.size < PIN_LIMITS.clients;
     const recorded: Pin[] = [];
     const withheld: (Waiting & { was: string | undefined })[] = [];
     const names = new Set<string>();
@@ -126,7 +128,9 @@ export class PinBook {
     const { byName } = this.#listOf(key.backend, key.list);
     const pins = byName.get(key.name) ?? [];
     if (pins.some(({ state }) => state === 'denied')) return { withheld: 'denied' };
-    const match = pins.find(({ hash, clients }) => hash === shown.hash && (!clients || clients.includes(client)));
+    const match = pins.find(
+      ({ hash, clients }) => hash === shown.hash && (!clients || client === NO_CLIENT || clients.includes(client)),
+    );
     const id = idOf(key);
     if (match) {
       this.#shown(id, shown.hash, client);
