@@ -16,6 +16,7 @@ import {
   ownIdentity,
 } from '@mcp-overlay/overlay';
 import { DONE, LIMITS, type Limits } from '@mcp-overlay/relay';
+import { type Approvals, approvalsOf, auditOf } from './approvals.ts';
 import { openConfiguredAudit } from './audit/configured.ts';
 import { recordAdmin } from './audit/lives.ts';
 import { HealthRecord } from './backend/health.ts';
@@ -23,6 +24,8 @@ import { backendOf } from './backend/kinds.ts';
 import { watching } from './backend/watch.ts';
 import type { GatewayLog } from './call/log.ts';
 import { type Peers, peersOf } from './peers.ts';
+import { openConfiguredPins } from './pinning.ts';
+import type { Pins } from './pins/open.ts';
 import { accessOf } from './policy/access.ts';
 import type { Allowances } from './policy/allowances.ts';
 import { toolFilter } from './policy/filter.ts';
@@ -66,6 +69,7 @@ export interface Gateway {
   status(): Promise<GatewayStatus>;
   readonly peers: Peers;
   readonly tokens: TokensFor;
+  readonly approvals: Approvals;
   close(): Promise<void>;
 }
 
@@ -73,6 +77,7 @@ export interface SettingsOptions extends Omit<GatewayOptions, 'onLost'> {
   readonly policy: Policy;
   /** Where calls go on record; whoever serves nobody has none. */
   readonly audit?: AuditSettings | undefined;
+  readonly pins?: Pins | undefined;
   readonly allowances?: Allowances | undefined;
 }
 
@@ -132,6 +137,7 @@ export function sessionSettings(options: SettingsOptions): SessionSettings {
     stateSeal: new StateSeal(),
     scrubber: options.scrub?.scrubber,
     scrubHits: options.scrub?.hits,
+    pins: options.pins,
     ...(audit && { audit }),
     log,
   };
@@ -194,7 +200,16 @@ async function begin(options: GatewayOptions, audit: AuditSettings | undefined):
     },
   });
   const allowances = await openAllowances(config, options);
-  const settings = sessionSettings({ ...options, policy, audit, scrub, allowances });
+  const pins = await openConfiguredPins(config, {
+    env: options.env,
+    log,
+    news: (event) => {
+      audit?.log
+        .append(auditOf(event))
+        .catch((error: unknown) => log.warn({ error: String(error) }, 'change of a definition is not on record'));
+    },
+  });
+  const settings = sessionSettings({ ...options, policy, audit, scrub, allowances, pins });
   const books = await openShareBooks(config, config.share.token, secretsOf(options));
   const issuers = config.issuers.length === 0 ? undefined : await openIssuers({ issuers: config.issuers, log });
   await audit?.log.append({ type: 'config.apply', digest: await digestOf(config.file) });
@@ -220,9 +235,20 @@ async function begin(options: GatewayOptions, audit: AuditSettings | undefined):
     token: share.token,
     status: async () => {
       const identity = await ownIdentity(overlay);
-      return statusOf({ version, overlay: overlay.kind, identity, startedAt, share, settings, scrub, allowances });
+      return statusOf({
+        version,
+        overlay: overlay.kind,
+        identity,
+        startedAt,
+        share,
+        settings,
+        scrub,
+        allowances,
+        pins,
+      });
     },
     peers: peersOf(book, share, { roles: rolesIn(config), record }),
+    approvals: approvalsOf(pins, { record, by: OWNER }),
     tokens: tokensForShares(books, {
       network: overlay.proofs?.network ?? overlay.kind,
       share: share.token,
@@ -235,6 +261,7 @@ async function begin(options: GatewayOptions, audit: AuditSettings | undefined):
       await Promise.all([probes.close(), share.close()]);
       await Promise.all([book.close(), allowances?.close()]);
       await closeBackends(settings);
+      await pins?.close();
       await scrub?.close();
       await audit?.log.close();
     },

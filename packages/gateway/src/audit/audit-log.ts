@@ -49,6 +49,25 @@ export type AuditEvent =
       /** `rule mode surface ×count start-end…` */
       readonly hits: readonly string[];
     })
+  /** Definitions that were seen for the first time and are kept: how many, and a digest over them. */
+  | {
+      readonly type: 'pin.new';
+      readonly backend: string;
+      readonly what: string;
+      readonly count: number;
+      readonly digest: string;
+    }
+  /** What a server says of a tool, or of itself, is not what was seen or approved. `was` is absent for what is new. */
+  | {
+      readonly type: 'pin.change';
+      readonly backend: string;
+      /** `tools`, `prompts`, … or `program`, `version`. */
+      readonly what: string;
+      readonly target?: string;
+      readonly was?: string;
+      readonly now: string;
+      readonly reason: string;
+    }
   | { readonly type: 'config.apply' | 'config.reject'; readonly digest: string; readonly reason?: string }
   /** A decision of the operator: peers allow, token revoke, approve … */
   | { readonly type: 'admin'; readonly what: string; readonly target: string; readonly by: string };
