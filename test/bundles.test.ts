@@ -25,6 +25,20 @@ for (const name of ['mcp-tools', 'mcp-bridge', 'mcp-gateway']) {
   });
 }
 
+/** Of PostgreSQL's parser, Ajv and CEL: what only some rules need. */
+const ENGINES = ['wasm_parse_query_raw', 'unevaluatedProperties', 'getDayOfYear'];
+
+test('mcp-gateway starts without the engines of rules, and finds them when a rule needs one', () => {
+  const entry = join(dist, 'mcp-gateway.js');
+  const atStart = reached([entry], STATIC);
+  const ever = reached([entry], STATIC, DYNAMIC);
+  for (const word of ENGINES) {
+    assert.deepEqual(holding(atStart, word), [], `${word} is loaded at the start`);
+    assert.notEqual(holding(ever, word).length, 0, `${word} is nowhere`);
+  }
+  assert.ok(existsSync(join(dist, 'chunks', 'libpg-query.wasm')));
+});
+
 test('the OpenZiti client is there once for all programs, and its encryption apart: a login does without', () => {
   const files = readdirSync(join(dist, 'chunks')).map((file) => join(dist, 'chunks', file));
   const [client, wasm] = ['zt-session', '_crypto_secretstream_xchacha20poly1305_init_push'].map((word) =>

@@ -29,7 +29,7 @@ test('every example of the reference is read by the schema', () => {
     const needs = { stdio: 'command: x', zrok: 'share_token: ab1', https: 'endpoint: "https://x"' }[type] ?? '';
     const lines = new Map([
       ['', 'backends:'],
-      ['backends[].id', '  - id: a'],
+      ['backends[].id', '  - id: db'],
       ['backends[].transport', '    transport:'],
       ['backends[].transport.type', `      type: ${type}`],
       [`backends[].transport.${needs.split(':')[0]}`, `      ${needs}`],
@@ -39,6 +39,10 @@ test('every example of the reference is read by the schema', () => {
     if (key.startsWith('backends[].tools.')) lines.set(key, `    tools: { ${leaf} }`);
     else if (key.endsWith('tls.ca_cert_file')) continue;
     else if (key === 'backends[].id') lines.set(key, `  - ${leaf}`);
+    else if (key.startsWith('backends[].limits.')) lines.set(key, `    limits: { ${leaf} }`);
+    else if (key === 'limits.tools[].tools') lines.set(key, `limits: { tools: [ { ${leaf}, daily: 1 } ] }`);
+    else if (key.startsWith('limits.tools[].'))
+      lines.set(key, `limits: { tools: [ { tools: [x], daily: 1, ${leaf} } ] }`);
     else if (key.startsWith('backends[].inject.')) lines.set(key, `    inject: { ${leaf} }`);
     else if (key.startsWith('secrets.vault.')) lines.set(key, `secrets: { vault: { ${leaf} } }`);
     else if (key.startsWith('backends[].transport.')) lines.set(key, `      ${leaf}`);

@@ -66,6 +66,11 @@ const EXPECTED: Readonly<Record<string, { format: string; runs: string[]; notes:
     ],
     notes: ['differs'],
   },
+  'team.yml': {
+    format: 'ours',
+    runs: ['files: npx -y @modelcontextprotocol/server-filesystem /srv/team', 'db: share team-db'],
+    notes: [],
+  },
 };
 
 test('no file in configs/ is unknown to this test', () => {

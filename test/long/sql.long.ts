@@ -25,6 +25,8 @@ test(`${COUNT} generated statements, seed ${SEED}`, async (t) => {
     for (let one = 0; one < OF_ONE; one += 1) {
       const sql = generatedSql(random);
       if (match(sql, { id: 'ziti:a', name: undefined }) !== undefined) continue;
+      // A query without end is nothing that a rule sees: the database's own limit of time is for that.
+      if (/recursive/i.test(sql)) continue;
       run += 1;
       assert.equal(await db.tries(sql), undefined, sql);
     }

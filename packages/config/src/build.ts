@@ -13,6 +13,7 @@ import {
 } from './config.ts';
 import type { Spot } from './errors.ts';
 import { buildInject, type InjectSurroundings } from './inject-shape.ts';
+import { buildAllowances } from './limits-shape.ts';
 import { quoteText } from './node.ts';
 import { buildPolicy } from './policy-build.ts';
 import type { RawBackend, RawGateway, RawTools } from './schema.ts';
@@ -61,6 +62,7 @@ export function buildGateway(raw: RawGateway, file: string, reading: Reading): G
       logFile: raw.log_file,
       audit: raw.audit && buildAudit(raw.audit),
       policy,
+      allowances: buildAllowances(raw.limits, raw.backends ?? [], policy?.identities ?? [], reading),
       vault: raw.secrets?.vault && compact({ path: raw.secrets.vault.path, key: raw.secrets.vault.key }),
       scrub: raw.scrub && buildScrub(raw.scrub),
     }),

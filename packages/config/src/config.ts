@@ -1,5 +1,6 @@
 // What the rest of the toolkit sees of a configuration: durations in ms, paths absolute, variables replaced, ids unique.
 
+import type { AllowancesConfig } from './limits-config.ts';
 import type { PolicyConfig } from './policy-config.ts';
 import type { SecretReference } from './secret/reference.ts';
 import type { ConfiguredText } from './secret/text.ts';
@@ -23,6 +24,8 @@ export interface GatewayConfig {
   readonly audit?: AuditConfig | 'off';
   /** Only what the file sets; names are those of the relay's limits. */
   readonly limits: LimitsConfig;
+  /** Absent: callers may use what they can reach as much as they like. */
+  readonly allowances?: AllowancesConfig;
   /** Absent: no rules. */
   readonly policy?: PolicyConfig;
   /** Where `vault:` references are looked up, as far as the file says. */

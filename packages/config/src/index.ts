@@ -39,6 +39,7 @@ export {
   type Spot,
 } from './errors.ts';
 export { compileGlob } from './glob.ts';
+export type { AllowanceConfig, AllowancesConfig, IdentityAllowance, ToolAllowance } from './limits-config.ts';
 export { loadGatewayConfig, readConfigText } from './load.ts';
 export { type ParsedConfig, type ParseOptions, parseGatewayConfig } from './parse.ts';
 export { loadPatternFile, type PatternEntry, parsePatternFile, patternError } from './pattern-file.ts';

@@ -6,6 +6,7 @@ import { issuersShape, tokensShape, trustFile } from './access-shape.ts';
 import { auditShape } from './audit-shape.ts';
 import { globProblem } from './glob.ts';
 import { injectShape } from './inject-shape.ts';
+import { allowanceFields, backendAllowanceShape } from './limits-shape.ts';
 import { identitiesShape, rolesShape, viewsShape } from './policy-shape.ts';
 import { backendScrubShape, scrubShape } from './scrub-shape.ts';
 import {
@@ -187,15 +188,20 @@ const backendFields = {
     default: 'that of scrub',
     example: 'wrap',
   }),
+  limits: field(backendAllowanceShape, 'as in limits.backends, for this backend', {
+    default: 'none',
+    neverEmpty: true,
+  }),
 };
 
 const backendObject = object(backendFields, {
   elsewhere: Object.fromEntries(Object.keys(transportShape.fields ?? {}).map((key) => [key, 'transport'])),
   later: {
     pins: 'pinned tool definitions',
-    limits: 'limits per backend',
   },
 });
+
+const LIMITED = ['rate', 'burst', 'concurrent', 'daily', 'default'];
 
 const size = { form: 'bytes (18MiB, 64KiB)', parse: parseSize };
 
@@ -291,10 +297,15 @@ export const gatewayShape = object(
           definition_bytes: field(count(64 * 1024, 256 * 1024 * 1024, size), 'tool definitions of one backend', {
             default: '32MiB',
           }),
+          ...allowanceFields,
         },
-        { later: { identities: 'limits per identity', rate: 'limits per identity', burst: 'limits per identity' } },
+        {
+          elsewhere: Object.fromEntries(
+            LIMITED.map((key) => [key, 'limits.identities, limits.backends or limits.tools']),
+          ),
+        },
       ),
-      'caps; the defaults protect the machine and do not stop a normal agent',
+      'caps; the defaults protect the machine and do not stop a normal agent. What callers may use is not limited unless it says so',
     ),
     roles: field(rolesShape, 'who may do what: with it, nothing is allowed that no rule allows (docs/GOVERNANCE.md)', {
       default: 'no rules: whoever is let in may call everything',

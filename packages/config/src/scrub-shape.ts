@@ -49,20 +49,18 @@ const overrideFields = {
   mode: field(
     mode,
     'off: not looked at; flag: recorded, passed on as it is; redact: what was found becomes [removed:rule]; block: the answer is withheld; wrap: texts are passed on between marks that say they are data',
-    { default: 'that of scrub.mode', example: 'wrap' },
+    { default: 'that of scrub.mode' },
   ),
   rules: field(mapping(mode, ruleName), 'the same for single rules, by id; * and ? stand for any', {
     default: 'none',
-    example: '{ "secret-*": redact }',
   }),
 };
 
 const toolOverride = object({
   backend: field(text({ form: 'a backend id', pattern: /^[A-Za-z0-9][A-Za-z0-9_-]{0,31}$/ }), 'of this backend', {
     required: true,
-    example: 'fs',
   }),
-  tools: field(list(glob), "patterns on the backend's own tool names", { required: true, example: '[read_*]' }),
+  tools: field(list(glob), "patterns on the backend's own tool names", { required: true }),
   ...overrideFields,
 });
 

@@ -383,11 +383,6 @@ const CASES: readonly (readonly [title: string, text: string, problems: readonly
     withBackend('pins: {}\n'),
     ['g.yml:4:1: pins: this version does not have it yet: pinned tool definitions; remove the key'],
   ],
-  [
-    'limits per identity, which are later work',
-    withBackend('limits: { rate: 20/s }\n'),
-    ['g.yml:4:11: limits.rate: this version does not have it yet: limits per identity; remove the key'],
-  ],
 ];
 
 for (const [title, text, problems, file] of CASES) {

@@ -3,7 +3,7 @@
 import assert from 'node:assert/strict';
 import { chmod, chown } from 'node:fs/promises';
 import test from 'node:test';
-import { changeableBy, loadGatewayConfig } from '../src/index.ts';
+import { changeableBy, loadGatewayConfig, loadPatternFile } from '../src/index.ts';
 import { withBackend } from './read.ts';
 import { tempFolder } from './secret/folder.ts';
 
@@ -47,4 +47,10 @@ test('T38 a group that has the number of its only user is that user', () => {
   assert.equal(changeableBy(stats(0o100644, 1001, 1001), 1000), 'owner');
   assert.equal(changeableBy(stats(0o100646, 1000, 1000), 1000), 'everybody');
   assert.equal(changeableBy({ ...stats(0o010666, 1001, 0), isFile: () => false }, 1000), undefined);
+});
+
+test('T38 a pattern file that everybody may change is refused', posix, async () => {
+  await using folder = await tempFolder();
+  const file = await folder.write('patterns.yml', 'patterns: []\n', 0o666);
+  await assert.rejects(loadPatternFile(file, '/'), { code: 'config_invalid', hint: `chmod o-w ${file}` });
 });

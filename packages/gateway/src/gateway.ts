@@ -24,8 +24,10 @@ import { watching } from './backend/watch.ts';
 import type { GatewayLog } from './call/log.ts';
 import { type Peers, peersOf } from './peers.ts';
 import { accessOf } from './policy/access.ts';
+import type { Allowances } from './policy/allowances.ts';
 import { toolFilter } from './policy/filter.ts';
 import { callGauge } from './policy/limit.ts';
+import { openAllowances } from './policy/open-allowances.ts';
 import { openPolicy } from './policy/open-policy.ts';
 import type { Policy } from './policy/policy.ts';
 import { naming } from './routing/names.ts';
@@ -71,10 +73,11 @@ export interface SettingsOptions extends Omit<GatewayOptions, 'onLost'> {
   readonly policy: Policy;
   /** Where calls go on record; whoever serves nobody has none. */
   readonly audit?: AuditSettings | undefined;
+  readonly allowances?: Allowances | undefined;
 }
 
 export function sessionSettings(options: SettingsOptions): SessionSettings {
-  const { config, log, version, audit } = options;
+  const { config, log, version, audit, allowances } = options;
   const by = `mcp-gateway/${version}`;
   const others = new Map<string, Promise<Overlay>>();
   const overlayOf = (kind: string | undefined): Promise<Overlay> => {
@@ -118,6 +121,7 @@ export function sessionSettings(options: SettingsOptions): SessionSettings {
     instance: randomBytes(8).toString('hex'),
     backends,
     accessFor: accessFor(config, options.policy),
+    ...(allowances && { limitsFor: (principal) => allowances.of(principal) }),
     naming: naming(enabled, config.aggregator.separator),
     own: { name: config.aggregator.name, version: config.aggregator.version ?? version },
     callTimeoutMs: config.aggregator.callTimeoutMs,
@@ -186,7 +190,8 @@ async function begin(options: GatewayOptions, audit: AuditSettings | undefined):
         .catch((error: unknown) => log.warn({ error: String(error) }, 'scrub hit is not on record'));
     },
   });
-  const settings = sessionSettings({ ...options, policy, audit, scrub });
+  const allowances = await openAllowances(config, options);
+  const settings = sessionSettings({ ...options, policy, audit, scrub, allowances });
   const tokenBook = await openTokensOf(config, config.share.token, secretsOf(options));
   const issuers = config.issuers.length === 0 ? undefined : await openIssuers({ issuers: config.issuers, log });
   await audit?.log.append({ type: 'config.apply', digest: await digestOf(config.file) });
@@ -208,7 +213,7 @@ async function begin(options: GatewayOptions, audit: AuditSettings | undefined):
     token: share.token,
     status: async () => {
       const identity = await ownIdentity(overlay);
-      return statusOf({ version, overlay: overlay.kind, identity, startedAt, share, settings, scrub });
+      return statusOf({ version, overlay: overlay.kind, identity, startedAt, share, settings, scrub, allowances });
     },
     peers: peersOf(book, share, { roles: rolesIn(config), record }),
     tokens: tokensOf({
@@ -222,7 +227,7 @@ async function begin(options: GatewayOptions, audit: AuditSettings | undefined):
     }),
     close: async () => {
       await Promise.all([probes.close(), share.close()]);
-      await book.close();
+      await Promise.all([book.close(), allowances?.close()]);
       await closeBackends(settings);
       await scrub?.close();
       await audit?.log.close();

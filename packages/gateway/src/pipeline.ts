@@ -1,10 +1,11 @@
 // The road of every request, outermost first. The order is the meaning:
 //   audit      records what became of it, whatever that is, before the answer goes on
-//   limit      before anything costs something
+//   limit      before anything costs something: what the caller may use, and what the machine can bear
 //   deadline   counts the time a client waits, whatever is slow
 //   fanOut     takes the requests that concern every backend
 //   route      finds the owner and its own name for the target; permission binds to that name, never to the public one
 //   authorize  lets through or answers like unknown; after it a call carries a permit
+//   budget     what is let through takes of the budgets of its backend and tool, in their own names
 //   states     of a server, sealed for one caller and one call: what is another's is refused before anything is recorded as let through
 //   questions  of the server, on their way up in its results: judged and recorded before the client sees them
 //   scrub      what is known to be let through, in the backend's own names; what goes down is recorded as it goes, what comes
@@ -21,7 +22,9 @@ import type { Call } from './call/call.ts';
 import { deadline } from './call/deadline.ts';
 import type { Next } from './call/stage.ts';
 import type { Access } from './policy/access.ts';
+import type { CallerLimits } from './policy/allowances.ts';
 import { authorize } from './policy/authorize.ts';
+import { budget } from './policy/budget.ts';
 import { type CallGauge, limit, type SessionGauge } from './policy/limit.ts';
 import { type DispatchOptions, dispatch } from './routing/dispatch.ts';
 import { type FanOutOptions, fanOut } from './routing/fan-out.ts';
@@ -36,6 +39,8 @@ export interface PipelineOptions extends RouterOptions, FanOutOptions, DispatchO
   readonly limits: Limits;
   readonly callTimeoutMs: number;
   readonly access: Access;
+  /** Absent: the caller is not limited. */
+  readonly caller: CallerLimits | undefined;
   /** undefined: nothing is recorded. */
   readonly audit: CallAudit | undefined;
   /** Absent: nothing is looked through. */
@@ -44,7 +49,7 @@ export interface PipelineOptions extends RouterOptions, FanOutOptions, DispatchO
 
 export function pipeline(o: PipelineOptions): Next<Call> {
   const recorded = audit(o.audit, o.era);
-  const limited = limit(o.gauge, o.limits, o.sessionGauge);
-  const permitted = states(o)(questions(o)(scrub(o.scrub)(intent(o.audit)(dispatch(o)))));
+  const limited = limit(o.gauge, o.limits, o.sessionGauge, o.caller);
+  const permitted = budget(o.caller)(states(o)(questions(o)(scrub(o.scrub)(intent(o.audit)(dispatch(o))))));
   return recorded(limited(deadline(o.callTimeoutMs)(fanOut(o)(route(o)(authorize(o.access)(permitted))))));
 }

@@ -4,6 +4,7 @@ import type { Self } from '@mcp-overlay/overlay';
 import type { EraKnown, LinkStats } from '@mcp-overlay/relay';
 import type { AuditState } from './audit/audit-log.ts';
 import type { BackendHealth } from './backend/health.ts';
+import type { LimitRow } from './policy/meter.ts';
 import type { Scrubbing, ScrubStatus } from './scrub/open.ts';
 import type { SessionSettings } from './session/settings.ts';
 import type { Shares } from './shares.ts';
@@ -24,6 +25,8 @@ export interface GatewayStatus {
   readonly audit: AuditState | undefined;
   readonly backends: readonly BackendStatus[];
   readonly sessions: readonly SessionStatus[];
+  /** Limits that are near or refused somebody in the last ten minutes; absent: there are none. */
+  readonly limits: readonly LimitRow[] | undefined;
   /** Absent: texts of servers are not looked through. */
   readonly scrub: ScrubStatus | undefined;
 }
@@ -59,6 +62,7 @@ export interface StatusSources {
   readonly share: Shares;
   readonly settings: SessionSettings;
   readonly scrub?: Scrubbing | undefined;
+  readonly allowances?: { rows(): readonly LimitRow[] } | undefined;
 }
 
 export function statusOf({
@@ -69,6 +73,7 @@ export function statusOf({
   share,
   settings,
   scrub,
+  allowances,
 }: StatusSources): GatewayStatus {
   return {
     program: 'mcp-gateway',
@@ -100,6 +105,7 @@ export function statusOf({
       backends: session.backendStates(),
       link: accepted.link?.stats(),
     })),
+    limits: allowances?.rows(),
     scrub: scrub?.status(),
   };
 }

@@ -23,6 +23,8 @@ export interface StateFolder {
   readonly tokens: string;
   /** What running programs have made on a zrok network, to be removed if they die. */
   readonly records: string;
+  /** What was spent of daily budgets of callers. */
+  readonly budgets: string;
   /** What audit logs of others told us of our calls. */
   readonly receipts: string;
 }
@@ -39,6 +41,7 @@ export async function stateFolder(env: NodeJS.ProcessEnv, homeDir?: string): Pro
     peers: join(path, 'peers'),
     tokens: join(path, 'tokens'),
     records: join(path, 'records'),
+    budgets: join(path, 'budgets'),
     receipts: join(path, 'receipts'),
   };
   await makeOwn(path);

@@ -53,7 +53,7 @@ export { type KnownShare, type KnownShares, knownShares, type ShareKey } from '.
 export { forgetPeers, openPeerBook, type PeerBook, type PeerBookOptions, type PeerRecord } from './peers/peer-book.ts';
 export { identityNotes, ownIdentity, type Self } from './peers/self.ts';
 export { type ShareGuard, type ShareGuardOptions, shareGuard, shareKey } from './peers/share-guard.ts';
-export { locked } from './peers/state-file.ts';
+export { locked, readStateFile, writeStateFile } from './peers/state-file.ts';
 export { type Credential, credentialFromPem, credentialOf } from './proof/credential.ts';
 export type { Naming } from './proof/naming.ts';
 export { idsOf, isPrincipalId, OWNER, type Principal, type Restriction, UNPROVEN } from './proof/principal.ts';

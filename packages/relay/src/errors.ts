@@ -16,6 +16,8 @@ export const RPC_ERRORS = {
   // Ours: outside of what JSON-RPC and MCP keep for themselves (-32768 to -32000; 2026-07-28, basic "Error Codes").
   /** Too many calls in flight or sessions open; `data.retryAfterMs`. */
   busy: -31000,
+  /** The caller, the tool or the backend is over what the configuration lets be used; `data.limit`, `data.retryAfterMs`. */
+  limited: -31001,
   /** The owner of this name is not running; `data.backend`, `data.since`. */
   backend_unavailable: -31050,
   /** The call began and its end will never be known; `data.backend`. It is not run again. */

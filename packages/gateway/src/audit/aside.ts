@@ -30,6 +30,22 @@ export function recordListen(
   return begun(audit, { method, kind: 'method', target: method }, argsOf(method, params));
 }
 
+/** It was not passed on: `why` is the limit it was over. What cannot be recorded is refused all the same. */
+export async function recordRefusal(
+  { log, actor }: CallAudit,
+  method: string,
+  params: JsonObject,
+  why: string | undefined,
+): Promise<void> {
+  const facts: CallFacts = { method, kind: 'method', target: method };
+  const outcome = { status: 'refused', code: 'limited', ...(why !== undefined && { why }), ms: 0, bytes: 0 } as const;
+  try {
+    await log.append({ type: 'call.outcome', ...actor, ...facts, args: argsOf(method, params), ...outcome });
+  } catch {
+    // The log tells its own trouble in its state.
+  }
+}
+
 async function begun(
   audit: CallAudit,
   facts: CallFacts,

@@ -37,6 +37,9 @@ const HEAD =
   /^\{"v":1,"log":"([0-9a-f]{32})","seg":([1-9][0-9]{0,9}),"seq":([1-9][0-9]{0,14}),"ts":"([0-9T:.Z+-]{24,27})","mono":([0-9]{1,15}),"boot":"([0-9a-f-]{1,36})","kid":"([ke][0-9a-f]{16})","type":"([a-z.]{1,24})"[,}]/;
 const TAIL = /^,"prev":"([0-9a-f]{64})","mac":"([0-9a-f]{64})"\}$/;
 
+/** The line, and each member that the pattern takes. */
+type HeadMatch = readonly [string, string, string, string, string, string, string, string, string];
+
 export function headText({ log, seg, seq, ts, mono, boot, kid, type }: RecordHead): string {
   return `{"v":1,"log":"${log}","seg":${seg},"seq":${seq},"ts":"${ts}","mono":${mono},"boot":"${boot}","kid":"${kid}","type":"${type}"`;
 }
@@ -53,13 +56,15 @@ export function macText(mac: string): string {
 export function readHead(line: Buffer): RecordHead | undefined {
   const match = HEAD.exec(line.toString('latin1', 0, HEAD_BYTES));
   if (!match) return undefined;
-  const [, log = '', seg, seq, ts = '', mono, boot = '', kid = '', type = ''] = match;
+  const [, log, seg, seq, ts, mono, boot, kid, type] = match as readonly string[] as HeadMatch;
   return { log, seg: Number(seg), seq: Number(seq), ts, mono: Number(mono), boot, kid, type };
 }
 
 export function readTail(line: Buffer): RecordTail | undefined {
   const match = TAIL.exec(line.toString('latin1', Math.max(0, line.length - TAIL_BYTES)));
-  return match ? { prev: match[1] ?? '', mac: match[2] ?? '' } : undefined;
+  if (!match) return undefined;
+  const [, prev, mac] = match as readonly string[] as readonly [string, string, string];
+  return { prev, mac };
 }
 
 export function isSegmentName(name: string): boolean {

@@ -21,9 +21,12 @@ export function audit(options: CallAudit | undefined, era: Era | undefined): Sta
   if (!options) return (next) => next;
   const complete = era === 'modern' ? COMPLETE : {};
   return (next) => async (call) => {
-    if (!isRecorded(call.method)) return next(call);
+    const looks = !isRecorded(call.method);
     const since = performance.now();
-    const outcome = outcomeOf(call, await answered(call, next, options), complete);
+    const reply = looks ? await next(call) : await answered(call, next, options);
+    // Looking is no call, but to be refused for looking too often is something.
+    if (looks && call.trail.limit === undefined) return reply;
+    const outcome = outcomeOf(call, reply, complete);
     const recorded = await recordOutcome(options, call, outcome, performance.now() - since);
     if (!recorded) return call.trail.intent === undefined ? notRecorded() : withheld();
     return options.receipts && recorded.receipt ? withReceipt(outcome, recorded.receipt) : outcome.reply;
@@ -49,7 +52,7 @@ async function recordOutcome(
 ): Promise<{ readonly receipt: AuditReceipt | undefined } | undefined> {
   const { method, params, trail } = call;
   const of = trail.intent?.seq;
-  const why = trail.decision?.why;
+  const why = trail.limit ?? trail.decision?.why;
   try {
     const { session, ident } = actor;
     const { from, backend, kind, target, decision, rule, role, policy } = factsOf(call);

@@ -27,6 +27,8 @@ export interface Trail {
   target: { readonly kind: TargetKind; readonly name: string } | undefined;
   /** What the rules said, also where they refused. */
   decision: Decision | undefined;
+  /** Which limit refused it: the key of the configuration. */
+  limit: string | undefined;
   /** Where the call's intent stands in the audit, once it is there. */
   intent: AuditReceipt | undefined;
   /** What scrubbing found, in what the client sent and in the answer. */
@@ -41,6 +43,7 @@ export function newTrail(): Trail {
     onProgress: undefined,
     target: undefined,
     decision: undefined,
+    limit: undefined,
     intent: undefined,
     scrub: undefined,
   };

@@ -28,7 +28,7 @@ export const scrubCommand: Command = {
     const { Scrubber } = await import('../scrub/scrubber.ts');
     const config = typeof flags.config === 'string' ? await loadConfig(flags.config) : undefined;
     const surface = flags.surface as Surface;
-    const text = await read(typeof flags.file === 'string' ? flags.file : '-');
+    const text = await read(typeof flags.file === 'string' ? flags.file : '');
     const own = await loadOwnPatterns(config?.scrub?.patterns ?? [], process.cwd());
     const scrubber = new Scrubber({
       config: config?.scrub,
@@ -80,7 +80,8 @@ async function read(file: string): Promise<string> {
   const chunks: Buffer[] = [];
   let length = 0;
   try {
-    if (file !== '-') {
+    // A lone dash arrives as nothing.
+    if (file !== '' && file !== '-') {
       const bytes = await readFile(file);
       if (bytes.length > MAX_BYTES) throw new UsageError(`${file} is too long`, `at most ${MAX_BYTES} bytes`);
       return bytes.toString('utf8');

@@ -34,6 +34,16 @@ function scrubLine({ scrub }: GatewayStatus): string {
   return `scrub ${configured ? 'as configured' : 'records only'} (${purpose}), ${found} hits${wrong}`;
 }
 
+/** What refused somebody lately. */
+function limitLines({ limits = [] }: GatewayStatus): string[] {
+  return limits
+    .filter(({ lastRefused }) => lastRefused !== undefined)
+    .map(({ limit, who, refused, lastRefused, used, of }) => {
+      const whose = who === undefined ? '' : ` of ${who}`;
+      return `limit ${limit}${whose} refused ${refused}, last ${lastRefused}; ${used} of ${of} used`;
+    });
+}
+
 function show(status: GatewayStatus): void {
   const { share, views, overlay, version, pid, identity, startedAt, calls } = status;
   print(`${share} on ${overlay}, mcp-gateway ${version}, pid ${pid}, since ${startedAt}\n`);
@@ -44,7 +54,9 @@ function show(status: GatewayStatus): void {
   for (const { view, token } of views) print(`${token} shows view ${view}\n`);
   print(`${calls.open} calls open, ${calls.waiting} waiting\n`);
   print(`${auditLine(status)}\n`);
-  print(`${scrubLine(status)}\n\n`);
+  print(`${scrubLine(status)}\n`);
+  for (const line of limitLines(status)) print(`${line}\n`);
+  print('\n');
   printTable(
     ['backend', 'kind', 'speaks', 'state', 'since', 'calls', 'restarts', 'reason'],
     status.backends.map((b) => [

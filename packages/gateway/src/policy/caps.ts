@@ -19,4 +19,8 @@ export const POLICY_CAPS = {
   rememberedNames: 4096,
   /** Sets of roles whose rules are remembered. */
   rememberedRoles: 1024,
+  /** Callers whose budgets are counted at a time; each is half a kilobyte. Whole ones are forgotten first, then nobody new passes. */
+  rememberedCallers: 10_000,
+  /** Of daily budgets, over restarts: a file of a few megabytes. */
+  rememberedBudgets: 20_000,
 } as const;

@@ -1,11 +1,14 @@
-// Stage: how many calls may be open at once, of one session and of all. A call over the limit waits in a queue that is
-// itself limited; then it is refused, with when to come back. Limits protect the machine, not a quota (design 5.7).
+// Stage: what a caller may use, where the configuration limits it: over that it is refused at once, with when to come back.
+// Then how many calls may be open at once, of one session and of all, which protects the machine: a call over that waits in
+// a queue that is itself limited.
 
 import type { Limits } from '@mcp-overlay/relay';
 import type { Call, Reply } from '../call/call.ts';
 import type { Cancel } from '../call/cancel.ts';
 import { deny } from '../call/denial.ts';
+import { limited } from '../call/limited.ts';
 import type { Stage } from '../call/stage.ts';
+import type { CallerLimits } from './allowances.ts';
 
 export type CallLimits = Pick<Limits, 'callsPerSession' | 'callsInAll' | 'callsQueued'>;
 
@@ -26,7 +29,12 @@ export function callGauge(): CallGauge {
 }
 
 /** `session`: what counts as one, where several pipelines serve it. */
-export function limit(gauge: CallGauge, limits: CallLimits, session: SessionGauge = { open: 0 }): Stage<Call> {
+export function limit(
+  gauge: CallGauge,
+  limits: CallLimits,
+  session: SessionGauge = { open: 0 },
+  caller?: CallerLimits,
+): Stage<Call> {
   const { callsPerSession, callsInAll, callsQueued } = limits;
   const admit = (): boolean => {
     if (session.open >= callsPerSession || gauge.open >= callsInAll) return false;
@@ -42,14 +50,20 @@ export function limit(gauge: CallGauge, limits: CallLimits, session: SessionGaug
     }
   };
   return (next) => async (call) => {
-    if (!admit()) {
-      if (gauge.waiting.size >= callsQueued) return busy();
-      if (!(await turn(gauge, admit, call.cancel))) return cancelled();
-    }
+    const passage = caller?.enter();
+    if (passage && 'refused' in passage) return limited(call.trail, passage.refused);
     try {
-      return await next(call);
+      if (!admit()) {
+        if (gauge.waiting.size >= callsQueued) return busy();
+        if (!(await turn(gauge, admit, call.cancel))) return cancelled();
+      }
+      try {
+        return await next(call);
+      } finally {
+        release();
+      }
     } finally {
-      release();
+      passage?.release();
     }
   };
 }

@@ -72,6 +72,8 @@ function carries(host: string, rest: string, loads: boolean): boolean {
 
 /** Whether the `]` at `close` ends `![…]`. */
 function imageBefore(text: string, close: number): boolean {
+  // A picture that is a link: `[![alt](picture)](link)`.
+  if (text.charAt(close - 1) === ')') return false;
   const open = text.lastIndexOf('[', close);
   return open > 0 && close - open < 512 && text.charAt(open - 1) === '!';
 }

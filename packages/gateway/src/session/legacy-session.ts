@@ -15,7 +15,7 @@ import {
   withId,
   within,
 } from '@mcp-overlay/relay';
-import { recordNotification } from '../audit/aside.ts';
+import { recordNotification, recordRefusal } from '../audit/aside.ts';
 import type { CallAudit } from '../audit/calls.ts';
 import type { Backend } from '../backend/backend.ts';
 import { BackendSession } from '../backend/backend-session.ts';
@@ -26,6 +26,7 @@ import type { Next } from '../call/stage.ts';
 
 import { pipeline } from '../pipeline.ts';
 import type { Access } from '../policy/access.ts';
+import type { CallerLimits } from '../policy/allowances.ts';
 import { Catalog } from '../routing/catalog.ts';
 import { listsOf } from '../routing/fan-out.ts';
 import { prefixedTaskIds, singleTaskIds } from '../routing/task-ids.ts';
@@ -62,6 +63,7 @@ export class LegacySession {
   private readonly open = new OpenCalls();
   private readonly audit: CallAudit | undefined;
   private readonly access: Access;
+  private readonly caller: CallerLimits | undefined;
   private readonly slow: SlowBackends;
   private readonly scrub: SessionScrub | undefined;
   private initialize: JsonObject | undefined;
@@ -95,6 +97,7 @@ export class LegacySession {
     const tasks = single ? singleTaskIds(only.backend.id) : prefixedTaskIds();
     this.audit = callAudit(settings, info);
     this.access = access;
+    this.caller = settings.limitsFor?.(info.principal);
     this.single = single;
     this.fromBackend = new FromBackend({
       audit: this.audit,
@@ -134,6 +137,7 @@ export class LegacySession {
       uris,
       tasks,
       access,
+      caller: this.caller,
       scrub: this.scrub,
       unchanged: single,
       gauge: settings.gauge,
@@ -261,6 +265,12 @@ export class LegacySession {
 
   /** To every server. What is not MCP's own may have effects, as a call has. */
   private async passOn(method: string, params: JsonObject): Promise<void> {
+    const passage = HARMLESS.has(method) ? undefined : this.caller?.enter();
+    if (passage && 'refused' in passage) {
+      if (this.audit) await recordRefusal(this.audit, method, params, passage.refused.limit);
+      return;
+    }
+    passage?.release();
     for (const backend of this.backends) {
       if (!backend.welcome || !this.mayNotify(backend.id, method, params)) continue;
       const pass = (): void => backend.notify(method, params);

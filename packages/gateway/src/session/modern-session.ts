@@ -24,16 +24,18 @@ import {
   withId,
   within,
 } from '@mcp-overlay/relay';
-import { recordListen } from '../audit/aside.ts';
+import { recordListen, recordRefusal } from '../audit/aside.ts';
 import type { CallAudit } from '../audit/calls.ts';
 import type { Backend } from '../backend/backend.ts';
 import { BackendSession, refusal } from '../backend/backend-session.ts';
 import type { HealthRecord } from '../backend/health.ts';
-import type { Call, Reply, RpcError } from '../call/call.ts';
+import { type Call, newTrail, type Reply, type RpcError } from '../call/call.ts';
 import { asObject, asString, type JsonObject } from '../call/json.ts';
+import { limited, type Refusal } from '../call/limited.ts';
 import type { Next } from '../call/stage.ts';
 import { pipeline } from '../pipeline.ts';
 import type { Access } from '../policy/access.ts';
+import type { CallerLimits } from '../policy/allowances.ts';
 import { Catalog } from '../routing/catalog.ts';
 import { listsOf } from '../routing/fan-out.ts';
 import { prefixedTaskIds, singleTaskIds, type TaskIds } from '../routing/task-ids.ts';
@@ -66,6 +68,7 @@ export class ModernSession implements EraSession {
   private readonly info: SessionOriginInfo;
   private readonly settings: SessionSettings;
   private readonly access: Access;
+  private readonly caller: CallerLimits | undefined;
   /** Those of which this client may have anything. */
   private readonly backends: readonly BackendSession[];
   private readonly uris: UriNaming;
@@ -105,6 +108,7 @@ export class ModernSession implements EraSession {
     this.uris = this.single ? UNCHANGED : prefixedUris(backends.map(({ backend }) => backend.id));
     this.tasks = this.single && only ? singleTaskIds(only.backend.id) : prefixedTaskIds();
     this.access = settings.accessFor(info.principal, info.number);
+    this.caller = settings.limitsFor?.(info.principal);
     this.backends = backends
       .filter(({ backend }) => this.access.reaches(backend.id))
       .map(({ backend, health }) => this.openBackend(backend, health));
@@ -165,6 +169,13 @@ export class ModernSession implements EraSession {
     }
     this.greet(params);
     if (method === LISTEN) {
+      const passage = this.caller?.enter();
+      if (passage && 'refused' in passage) {
+        await this.refuseListen(id, params, passage.refused);
+        return;
+      }
+      // It counts as a request, and is not held against calls that are open.
+      passage?.release();
       const view = this.viewFor(params);
       void this.listens.open(id, params, (uri) => view.catalog.owners(uri));
       return;
@@ -207,6 +218,11 @@ export class ModernSession implements EraSession {
     }
     this.calls += 1;
     return this.viewFor(params).handle({ method, params, message, cancel: open.cancel, trail: open.trail });
+  }
+
+  private async refuseListen(id: string, params: JsonObject, refused: Refusal): Promise<void> {
+    if (this.audit) await recordRefusal(this.audit, LISTEN, params, refused.limit);
+    this.send(replyMessage(id, limited(newTrail(), refused)));
   }
 
   private numbered(request: Message): Message {
@@ -268,6 +284,7 @@ export class ModernSession implements EraSession {
       uris,
       tasks,
       access,
+      caller: this.caller,
       scrub: this.scrub,
       unchanged: this.single,
       gauge: settings.gauge,

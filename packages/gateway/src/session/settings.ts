@@ -8,6 +8,7 @@ import type { Backend } from '../backend/backend.ts';
 import type { HealthRecord } from '../backend/health.ts';
 import type { GatewayLog } from '../call/log.ts';
 import type { Access } from '../policy/access.ts';
+import type { CallerLimits } from '../policy/allowances.ts';
 import type { CallGauge } from '../policy/limit.ts';
 import type { Naming } from '../routing/names.ts';
 import type { StateSeal } from '../routing/states.ts';
@@ -21,6 +22,8 @@ export interface SessionSettings {
   readonly backends: readonly { readonly backend: Backend; readonly health: HealthRecord }[];
   /** What a client may see and do. `session`: its number. */
   accessFor(principal: Principal, session: number): Access;
+  /** What a caller may use, shared by all its sessions. Absent, or undefined: nothing limits it. */
+  limitsFor?(principal: Principal): CallerLimits | undefined;
   readonly naming: Naming;
   readonly own: OwnIdentity;
   readonly callTimeoutMs: number;

@@ -136,6 +136,7 @@ test('small files are put in place whole, and read up to a cap', async (t) => {
   await assert.rejects(logsIn(path, diskFiles), { code: 'ENOTDIR' });
   assert.deepEqual(await logsIn(`${path}-absent`, diskFiles), []);
   await assert.rejects(diskFiles.makeFolder(join(path, 'z')), { code: 'EEXIST' });
+  await assert.rejects(diskFiles.makeFolder(join(path, '..', 'n'.repeat(300))), { code: 'ENAMETOOLONG' });
   assert.equal(systemCode(undefined), '?');
 });
 

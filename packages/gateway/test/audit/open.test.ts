@@ -349,6 +349,14 @@ test('what stands in keys.json is kept, and what is no JSON there is written ane
   assert.equal(await readPublicKeys('/l', files), undefined);
 });
 
+test('a log that cannot be locked for another reason than a writer is not passed over', async () => {
+  const { files } = await closedWith(1);
+  files.options = {
+    fail: (operation, path) => (operation === 'create' && path.includes('/writer') ? 'EIO' : undefined),
+  };
+  await assert.rejects(openSample({ files }), { code: 'EIO' });
+});
+
 test('audit_folder_unsafe: the folder is ours alone', async () => {
   const files = new MemoryFiles();
   const lstat = files.lstat;

