@@ -78,11 +78,11 @@ export class Segment {
 
   /** To be mended before anything else is written. */
   get isHurt(): boolean {
+    this.#lost ||= this.#fill !== undefined && !this.#file.isAt(this.#at.path);
     return this.#lost || this.#dirty;
   }
 
   async mend(): Promise<void> {
-    this.#lost ||= this.#fill !== undefined && !this.#file.isAt(this.#at.path);
     if (this.#lost) await this.#makeAnew();
     else if (this.#dirty) await this.#file.truncate(this.bytes);
     this.#lost = false;
