@@ -2,6 +2,7 @@
 // mcp-gateway: aggregates servers into one share. Commands load what they need, nothing more.
 
 import { main } from '@mcp-overlay/cli';
+import { alarmsCommand } from './commands/alarms.ts';
 import { auditCommand } from './commands/audit.ts';
 import { checkCommand } from './commands/check.ts';
 import { peersCommand } from './commands/peers.ts';
@@ -22,6 +23,7 @@ await main({
     peersCommand,
     policyCommand,
     auditCommand,
+    alarmsCommand,
     tokenCommand,
     vaultCommand,
     scrubCommand,

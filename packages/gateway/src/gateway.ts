@@ -16,6 +16,9 @@ import {
   ownIdentity,
 } from '@mcp-overlay/overlay';
 import { DONE, LIMITS, type Limits } from '@mcp-overlay/relay';
+import type { Alarms } from './alarms/alarms.ts';
+import { type AlarmControl, alarmControl } from './alarms/control.ts';
+import { openAlarms } from './alarms/open-alarms.ts';
 import { openConfiguredAudit } from './audit/configured.ts';
 import { recordAdmin } from './audit/lives.ts';
 import { HealthRecord } from './backend/health.ts';
@@ -66,6 +69,7 @@ export interface Gateway {
   status(): Promise<GatewayStatus>;
   readonly peers: Peers;
   readonly tokens: Tokens;
+  readonly alarms: AlarmControl;
   close(): Promise<void>;
 }
 
@@ -74,10 +78,11 @@ export interface SettingsOptions extends Omit<GatewayOptions, 'onLost'> {
   /** Where calls go on record; whoever serves nobody has none. */
   readonly audit?: AuditSettings | undefined;
   readonly allowances?: Allowances | undefined;
+  readonly alarms?: Alarms | undefined;
 }
 
 export function sessionSettings(options: SettingsOptions): SessionSettings {
-  const { config, log, version, audit, allowances } = options;
+  const { config, log, version, audit, allowances, alarms } = options;
   const by = `mcp-gateway/${version}`;
   const others = new Map<string, Promise<Overlay>>();
   const overlayOf = (kind: string | undefined): Promise<Overlay> => {
@@ -112,6 +117,7 @@ export function sessionSettings(options: SettingsOptions): SessionSettings {
       children,
       secrets,
       hide: withoutSecrets,
+      ...(alarms && { onHostDoubt: (backend, code) => alarms.hostDoubted(backend, code) }),
       connectTimeoutMs: options.config.aggregator.connectTimeoutMs,
       ...watching(config.id, health, log),
     });
@@ -132,6 +138,7 @@ export function sessionSettings(options: SettingsOptions): SessionSettings {
     stateSeal: new StateSeal(),
     scrubber: options.scrub?.scrubber,
     scrubHits: options.scrub?.hits,
+    alarms,
     ...(audit && { audit }),
     log,
   };
@@ -191,7 +198,10 @@ async function begin(options: GatewayOptions, audit: AuditSettings | undefined):
     },
   });
   const allowances = await openAllowances(config, options);
-  const settings = sessionSettings({ ...options, policy, audit, scrub, allowances });
+  const alarms = await openAlarms(config, options);
+  // Alarms hear what goes on record, also where nothing does.
+  const heard = alarms ? { log: alarms.listen(audit?.log), receipts: audit?.receipts ?? false } : audit;
+  const settings = sessionSettings({ ...options, policy, audit: heard, scrub, allowances, alarms });
   const tokenBook = await openTokensOf(config, config.share.token, secretsOf(options));
   const issuers = config.issuers.length === 0 ? undefined : await openIssuers({ issuers: config.issuers, log });
   await audit?.log.append({ type: 'config.apply', digest: await digestOf(config.file) });
@@ -213,7 +223,8 @@ async function begin(options: GatewayOptions, audit: AuditSettings | undefined):
     token: share.token,
     status: async () => {
       const identity = await ownIdentity(overlay);
-      return statusOf({ version, overlay: overlay.kind, identity, startedAt, share, settings, scrub, allowances });
+      const parts = { audit: audit?.log, alarms, scrub, allowances };
+      return statusOf({ version, overlay: overlay.kind, identity, startedAt, share, settings, ...parts });
     },
     peers: peersOf(book, share, { roles: rolesIn(config), record }),
     tokens: tokensOf({
@@ -225,11 +236,12 @@ async function begin(options: GatewayOptions, audit: AuditSettings | undefined):
       onRevoked: share.check,
       record,
     }),
+    alarms: alarmControl(alarms, record),
     close: async () => {
       await Promise.all([probes.close(), share.close()]);
       await Promise.all([book.close(), allowances?.close()]);
       await closeBackends(settings);
-      await scrub?.close();
+      await Promise.all([scrub?.close(), alarms?.close()]);
       await audit?.log.close();
     },
   };

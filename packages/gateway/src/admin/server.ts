@@ -29,6 +29,10 @@ const COMMANDS: Readonly<Record<string, (gateway: Gateway, request: Readonly<Rec
   'peers deny': (gateway, { id }) => gateway.peers.deny(String(id)),
   'token mint': (gateway, request) => gateway.tokens.mint(mintRequest(request)),
   'token list': (gateway) => gateway.tokens.list(),
+  alarms: (gateway) => gateway.alarms.list(),
+  'alarms silence': (gateway, { what, ident, forMs }) =>
+    gateway.alarms.silence(String(what), asText(ident), Number(forMs)),
+  'alarms unsilence': (gateway, { what, ident }) => gateway.alarms.unsilence(String(what), asText(ident)),
   'token revoke': (gateway, { id }) => gateway.tokens.revoke(String(id)),
 };
 

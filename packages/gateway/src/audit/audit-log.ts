@@ -61,6 +61,21 @@ export type AuditEvent =
       /** `rule mode surface ×count start-end…` */
       readonly hits: readonly string[];
     })
+  /** Something rang (../alarms): which rule, of whom, and by which records; never a value of a call. */
+  | {
+      readonly type: 'alarm';
+      /** Of its cause. */
+      readonly id: string;
+      readonly rule: string;
+      readonly ident?: string;
+      readonly backend?: string;
+      readonly target?: string;
+      readonly why: string;
+      readonly count: number;
+      readonly seqs: readonly number[];
+      /** Nobody was told. */
+      readonly silenced?: boolean;
+    }
   | { readonly type: 'config.apply' | 'config.reject'; readonly digest: string; readonly reason?: string }
   /** A decision of the operator: peers allow, token revoke, approve … */
   | { readonly type: 'admin'; readonly what: string; readonly target: string; readonly by: string };

@@ -9,7 +9,7 @@ import { cutText, escaped, safeJson } from './safe-json.ts';
 const ORDER = [
   'session', 'ident', 'name', 'proven', 'via', 'roles', 'view', 'by', 'claimed', 'unrecorded', 'calls',
   'method', 'from', 'backend', 'kind', 'target', 'of', 'status', 'code', 'ms', 'bytes', 'why', 'reason',
-  'decision', 'rule', 'role', 'policy', 'digest', 'what', 'hits',
+  'decision', 'rule', 'role', 'policy', 'digest', 'what', 'hits', 'id', 'count', 'seqs', 'silenced',
 ] as const; // biome-ignore format: a table
 
 /** Members with a comma before each; never more than a record holds. */

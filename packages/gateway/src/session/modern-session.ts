@@ -259,6 +259,7 @@ export class ModernSession implements EraSession {
       uris,
       access,
       limits,
+      decoys: settings.alarms?.decoys,
       look: this.scrub && ((id, list, item) => this.scrub?.item(id, list, item)),
       envelope,
       listed: (id, { member }, why) => {
@@ -286,6 +287,7 @@ export class ModernSession implements EraSession {
       access,
       caller: this.caller,
       scrub: this.scrub,
+      brake: settings.alarms?.brake?.stage(this.info.principal.id),
       unchanged: this.single,
       gauge: settings.gauge,
       sessionGauge: this.gauge,
