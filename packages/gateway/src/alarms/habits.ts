@@ -1,14 +1,16 @@
 // Detector: what an identity never did before. Learns which backends and tools each identity uses; who is new, and what is
-// new of a backend that is new to it, is learned for a while without an alarm. Kept over restarts, and bounded.
+// new of a backend that is new to it, is learned for a while without an alarm. A tool that is new to everybody rings for the
+// first who calls it, and not for each that takes it up in the time after. Kept over restarts, and bounded.
 
-import { asArray, asObject, asString } from '../call/json.ts';
+import { asArray, asObject } from '../call/json.ts';
 import { type Finding, inWords, seqsOf } from './finding.ts';
 import { ALARM_CAPS as CAPS } from './limits.ts';
 import type { ObservedCall } from './observed.ts';
 
 interface Pair {
   readonly since: number;
-  readonly tools: Set<string>;
+  /** Since when each is called. */
+  readonly tools: Map<string, number>;
 }
 
 interface Identity {
@@ -20,6 +22,8 @@ export class Habits {
   private readonly learnMs: number;
   /** The one unseen for longest comes first. */
   private readonly identities: Map<string, Identity>;
+  /** By backend and tool: since when anybody calls it. */
+  private readonly firstUse = new Map<string, number>();
   private pairs = 0;
   private tools = 0;
   /** Something was learned that is not written yet. */
@@ -28,7 +32,12 @@ export class Habits {
   constructor(learnMs: number, identities: Map<string, Identity> = new Map()) {
     this.learnMs = learnMs;
     this.identities = identities;
-    for (const { backends } of identities.values()) this.count(backends, 1);
+    for (const { backends } of identities.values()) {
+      this.count(backends, 1);
+      for (const [backend, { tools }] of backends) {
+        for (const [tool, since] of tools) this.firstUsed(backend, tool, since);
+      }
+    }
   }
 
   see({ ident, backend, kind, target, wall, seq }: ObservedCall): Finding | undefined {
@@ -38,16 +47,18 @@ export class Habits {
     const pair = known.backends.get(backend);
     if (!pair) {
       if (this.pairs >= CAPS.pairs) return undefined;
-      const tools = new Set<string>();
-      known.backends.set(backend, { since: wall, tools });
+      const fresh: Pair = { since: wall, tools: new Map() };
+      known.backends.set(backend, fresh);
       this.pairs += 1;
       this.dirty = true;
-      if (kind === 'tool' && target !== undefined) this.learn(tools, target);
+      if (kind === 'tool' && target !== undefined) this.learn(fresh, backend, target, wall);
       if (wall - known.since < this.learnMs) return undefined;
       return { rule: 'new_backend', ...at, why: `it is known for ${this.span()} and never used ${backend}` };
     }
     if (kind !== 'tool' || target === undefined || pair.tools.has(target)) return undefined;
-    if (!this.learn(pair.tools, target) || wall - pair.since < this.learnMs) return undefined;
+    const before = this.learn(pair, backend, target, wall);
+    const taken = before !== wall && before !== undefined && wall - before < this.learnMs;
+    if (before === undefined || taken || wall - pair.since < this.learnMs) return undefined;
     return {
       rule: 'new_tool',
       ...at,
@@ -60,7 +71,7 @@ export class Habits {
     return [...this.identities].map(([id, { since, backends }]) => ({
       id,
       since,
-      backends: [...backends].map(([backend, pair]) => ({ backend, since: pair.since, tools: [...pair.tools] })),
+      backends: [...backends].map(([backend, pair]) => ({ backend, since: pair.since, tools: Object.fromEntries(pair.tools) })),
     }));
   }
 
@@ -82,13 +93,22 @@ export class Habits {
     return fresh;
   }
 
-  /** Whether there was room for it. */
-  private learn(tools: Set<string>, name: string): boolean {
-    if (tools.size >= CAPS.toolsPerPair || this.tools >= CAPS.tools) return false;
-    tools.add(name);
+  /** Since when anybody calls it; undefined: there was no room for it. */
+  private learn({ tools }: Pair, backend: string, name: string, wall: number): number | undefined {
+    if (tools.size >= CAPS.toolsPerPair || this.tools >= CAPS.tools) return undefined;
+    tools.set(name, wall);
     this.tools += 1;
     this.dirty = true;
-    return true;
+    return this.firstUsed(backend, name, wall);
+  }
+
+  private firstUsed(backend: string, tool: string, since: number): number {
+    const key = `${backend}\n${tool}`;
+    const first = Math.min(since, this.firstUse.get(key) ?? since);
+    this.firstUse.set(key, first);
+    const [oldest] = this.firstUse.keys();
+    if (this.firstUse.size > CAPS.tools && oldest !== undefined) this.firstUse.delete(oldest);
+    return first;
   }
 
   private count(backends: ReadonlyMap<string, Pair>, sign: 1 | -1): void {
@@ -119,9 +139,14 @@ function readPairs(value: unknown): Map<string, Pair> | undefined {
   const pairs = new Map<string, Pair>();
   for (const one of list) {
     const { backend, since, tools } = asObject(one) ?? {};
-    const names = asArray(tools)?.map(asString);
+    const names = asObject(tools);
     if (typeof backend !== 'string' || typeof since !== 'number' || !names) return undefined;
-    pairs.set(backend, { since, tools: new Set(names.flatMap((name) => name ?? [])) });
+    const known = new Map<string, number>();
+    for (const [name, first] of Object.entries(names)) {
+      if (typeof first !== 'number') return undefined;
+      known.set(name, first);
+    }
+    pairs.set(backend, { since, tools: known });
   }
   return pairs;
 }
