@@ -29,10 +29,11 @@ export function webhookOutput(target: WebhookTarget, timeoutMs: number): Send {
 async function post(target: WebhookTarget, text: string, signal: AbortSignal): Promise<number> {
   const body = Buffer.from(text);
   const headers = { 'content-type': 'application/json', 'content-length': body.length, connection: 'close' };
-  const common = { method: 'POST', headers, signal, agent: false } as const;
-  if ('url' in target) return exchange(new URL(target.url), { ...common, ...addressOf(target.url) }, body);
+  const common = { method: 'POST', headers, signal } as const;
+  if ('url' in target) return exchange(new URL(target.url), { ...common, agent: false, ...addressOf(target.url) }, body);
   const connection = await target.dial(target.share, signal);
   try {
+    // An agent would open a connection of its own.
     const options = { ...common, createConnection: () => connection as never };
     return await exchange(new URL(`http://${target.share}/`), options, body);
   } finally {
