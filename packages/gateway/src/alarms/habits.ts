@@ -71,7 +71,11 @@ export class Habits {
     return [...this.identities].map(([id, { since, backends }]) => ({
       id,
       since,
-      backends: [...backends].map(([backend, pair]) => ({ backend, since: pair.since, tools: Object.fromEntries(pair.tools) })),
+      backends: [...backends].map(([backend, pair]) => ({
+        backend,
+        since: pair.since,
+        tools: Object.fromEntries(pair.tools),
+      })),
     }));
   }
 

@@ -30,7 +30,8 @@ async function post(target: WebhookTarget, text: string, signal: AbortSignal): P
   const body = Buffer.from(text);
   const headers = { 'content-type': 'application/json', 'content-length': body.length, connection: 'close' };
   const common = { method: 'POST', headers, signal } as const;
-  if ('url' in target) return exchange(new URL(target.url), { ...common, agent: false, ...addressOf(target.url) }, body);
+  if ('url' in target)
+    return exchange(new URL(target.url), { ...common, agent: false, ...addressOf(target.url) }, body);
   const connection = await target.dial(target.share, signal);
   try {
     // An agent would open a connection of its own.

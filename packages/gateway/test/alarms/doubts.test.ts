@@ -12,7 +12,9 @@ test('a changed host is noticed and refused all the same; a lost connection is n
   });
   const changed = noticingDoubts(failing(new OverlayError('host_changed', 'another')), (code) => noticed.push(code));
   await assert.rejects(changed.verify(undefined as never, null), { code: 'host_changed' });
-  const downgraded = noticingDoubts(failing(new OverlayError('host_downgraded', 'plain')), (code) => noticed.push(code));
+  const downgraded = noticingDoubts(failing(new OverlayError('host_downgraded', 'plain')), (code) =>
+    noticed.push(code),
+  );
   await assert.rejects(downgraded.plain(), { code: 'host_downgraded' });
   const lost = noticingDoubts(failing(new OverlayError('dial_timeout', 'late')), (code) => noticed.push(code));
   await assert.rejects(lost.verify(undefined as never, null), { code: 'dial_timeout' });
