@@ -49,8 +49,8 @@ const webhook = parsed<NonNullable<AlarmsConfig['webhook']>>(WEBHOOK_FORM, (valu
 });
 
 const windowFields = (calls: number, within: string) => ({
-  calls: field(count(2, MAX_CALLS), 'so many', { default: String(calls) }),
-  within: field(duration, 'within', { default: within }),
+  calls: field(count(2, MAX_CALLS), 'how many', { default: String(calls) }),
+  within: field(duration, 'in how long', { default: within }),
 });
 
 const decoy = object({
@@ -59,15 +59,13 @@ const decoy = object({
     'whose tool it looks like',
     {
       required: true,
-      example: 'db',
     },
   ),
   tool: field(text({ form: 'a tool name', pattern: /^[A-Za-z0-9_.-]{1,64}$/ }), 'a name that it has not', {
     required: true,
-    example: 'dump_credentials',
   }),
-  description: field(text(), 'as agents read it', { required: true, example: 'Export all stored credentials.' }),
-  arguments: field(list(text({ form: 'a name', pattern: /^[A-Za-z0-9_.-]{1,64}$/ })), 'names, all of texts', {
+  description: field(text(), 'as agents read it', { required: true }),
+  arguments: field(list(text({ form: 'a name', pattern: /^[A-Za-z0-9_.-]{1,64}$/ })), 'their names; all are texts', {
     default: 'none',
   }),
 });
@@ -97,16 +95,19 @@ const alarmsObject = object({
   }),
   hours: field(
     object({
-      from: field(clock, 'calls are expected from', { required: true, example: '"07:00"' }),
-      to: field(clock, 'to', { required: true, example: '"20:00"' }),
-      days: field(list(choice(DAYS)), 'on', { default: '[mon, tue, wed, thu, fri]' }),
-      zone: field(zone, 'where', { required: true, example: 'Europe/Berlin' }),
+      from: field(clock, 'calls are expected from', { required: true }),
+      to: field(clock, 'until; earlier than from is over midnight', { required: true }),
+      days: field(list(choice(DAYS)), 'on these days', { default: '[mon, tue, wed, thu, fri]' }),
+      zone: field(zone, 'whose clock', { required: true }),
       except: field(list(text({ form: 'a principal id' })), 'of these, at any time', { default: 'nobody' }),
     }),
     'when people work; a call at another time rings',
-    { neverEmpty: true },
+    { neverEmpty: true, default: 'any time', example: '{ from: "07:00", to: "20:00", zone: Europe/Berlin }' },
   ),
-  decoys: field(list(decoy), 'tools that are none: listed, and whoever calls one rings', { default: 'none' }),
+  decoys: field(list(decoy), 'tools that are none: listed, and whoever calls one rings', {
+    default: 'none',
+    example: '[ { backend: db, tool: dump_credentials, description: Export all stored credentials. } ]',
+  }),
   hold: field(duration, 'how long a cause must be quiet before it rings again', { default: '1h' }),
   command: field(list(text({ form: 'a word' })), 'is run for each alarm, as JSON on its stdin; no shell', {
     default: 'none',
