@@ -8,7 +8,7 @@ import { Rulebook } from '../../packages/gateway/src/scrub/rulebook.ts';
 import { newContext, Scanner } from '../../packages/gateway/src/scrub/scan.ts';
 import { worstCases } from '../../packages/gateway/test/scrub/worst-cases.ts';
 
-const CHARS = 8 * 1024;
+const CHARS = 16 * 1024;
 const RUNS = 3;
 /** Below it a clock says nothing. */
 const MEASURABLE_MS = 1;

@@ -35,6 +35,14 @@ export interface GatewayConfig {
   readonly scrub?: ScrubConfig;
   /** Absent: DEFAULT_ALARMS. */
   readonly alarms?: AlarmsConfig | 'off';
+  /** Absent: first use, kept in the state folder. */
+  readonly pins?: PinsConfig;
+}
+
+export interface PinsConfig {
+  readonly mode: 'first-use' | 'strict' | 'off';
+  /** Absolute; absent: beside the configuration. */
+  readonly file?: string;
 }
 
 export interface TokensConfig {
@@ -99,6 +107,8 @@ export interface BackendConfig {
   readonly inject?: InjectConfig;
   readonly disabled: boolean;
   readonly scrub?: ScrubOverride;
+  /** Absent: that of all. */
+  readonly pins?: PinsConfig['mode'];
 }
 
 export type ScrubMode = 'off' | 'flag' | 'redact' | 'block' | 'wrap';

@@ -24,6 +24,7 @@ export type {
   OverlayName,
   OwnSecrets,
   PerIdentityConfig,
+  PinsConfig,
   ScrubConfig,
   ScrubMode,
   ScrubOverride,

@@ -8,6 +8,7 @@ import { auditShape } from './audit-shape.ts';
 import { globProblem } from './glob.ts';
 import { injectShape } from './inject-shape.ts';
 import { allowanceFields, backendAllowanceShape } from './limits-shape.ts';
+import { pinMode, pinsShape } from './pins-shape.ts';
 import { identitiesShape, rolesShape, viewsShape } from './policy-shape.ts';
 import { backendScrubShape, scrubShape } from './scrub-shape.ts';
 import {
@@ -189,6 +190,10 @@ const backendFields = {
     default: 'that of scrub',
     example: 'wrap',
   }),
+  pins: field(pinMode, 'what becomes of its definitions that nobody approved', {
+    default: 'that of pins',
+    example: 'strict',
+  }),
   limits: field(backendAllowanceShape, 'as in limits.backends, for this backend', {
     default: 'none',
     neverEmpty: true,
@@ -197,9 +202,6 @@ const backendFields = {
 
 const backendObject = object(backendFields, {
   elsewhere: Object.fromEntries(Object.keys(transportShape.fields ?? {}).map((key) => [key, 'transport'])),
-  later: {
-    pins: 'pinned tool definitions',
-  },
 });
 
 const LIMITED = ['rate', 'burst', 'concurrent', 'daily', 'default'];
@@ -331,6 +333,11 @@ export const gatewayShape = object(
     alarms: field(alarmsShape, 'what rings when an agent runs wild, and who is told (docs/ALARMS.md)', {
       default: 'what no normal agent does is logged and recorded',
     }),
+    pins: field(
+      pinsShape,
+      'what becomes of definitions of tools, prompts and resource templates, and of instructions, that are new or have changed; a mode alone is enough (docs/PINS.md)',
+      { default: 'first-use, kept in the state folder; another version of a server is taken anew after a restart' },
+    ),
     share_token: field(shareToken, 'share.token, as the Go original calls it', { example: 'my-gateway' }),
     orchestrator: field(
       object({
@@ -341,9 +348,6 @@ export const gatewayShape = object(
     ),
   },
   {
-    later: {
-      pins: 'pinned tool definitions',
-    },
     elsewhere: {
       token: 'share',
       grants: 'share',

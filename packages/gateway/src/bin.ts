@@ -3,6 +3,7 @@
 
 import { main } from '@mcp-overlay/cli';
 import { alarmsCommand } from './commands/alarms.ts';
+import { approveCommand } from './commands/approve.ts';
 import { auditCommand } from './commands/audit.ts';
 import { checkCommand } from './commands/check.ts';
 import { peersCommand } from './commands/peers.ts';
@@ -21,6 +22,7 @@ await main({
     checkCommand,
     statusCommand,
     peersCommand,
+    approveCommand,
     policyCommand,
     auditCommand,
     alarmsCommand,

@@ -19,6 +19,7 @@ import { DONE, LIMITS, type Limits } from '@mcp-overlay/relay';
 import type { Alarms } from './alarms/alarms.ts';
 import { type AlarmControl, alarmControl } from './alarms/control.ts';
 import { openAlarms } from './alarms/open-alarms.ts';
+import { type Approvals, approvalsOf, auditOf } from './approvals.ts';
 import { openConfiguredAudit } from './audit/configured.ts';
 import { recordAdmin } from './audit/lives.ts';
 import { HealthRecord } from './backend/health.ts';
@@ -26,6 +27,8 @@ import { backendOf } from './backend/kinds.ts';
 import { watching } from './backend/watch.ts';
 import type { GatewayLog } from './call/log.ts';
 import { type Peers, peersOf } from './peers.ts';
+import { openConfiguredPins } from './pinning.ts';
+import type { Pins } from './pins/open.ts';
 import { accessOf } from './policy/access.ts';
 import type { Allowances } from './policy/allowances.ts';
 import { toolFilter } from './policy/filter.ts';
@@ -39,9 +42,9 @@ import type { Scrubbing } from './scrub/open.ts';
 import { hideWritten, secretsOf } from './secrets.ts';
 import { openProbes } from './session/probe.ts';
 import type { AuditSettings, SessionSettings } from './session/settings.ts';
+import { openShareBooks, type TokensFor, tokensForShares } from './share-tokens.ts';
 import { openShares } from './shares.ts';
 import { type GatewayStatus, statusOf } from './status.ts';
-import { openTokensOf, type Tokens, tokensOf } from './tokens.ts';
 
 export interface GatewayOptions {
   readonly config: GatewayConfig;
@@ -68,8 +71,9 @@ export interface Gateway {
   readonly token: string;
   status(): Promise<GatewayStatus>;
   readonly peers: Peers;
-  readonly tokens: Tokens;
+  readonly tokens: TokensFor;
   readonly alarms: AlarmControl;
+  readonly approvals: Approvals;
   close(): Promise<void>;
 }
 
@@ -77,6 +81,7 @@ export interface SettingsOptions extends Omit<GatewayOptions, 'onLost'> {
   readonly policy: Policy;
   /** Where calls go on record; whoever serves nobody has none. */
   readonly audit?: AuditSettings | undefined;
+  readonly pins?: Pins | undefined;
   readonly allowances?: Allowances | undefined;
   readonly alarms?: Alarms | undefined;
 }
@@ -139,6 +144,7 @@ export function sessionSettings(options: SettingsOptions): SessionSettings {
     scrubber: options.scrub?.scrubber,
     scrubHits: options.scrub?.hits,
     alarms,
+    pins: options.pins,
     ...(audit && { audit }),
     log,
   };
@@ -162,12 +168,15 @@ export function overlayOptions({
 
 export async function startGateway(options: GatewayOptions): Promise<Gateway> {
   const { config, version, env, log } = options;
-  const audit = await openConfiguredAudit(config, {
-    env,
-    by: `mcp-gateway/${version}`,
-    acceptBroken: options.acceptBroken ?? false,
-    onTrouble: (trouble) => log.warn({ trouble: trouble ?? 'none' }, 'audit log'),
-  });
+  const audit = await openConfiguredAudit(
+    { ...config, secrets: secretsOf(options) },
+    {
+      env,
+      by: `mcp-gateway/${version}`,
+      acceptBroken: options.acceptBroken ?? false,
+      onTrouble: (trouble) => log.warn({ trouble: trouble ?? 'none' }, 'audit log'),
+    },
+  );
   try {
     return await begin(options, audit);
   } catch (error) {
@@ -201,8 +210,17 @@ async function begin(options: GatewayOptions, audit: AuditSettings | undefined):
   const alarms = await openAlarms(config, options);
   // Alarms hear what goes on record, also where nothing does.
   const heard = alarms ? { log: alarms.listen(audit?.log), receipts: audit?.receipts ?? false } : audit;
-  const settings = sessionSettings({ ...options, policy, audit: heard, scrub, allowances, alarms });
-  const tokenBook = await openTokensOf(config, config.share.token, secretsOf(options));
+  const pins = await openConfiguredPins(config, {
+    env: options.env,
+    log,
+    news: (event) => {
+      audit?.log
+        .append(auditOf(event))
+        .catch((error: unknown) => log.warn({ error: String(error) }, 'change of a definition is not on record'));
+    },
+  });
+  const settings = sessionSettings({ ...options, policy, audit: heard, scrub, allowances, alarms, pins });
+  const books = await openShareBooks(config, config.share.token, secretsOf(options));
   const issuers = config.issuers.length === 0 ? undefined : await openIssuers({ issuers: config.issuers, log });
   await audit?.log.append({ type: 'config.apply', digest: await digestOf(config.file) });
   const share = await openShares({
@@ -214,7 +232,11 @@ async function begin(options: GatewayOptions, audit: AuditSettings | undefined):
     grants: grantsOf(config.share.grants),
     hosts: config.share.hosts,
     book,
-    access: { book: tokenBook, issuers, rules: policy.ruled },
+    accessFor: (view) => {
+      const book = view === undefined ? books.own : books.views.get(view)?.book;
+      if (!book) throw new TypeError(`no view ${view}`);
+      return { book, issuers, rules: policy.ruled };
+    },
     onLost: options.onLost,
   });
   const probes = openProbes(settings);
@@ -223,12 +245,23 @@ async function begin(options: GatewayOptions, audit: AuditSettings | undefined):
     token: share.token,
     status: async () => {
       const identity = await ownIdentity(overlay);
-      const parts = { audit: audit?.log, alarms, scrub, allowances };
-      return statusOf({ version, overlay: overlay.kind, identity, startedAt, share, settings, ...parts });
+      return statusOf({
+        version,
+        overlay: overlay.kind,
+        identity,
+        startedAt,
+        share,
+        settings,
+        audit: audit?.log,
+        alarms,
+        scrub,
+        allowances,
+        pins,
+      });
     },
     peers: peersOf(book, share, { roles: rolesIn(config), record }),
-    tokens: tokensOf({
-      book: tokenBook,
+    approvals: approvalsOf(pins, { record, by: OWNER }),
+    tokens: tokensForShares(books, {
       network: overlay.proofs?.network ?? overlay.kind,
       share: share.token,
       maxTtlMs: config.tokens.maxTtlMs,
@@ -241,6 +274,7 @@ async function begin(options: GatewayOptions, audit: AuditSettings | undefined):
       await Promise.all([probes.close(), share.close()]);
       await Promise.all([book.close(), allowances?.close()]);
       await closeBackends(settings);
+      await pins?.close();
       await Promise.all([scrub?.close(), alarms?.close()]);
       await audit?.log.close();
     },

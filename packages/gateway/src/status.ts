@@ -5,6 +5,7 @@ import type { EraKnown, LinkStats } from '@mcp-overlay/relay';
 import type { AlarmsStatus } from './alarms/alarms.ts';
 import type { AuditLog, AuditState } from './audit/audit-log.ts';
 import type { BackendHealth } from './backend/health.ts';
+import type { Pins, PinsStatus } from './pins/open.ts';
 import type { LimitRow } from './policy/meter.ts';
 import type { Scrubbing, ScrubStatus } from './scrub/open.ts';
 import type { SessionSettings } from './session/settings.ts';
@@ -32,6 +33,8 @@ export interface GatewayStatus {
   readonly scrub: ScrubStatus | undefined;
   /** Absent: `alarms: off`. */
   readonly alarms: AlarmsStatus | undefined;
+  /** Absent: definitions are shown as they come. */
+  readonly pins: PinsStatus | undefined;
 }
 
 export interface BackendStatus extends BackendHealth {
@@ -67,6 +70,7 @@ export interface StatusSources {
   readonly scrub?: Scrubbing | undefined;
   readonly audit: AuditLog | undefined;
   readonly alarms: { status(): AlarmsStatus } | undefined;
+  readonly pins?: Pins | undefined;
   readonly allowances?: { rows(): readonly LimitRow[] } | undefined;
 }
 
@@ -78,6 +82,7 @@ export function statusOf({
   share,
   settings,
   scrub,
+  pins,
   allowances,
   audit,
   alarms,
@@ -115,5 +120,6 @@ export function statusOf({
     limits: allowances?.rows(),
     scrub: scrub?.status(),
     alarms: alarms?.status(),
+    pins: pins?.status(),
   };
 }

@@ -29,6 +29,8 @@ export interface StateFolder {
   readonly receipts: string;
   /** What alarms learned, what rang, what is silenced. */
   readonly alarms: string;
+  /** What servers were seen to say of themselves, by configuration that has no lock file of its own. */
+  readonly pins: string;
 }
 
 /** Makes what is absent. Throws `state_folder_unsafe`. `homeDir` stands in for the user's home. */
@@ -46,6 +48,7 @@ export async function stateFolder(env: NodeJS.ProcessEnv, homeDir?: string): Pro
     budgets: join(path, 'budgets'),
     receipts: join(path, 'receipts'),
     alarms: join(path, 'alarms'),
+    pins: join(path, 'pins'),
   };
   await makeOwn(path);
   const { path: _itself, ...rooms } = folder;

@@ -171,10 +171,16 @@ export class Scanner {
     const { spec } = pattern;
     const sorted = ends.length > 1 ? ends.toSorted((a, b) => a - b) : ends;
     let covered = -1;
+    // Looking for the next of many matches costs more the longer the piece is.
+    const most = Math.max(MAX_PIECE, 2 * spec.reach);
     for (let first = 0; first < sorted.length; ) {
+      const begun = sorted[first] as number;
       let last = first;
-      while (last + 1 < sorted.length && (sorted[last + 1] as number) - (sorted[last] as number) <= 2 * spec.reach)
+      while (last + 1 < sorted.length) {
+        const next = sorted[last + 1] as number;
+        if (next - (sorted[last] as number) > 2 * spec.reach || next - begun > most) break;
         last += 1;
+      }
       const from = Math.max(0, (sorted[first] as number) - spec.reach);
       const to = Math.min(text.length, (sorted[last] as number) + spec.reach);
       const piece = this.pieces.cut(text, from, to, spec.view);
@@ -191,6 +197,9 @@ export class Scanner {
     }
   }
 }
+
+/** Of text that a pattern is run on at once, where its reach does not need more. */
+const MAX_PIECE = 2048;
 
 function isOn({ spec }: Pattern, surface: Surface): boolean {
   return spec.surfaces === undefined || spec.surfaces.includes(surface);

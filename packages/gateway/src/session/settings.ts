@@ -10,6 +10,7 @@ import type { HealthRecord } from '../backend/health.ts';
 import type { PermittedCall } from '../call/call.ts';
 import type { GatewayLog } from '../call/log.ts';
 import type { Stage } from '../call/stage.ts';
+import type { Pins } from '../pins/open.ts';
 import type { Access } from '../policy/access.ts';
 import type { CallerLimits } from '../policy/allowances.ts';
 import type { CallGauge } from '../policy/limit.ts';
@@ -42,6 +43,8 @@ export interface SessionSettings {
   readonly scrubHits?: ((session: SessionOriginInfo) => HitSink) | undefined;
   /** What rings, and what it holds up; absent: `alarms: off`. */
   readonly alarms?: SessionAlarms | undefined;
+  /** What was seen or approved of what servers say of themselves; absent: all is shown as it comes. */
+  readonly pins?: Pins | undefined;
   /** Absent: `audit: off`. */
   readonly audit?: AuditSettings;
   readonly log: GatewayLog;

@@ -212,7 +212,7 @@ test('silencing has an end, names what exists, and is on record', async () => {
     await control.silence('loop', 'ziti:a', 2 * HOUR);
     assert.deepEqual((await control.unsilence('loop', 'ziti:a')).silences, []);
     assert.deepEqual(
-      audit.events.map((event) => ('what' in event ? `${event.what} ${event.target}` : event.type)),
+      audit.events.map((event) => (event.type === 'admin' ? `${event.what} ${event.target}` : event.type)),
       ['alarms silence loop of ziti:a for 2 h', 'alarms unsilence loop of ziti:a'],
     );
     audit.fails = () => true;
