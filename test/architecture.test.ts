@@ -45,6 +45,7 @@ const GATEWAY_ROOMS: Readonly<Record<string, readonly string[]>> = {
   policy: ['call'],
   audit: ['call'],
   scrub: ['call'],
+  alarms: ['call'],
   pins: ['call'],
   backend: ['call'],
   routing: ['call', 'backend', 'audit'],

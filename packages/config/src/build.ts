@@ -2,6 +2,7 @@
 // be read have been reported and are undefined here; what is built then is never seen, because the report ends in a throw.
 
 import { buildIssuers, buildTokens } from './access-shape.ts';
+import { buildAlarms } from './alarms-shape.ts';
 import { buildAudit } from './audit-shape.ts';
 import {
   type BackendConfig,
@@ -66,6 +67,7 @@ export function buildGateway(raw: RawGateway, file: string, reading: Reading): G
       allowances: buildAllowances(raw.limits, raw.backends ?? [], policy?.identities ?? [], reading),
       vault: raw.secrets?.vault && compact({ path: raw.secrets.vault.path, key: raw.secrets.vault.key }),
       scrub: raw.scrub && buildScrub(raw.scrub),
+      alarms: raw.alarms && buildAlarms(raw.alarms, idsOf(raw), reading),
       pins: raw.pins && buildPins(raw.pins),
     }),
   };

@@ -1,5 +1,6 @@
 // What the rest of the toolkit sees of a configuration: durations in ms, paths absolute, variables replaced, ids unique.
 
+import type { AlarmsConfig } from './alarms-config.ts';
 import type { AllowancesConfig } from './limits-config.ts';
 import type { PolicyConfig } from './policy-config.ts';
 import type { SecretReference } from './secret/reference.ts';
@@ -32,6 +33,8 @@ export interface GatewayConfig {
   readonly vault?: VaultConfig;
   /** Absent: what is found is recorded, nothing is changed. */
   readonly scrub?: ScrubConfig;
+  /** Absent: DEFAULT_ALARMS. */
+  readonly alarms?: AlarmsConfig | 'off';
   /** Absent: first use, kept in the state folder. */
   readonly pins?: PinsConfig;
 }

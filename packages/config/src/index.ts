@@ -1,4 +1,15 @@
 // The public names of @mcp-overlay/config, one by one.
+
+export {
+  ALARM_RULES,
+  type AlarmRule,
+  type AlarmsConfig,
+  DEFAULT_ALARMS,
+  type DecoyConfig,
+  type HoursConfig,
+  type LoopConfig,
+  type WindowConfig,
+} from './alarms-config.ts';
 export { parseBridgeEnv } from './bridge-env.ts';
 export type {
   AggregatorConfig,

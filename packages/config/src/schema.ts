@@ -3,6 +3,7 @@
 // in configs/example.yml, and in build.ts where it gets its meaning.
 
 import { issuersShape, tokensShape, trustFile } from './access-shape.ts';
+import { alarmsShape } from './alarms-shape.ts';
 import { auditShape } from './audit-shape.ts';
 import { globProblem } from './glob.ts';
 import { injectShape } from './inject-shape.ts';
@@ -329,6 +330,9 @@ export const gatewayShape = object(
       'what is done with secrets, injected instructions and hidden text in what servers send; a mode alone is enough. Visibility, not a boundary',
       { default: 'flag: recorded, passed on byte for byte' },
     ),
+    alarms: field(alarmsShape, 'what rings when an agent runs wild, and who is told (docs/ALARMS.md)', {
+      default: 'what no normal agent does is logged and recorded',
+    }),
     pins: field(
       pinsShape,
       'what becomes of definitions of tools, prompts and resource templates, and of instructions, that are new or have changed; a mode alone is enough (docs/PINS.md)',

@@ -2,6 +2,7 @@
 // mcp-gateway: aggregates servers into one share. Commands load what they need, nothing more.
 
 import { main } from '@mcp-overlay/cli';
+import { alarmsCommand } from './commands/alarms.ts';
 import { approveCommand } from './commands/approve.ts';
 import { auditCommand } from './commands/audit.ts';
 import { checkCommand } from './commands/check.ts';
@@ -24,6 +25,7 @@ await main({
     approveCommand,
     policyCommand,
     auditCommand,
+    alarmsCommand,
     tokenCommand,
     vaultCommand,
     scrubCommand,

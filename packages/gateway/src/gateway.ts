@@ -16,6 +16,9 @@ import {
   ownIdentity,
 } from '@mcp-overlay/overlay';
 import { DONE, LIMITS, type Limits } from '@mcp-overlay/relay';
+import type { Alarms } from './alarms/alarms.ts';
+import { type AlarmControl, alarmControl } from './alarms/control.ts';
+import { openAlarms } from './alarms/open-alarms.ts';
 import { type Approvals, approvalsOf, auditOf } from './approvals.ts';
 import { openConfiguredAudit } from './audit/configured.ts';
 import { recordAdmin } from './audit/lives.ts';
@@ -69,6 +72,7 @@ export interface Gateway {
   status(): Promise<GatewayStatus>;
   readonly peers: Peers;
   readonly tokens: TokensFor;
+  readonly alarms: AlarmControl;
   readonly approvals: Approvals;
   close(): Promise<void>;
 }
@@ -79,10 +83,11 @@ export interface SettingsOptions extends Omit<GatewayOptions, 'onLost'> {
   readonly audit?: AuditSettings | undefined;
   readonly pins?: Pins | undefined;
   readonly allowances?: Allowances | undefined;
+  readonly alarms?: Alarms | undefined;
 }
 
 export function sessionSettings(options: SettingsOptions): SessionSettings {
-  const { config, log, version, audit, allowances } = options;
+  const { config, log, version, audit, allowances, alarms } = options;
   const by = `mcp-gateway/${version}`;
   const others = new Map<string, Promise<Overlay>>();
   const overlayOf = (kind: string | undefined): Promise<Overlay> => {
@@ -117,6 +122,7 @@ export function sessionSettings(options: SettingsOptions): SessionSettings {
       children,
       secrets,
       hide: withoutSecrets,
+      ...(alarms && { onHostDoubt: (backend, code) => alarms.hostDoubted(backend, code) }),
       connectTimeoutMs: options.config.aggregator.connectTimeoutMs,
       ...watching(config.id, health, log),
     });
@@ -137,6 +143,7 @@ export function sessionSettings(options: SettingsOptions): SessionSettings {
     stateSeal: new StateSeal(),
     scrubber: options.scrub?.scrubber,
     scrubHits: options.scrub?.hits,
+    alarms,
     pins: options.pins,
     ...(audit && { audit }),
     log,
@@ -200,6 +207,9 @@ async function begin(options: GatewayOptions, audit: AuditSettings | undefined):
     },
   });
   const allowances = await openAllowances(config, options);
+  const alarms = await openAlarms(config, options);
+  // Alarms hear what goes on record, also where nothing does.
+  const heard = alarms ? { log: alarms.listen(audit?.log), receipts: audit?.receipts ?? false } : audit;
   const pins = await openConfiguredPins(config, {
     env: options.env,
     log,
@@ -209,7 +219,7 @@ async function begin(options: GatewayOptions, audit: AuditSettings | undefined):
         .catch((error: unknown) => log.warn({ error: String(error) }, 'change of a definition is not on record'));
     },
   });
-  const settings = sessionSettings({ ...options, policy, audit, scrub, allowances, pins });
+  const settings = sessionSettings({ ...options, policy, audit: heard, scrub, allowances, alarms, pins });
   const books = await openShareBooks(config, config.share.token, secretsOf(options));
   const issuers = config.issuers.length === 0 ? undefined : await openIssuers({ issuers: config.issuers, log });
   await audit?.log.append({ type: 'config.apply', digest: await digestOf(config.file) });
@@ -242,6 +252,8 @@ async function begin(options: GatewayOptions, audit: AuditSettings | undefined):
         startedAt,
         share,
         settings,
+        audit: audit?.log,
+        alarms,
         scrub,
         allowances,
         pins,
@@ -257,12 +269,13 @@ async function begin(options: GatewayOptions, audit: AuditSettings | undefined):
       onRevoked: share.check,
       record,
     }),
+    alarms: alarmControl(alarms, record),
     close: async () => {
       await Promise.all([probes.close(), share.close()]);
       await Promise.all([book.close(), allowances?.close()]);
       await closeBackends(settings);
       await pins?.close();
-      await scrub?.close();
+      await Promise.all([scrub?.close(), alarms?.close()]);
       await audit?.log.close();
     },
   };

@@ -4,7 +4,9 @@
 //   deadline   counts the time a client waits, whatever is slow
 //   fanOut     takes the requests that concern every backend
 //   route      finds the owner and its own name for the target; permission binds to that name, never to the public one
+//   decoyed    a tool that is none answers here: no rule knows it, and no server has it
 //   authorize  lets through or answers like unknown; after it a call carries a permit
+//   brake      a loop is slowed and refused before it takes of any budget
 //   budget     what is let through takes of the budgets of its backend and tool, in their own names
 //   states     of a server, sealed for one caller and one call: what is another's is refused before anything is recorded as let through
 //   questions  of the server, on their way up in its results: judged and recorded before the client sees them
@@ -14,13 +16,14 @@
 //   dispatch   the backend; takes nothing without a permit
 
 import type { Limits } from '@mcp-overlay/relay';
+import { decoyed } from './alarms/decoys.ts';
 import type { CallAudit } from './audit/calls.ts';
 import { intent } from './audit/intent.ts';
 import { questions } from './audit/questions.ts';
 import { audit } from './audit/stage.ts';
-import type { Call } from './call/call.ts';
+import type { Call, PermittedCall } from './call/call.ts';
 import { deadline } from './call/deadline.ts';
-import type { Next } from './call/stage.ts';
+import type { Next, Stage } from './call/stage.ts';
 import type { Access } from './policy/access.ts';
 import type { CallerLimits } from './policy/allowances.ts';
 import { authorize } from './policy/authorize.ts';
@@ -45,11 +48,15 @@ export interface PipelineOptions extends RouterOptions, FanOutOptions, DispatchO
   readonly audit: CallAudit | undefined;
   /** Absent: nothing is looked through. */
   readonly scrub?: SessionScrub | undefined;
+  /** Absent: loops are not held up. */
+  readonly brake?: Stage<PermittedCall> | undefined;
 }
 
 export function pipeline(o: PipelineOptions): Next<Call> {
   const recorded = audit(o.audit, o.era);
   const limited = limit(o.gauge, o.limits, o.sessionGauge, o.caller);
-  const permitted = budget(o.caller)(states(o)(questions(o)(scrub(o.scrub)(intent(o.audit)(dispatch(o))))));
-  return recorded(limited(deadline(o.callTimeoutMs)(fanOut(o)(route(o)(authorize(o.access)(permitted))))));
+  const brake = o.brake ?? ((next) => next);
+  const permitted = brake(budget(o.caller)(states(o)(questions(o)(scrub(o.scrub)(intent(o.audit)(dispatch(o)))))));
+  const judged = decoyed(o.catalog.isDecoy)(authorize(o.access)(permitted));
+  return recorded(limited(deadline(o.callTimeoutMs)(fanOut(o)(route(o)(judged)))));
 }

@@ -2,7 +2,8 @@
 
 import type { Self } from '@mcp-overlay/overlay';
 import type { EraKnown, LinkStats } from '@mcp-overlay/relay';
-import type { AuditState } from './audit/audit-log.ts';
+import type { AlarmsStatus } from './alarms/alarms.ts';
+import type { AuditLog, AuditState } from './audit/audit-log.ts';
 import type { BackendHealth } from './backend/health.ts';
 import type { Pins, PinsStatus } from './pins/open.ts';
 import type { LimitRow } from './policy/meter.ts';
@@ -30,6 +31,8 @@ export interface GatewayStatus {
   readonly limits: readonly LimitRow[] | undefined;
   /** Absent: texts of servers are not looked through. */
   readonly scrub: ScrubStatus | undefined;
+  /** Absent: `alarms: off`. */
+  readonly alarms: AlarmsStatus | undefined;
   /** Absent: definitions are shown as they come. */
   readonly pins: PinsStatus | undefined;
 }
@@ -65,6 +68,8 @@ export interface StatusSources {
   readonly share: Shares;
   readonly settings: SessionSettings;
   readonly scrub?: Scrubbing | undefined;
+  readonly audit: AuditLog | undefined;
+  readonly alarms: { status(): AlarmsStatus } | undefined;
   readonly pins?: Pins | undefined;
   readonly allowances?: { rows(): readonly LimitRow[] } | undefined;
 }
@@ -79,6 +84,8 @@ export function statusOf({
   scrub,
   pins,
   allowances,
+  audit,
+  alarms,
 }: StatusSources): GatewayStatus {
   return {
     program: 'mcp-gateway',
@@ -90,7 +97,7 @@ export function statusOf({
     identity,
     startedAt: new Date(startedAt).toISOString(),
     calls: { open: settings.gauge.open, waiting: settings.gauge.waiting.size },
-    audit: settings.audit?.log.state(),
+    audit: audit?.state(),
     backends: settings.backends.map(({ backend, health }) => ({
       id: backend.id,
       kind: backend.config.transport.type,
@@ -112,6 +119,7 @@ export function statusOf({
     })),
     limits: allowances?.rows(),
     scrub: scrub?.status(),
+    alarms: alarms?.status(),
     pins: pins?.status(),
   };
 }

@@ -27,6 +27,8 @@ export interface StateFolder {
   readonly budgets: string;
   /** What audit logs of others told us of our calls. */
   readonly receipts: string;
+  /** What alarms learned, what rang, what is silenced. */
+  readonly alarms: string;
   /** What servers were seen to say of themselves, by configuration that has no lock file of its own. */
   readonly pins: string;
 }
@@ -45,6 +47,7 @@ export async function stateFolder(env: NodeJS.ProcessEnv, homeDir?: string): Pro
     records: join(path, 'records'),
     budgets: join(path, 'budgets'),
     receipts: join(path, 'receipts'),
+    alarms: join(path, 'alarms'),
     pins: join(path, 'pins'),
   };
   await makeOwn(path);

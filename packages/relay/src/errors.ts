@@ -18,6 +18,8 @@ export const RPC_ERRORS = {
   busy: -31000,
   /** The caller, the tool or the backend is over what the configuration lets be used; `data.limit`, `data.retryAfterMs`. */
   limited: -31001,
+  /** The same call with the same arguments again and again; `data.count`, `data.retryAfterMs`. */
+  looping: -31002,
   /** The owner of this name is not running; `data.backend`, `data.since`. */
   backend_unavailable: -31050,
   /** The call began and its end will never be known; `data.backend`. It is not run again. */

@@ -29,6 +29,10 @@ const COMMANDS: Readonly<Record<string, (gateway: Gateway, request: Readonly<Rec
   'peers allow': (gateway, { id, name, role }) =>
     gateway.peers.allow(String(id), { name: asText(name), role: asText(role) }),
   'peers deny': (gateway, { id }) => gateway.peers.deny(String(id)),
+  alarms: (gateway) => gateway.alarms.list(),
+  'alarms silence': (gateway, { what, ident, forMs }) =>
+    gateway.alarms.silence(String(what), asText(ident), Number(forMs)),
+  'alarms unsilence': (gateway, { what, ident }) => gateway.alarms.unsilence(String(what), asText(ident)),
   pins: (gateway) => gateway.approvals.waiting(),
   'pins all': (gateway) => gateway.approvals.all(),
   'pins decide': (gateway, request) => gateway.approvals.decide(decisionOf(request)),

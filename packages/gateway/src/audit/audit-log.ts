@@ -49,6 +49,21 @@ export type AuditEvent =
       /** `rule mode surface ×count start-end…` */
       readonly hits: readonly string[];
     })
+  /** Something rang (../alarms): which rule, of whom, and by which records; never a value of a call. */
+  | {
+      readonly type: 'alarm';
+      /** Of its cause. */
+      readonly id: string;
+      readonly rule: string;
+      readonly ident?: string;
+      readonly backend?: string;
+      readonly target?: string;
+      readonly why: string;
+      readonly count: number;
+      readonly seqs: readonly number[];
+      /** Nobody was told. */
+      readonly silenced?: boolean;
+    }
   /** Definitions that were seen for the first time and are kept: how many, and a digest over them. */
   | {
       readonly type: 'pin.new';

@@ -9,7 +9,7 @@ import { cutText, escaped, safeJson } from './safe-json.ts';
 const ORDER = [
   'session', 'ident', 'name', 'proven', 'via', 'roles', 'view', 'by', 'claimed', 'unrecorded', 'calls',
   'method', 'from', 'backend', 'kind', 'target', 'of', 'status', 'code', 'ms', 'bytes', 'why', 'reason',
-  'decision', 'rule', 'role', 'policy', 'digest', 'what', 'count', 'was', 'now', 'hits',
+  'decision', 'rule', 'role', 'policy', 'digest', 'what', 'count', 'was', 'now', 'hits', 'id', 'seqs', 'silenced',
 ] as const; // biome-ignore format: a table
 
 const MEMBERS = ORDER.map((name) => [name, `,"${name}":`] as const);

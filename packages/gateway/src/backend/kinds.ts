@@ -27,6 +27,7 @@ import {
 import type { GatewayLog } from '../call/log.ts';
 import type { Backend, SessionOrigin } from './backend.ts';
 import { NOT_SERVED, type Seat, seatsOf } from './credentials.ts';
+import { noticingDoubts } from './doubts.ts';
 import { withoutEchoes } from './echoes.ts';
 import { Lives } from './lives.ts';
 
@@ -44,6 +45,8 @@ export interface BackendSurroundings {
   onState(state: SteadyState): void;
   /** A line of such a server that was no message. */
   onStray(fault: Fault): void;
+  /** Who hosts a share is not who it was, or does not prove it. */
+  onHostDoubt?(backend: string, code: string): void;
   /** Of a backend that has none of its own. */
   readonly connectTimeoutMs: number;
   /** Servers that run now, of all sessions. */
@@ -161,7 +164,10 @@ function wayTo(
             by: around.by,
             events,
             signal,
-            check: shareGuard({ overlay, share: transport.token, env, log, access: accessTo(transport, around) }),
+            check: noticingDoubts(
+              shareGuard({ overlay, share: transport.token, env, log, access: accessTo(transport, around) }),
+              (code) => around.onHostDoubt?.(id, code),
+            ),
             limits: around.limits,
             log,
           });

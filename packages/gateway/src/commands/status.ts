@@ -44,6 +44,18 @@ function limitLines({ limits = [] }: GatewayStatus): string[] {
     });
 }
 
+/** Those that go on; nothing where all is quiet. */
+function alarmLines({ alarms }: GatewayStatus): string[] {
+  const lines = (alarms?.open ?? []).map(({ id, rule, ident, backend, target, count, since, last, silencedUntil }) => {
+    const whose = ident === undefined ? '' : ` of ${ident}`;
+    const where = [backend, target].filter((word) => word !== undefined).join('/');
+    const silenced = silencedUntil === undefined ? '' : `, silenced until ${silencedUntil}`;
+    return `alarm ${id} ${rule}${whose}${where === '' ? '' : ` at ${where}`}, ${count} times, since ${since}, last ${last}${silenced}`;
+  });
+  const undelivered = alarms?.undelivered ?? 0;
+  return undelivered === 0 ? lines : [...lines, `${undelivered} alarms were not delivered`];
+}
+
 function show(status: GatewayStatus): void {
   const { share, views, overlay, version, pid, identity, startedAt, calls } = status;
   print(`${share} on ${overlay}, mcp-gateway ${version}, pid ${pid}, since ${startedAt}\n`);
@@ -55,7 +67,7 @@ function show(status: GatewayStatus): void {
   print(`${calls.open} calls open, ${calls.waiting} waiting\n`);
   print(`${auditLine(status)}\n`);
   print(`${scrubLine(status)}\n`);
-  for (const line of limitLines(status)) print(`${line}\n`);
+  for (const line of [...limitLines(status), ...alarmLines(status)]) print(`${line}\n`);
   print('\n');
   printTable(
     ['backend', 'kind', 'speaks', 'state', 'since', 'calls', 'restarts', 'reason'],

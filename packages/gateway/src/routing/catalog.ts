@@ -50,6 +50,8 @@ export interface CatalogOptions {
   readonly listed: CatalogNote;
   readonly hid: CatalogNote;
   readonly limits: ListLimits;
+  /** Tools that are none, by backend, shown beside those that are. */
+  readonly decoys?: ReadonlyMap<string, readonly { readonly name: string; readonly item: JsonObject }[]> | undefined;
   /** Absent: lists are shown as they come. */
   readonly pinned?: Pinned | undefined;
   /** What of an item is shown; undefined: nothing, as if it were not there. */
@@ -119,6 +121,11 @@ export class Catalog {
     if (kind !== LISTS.tools) return undefined;
     const [entry, other] = this.entries(kind).filter(({ native }) => native === name);
     return other ? undefined : entry;
+  }
+
+  /** Whether that tool is listed and is none; undefined: there are no decoys. */
+  get isDecoy(): ((backend: string, native: string) => Promise<boolean>) | undefined {
+    return (this.options.decoys?.size ?? 0) === 0 ? undefined : (backend, native) => this.lists(backend, native);
   }
 
   /** What a single backend says beside the items of its list (`_meta`); several could not be told apart. */
@@ -312,8 +319,26 @@ export class Catalog {
             ({ item, withheld }) => withheld !== undefined || look(backend.id, kind.member, item) !== undefined,
           )
         : all;
-      return entries.filter((entry) => access.shows(backend.id, kindOf(kind), judgedName(kind, entry)));
+      const shown = entries.filter((entry) => access.shows(backend.id, kindOf(kind), judgedName(kind, entry)));
+      const any = kind === LISTS.tools && shown.some(({ withheld }) => withheld === undefined);
+      return any ? [...shown, ...this.decoysBeside(backend.id, all)] : shown;
     });
+  }
+
+  /** A tool that really exists is never hidden by one that does not. */
+  private decoysBeside(backend: string, all: readonly Entry[]): readonly Entry[] {
+    const decoys = this.options.decoys?.get(backend) ?? [];
+    return decoys
+      .filter(({ name }) => !all.some(({ native }) => native === name))
+      .map(({ name, item }) => ({ backend, native: name, item }));
+  }
+
+  private async lists(backend: string, native: string): Promise<boolean> {
+    if (!this.options.decoys?.get(backend)?.some(({ name }) => name === native)) return false;
+    const session = this.options.backends.find(({ id }) => id === backend);
+    if (session && !this.seen.has(keyOf(LISTS.tools, backend))) await this.walkAll([session], [LISTS.tools]);
+    const listed = this.entries(LISTS.tools).find((entry) => entry.backend === backend && entry.native === native);
+    return this.options.decoys.get(backend)?.some(({ item }) => item === listed?.item) ?? false;
   }
 
   private public(kind: ListKind, { backend, item }: Entry, name: string | undefined): JsonObject {

@@ -2,11 +2,14 @@
 
 import type { Principal } from '@mcp-overlay/overlay';
 import type { Limits } from '@mcp-overlay/relay';
+import type { Decoys } from '../alarms/decoys.ts';
 import type { AuditLog } from '../audit/audit-log.ts';
 import type { CallAudit } from '../audit/calls.ts';
 import type { Backend } from '../backend/backend.ts';
 import type { HealthRecord } from '../backend/health.ts';
+import type { PermittedCall } from '../call/call.ts';
 import type { GatewayLog } from '../call/log.ts';
+import type { Stage } from '../call/stage.ts';
 import type { Pins } from '../pins/open.ts';
 import type { Access } from '../policy/access.ts';
 import type { CallerLimits } from '../policy/allowances.ts';
@@ -38,11 +41,19 @@ export interface SessionSettings {
   readonly scrubber?: Scrubber | undefined;
   /** Who hears what it found, by session. */
   readonly scrubHits?: ((session: SessionOriginInfo) => HitSink) | undefined;
+  /** What rings, and what it holds up; absent: `alarms: off`. */
+  readonly alarms?: SessionAlarms | undefined;
   /** What was seen or approved of what servers say of themselves; absent: all is shown as it comes. */
   readonly pins?: Pins | undefined;
   /** Absent: `audit: off`. */
   readonly audit?: AuditSettings;
   readonly log: GatewayLog;
+}
+
+/** The part of alarms that sessions know. */
+export interface SessionAlarms {
+  readonly brake: { stage(principal: string): Stage<PermittedCall> } | undefined;
+  readonly decoys: Decoys;
 }
 
 export interface AuditSettings {
