@@ -40,6 +40,8 @@ export interface ShareOptions {
   readonly view?: string;
   rolesOf(principal: Principal): readonly string[];
   readonly access: AccessOptions;
+  /** Sessions open at other shares of the gateway. */
+  elsewhere(): number;
   /** Of the next session, unique in the gateway. */
   nextNumber(): number;
   onLost(error: Error): void;
@@ -86,6 +88,7 @@ export async function openShare(options: ShareOptions): Promise<Share> {
     },
     prove: gate.prove,
     instance: settings.instance,
+    elsewhere: options.elsewhere,
     onSession: (accepted) => {
       const number = options.nextNumber();
       const session = new ClientSession(
