@@ -62,6 +62,9 @@ export async function openShares(options: SharesOptions): Promise<Shares> {
     cut: async (id) => {
       await Promise.all(all().map((share) => share.cut(id)));
     },
+    widen: async (id) => {
+      await Promise.all(all().map((share) => share.widen(id)));
+    },
     check: async () => {
       await Promise.all(all().map((share) => share.check()));
     },
