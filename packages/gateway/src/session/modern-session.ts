@@ -279,6 +279,7 @@ export class ModernSession implements EraSession {
           : undefined,
       era: 'modern',
       backends,
+      configured: settings.backends.map(({ backend }) => backend.id),
       catalog,
       naming,
       uris,
