@@ -10,6 +10,7 @@ import type { Access } from '../policy/access.ts';
 import type { Catalog } from './catalog.ts';
 import type { Naming } from './names.ts';
 import type { TaskIds } from './task-ids.ts';
+import type { OwnTasks } from './task-owners.ts';
 import type { UriNaming } from './uris.ts';
 
 export interface RouterOptions {
@@ -18,6 +19,8 @@ export interface RouterOptions {
   readonly naming: Naming;
   readonly uris: UriNaming;
   readonly tasks: TaskIds;
+  /** Where several callers share a server. */
+  readonly ownTasks?: OwnTasks | undefined;
   /** Ids of all that are configured, also of those that this client may have nothing of. */
   readonly configured?: readonly string[];
   readonly access?: Pick<Access, 'personal' | 'decide'>;
@@ -144,7 +147,8 @@ function byTask(call: Call, options: RouterOptions): Found {
   if (taskId === undefined) return { reply: deny('invalid_params', `${call.method} needs a taskId`) };
   const owned = options.tasks.toNative(taskId);
   const backend = owned && backendOf(options, owned.backend);
-  if (!owned || !backend) return { reply: deny('invalid_params', `Unknown task: ${taskId}`) };
+  const mine = owned && (options.ownTasks?.mine(owned.backend, owned.taskId) ?? true);
+  if (!owned || !backend || !mine) return { reply: deny('invalid_params', `Unknown task: ${taskId}`) };
   return to(backend, 'task', owned.taskId, { ...call.params, taskId: owned.taskId });
 }
 
