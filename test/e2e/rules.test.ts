@@ -62,6 +62,22 @@ test('who has a role is let in and does what it allows; who has none is not; a r
   assert.deepEqual(await c.toolNames(), ['one__echo']);
 });
 
+test('a role that is given to somebody who is in reaches new backends at once, and the agent stays', async () => {
+  await using town = await Town.open();
+  const token = await town.house.createShare('town-rules');
+  const [me, bob] = await Promise.all(['gateway', 'bob'].map((name) => town.as(name)));
+  assert.ok(me && bob);
+  await gatewayOf(town, { share: { token } }, me);
+  await using b = LineClient.spawn(town.house.agentProgram(token, ...bob));
+  await b.initialize();
+  assert.deepEqual(await b.toolNames(), ['one__echo']);
+  const from = b.lines.length;
+  await town.peers('allow', 'x509:CN=bob', '--role', 'engineer');
+  await b.heard('notifications/tools/list_changed', () => true, from);
+  assert.ok((await b.toolNames()).includes('two__echo'));
+  assert.equal((await b.told('two__echo', { nonce: 'b' })).nonce, 'b');
+});
+
 test('a view has a share of its own: at most the view, for whom it names; status shows it', async () => {
   await using town = await Town.open();
   const token = await town.house.createShare('town-main');

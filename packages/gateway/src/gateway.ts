@@ -38,6 +38,7 @@ import { openPolicy } from './policy/open-policy.ts';
 import type { Policy } from './policy/policy.ts';
 import { naming } from './routing/names.ts';
 import { StateSeal } from './routing/states.ts';
+import { TaskOwners } from './routing/task-owners.ts';
 import type { Scrubbing } from './scrub/open.ts';
 import { hideWritten, secretsOf } from './secrets.ts';
 import { openProbes } from './session/probe.ts';
@@ -141,6 +142,7 @@ export function sessionSettings(options: SettingsOptions): SessionSettings {
     limits,
     gauge: callGauge(),
     stateSeal: new StateSeal(),
+    taskOwners: new TaskOwners(),
     scrubber: options.scrub?.scrubber,
     scrubHits: options.scrub?.hits,
     alarms,

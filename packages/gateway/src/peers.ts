@@ -31,7 +31,7 @@ export interface PeersOptions {
 
 export function peersOf(
   book: PeerBook,
-  share: Pick<Share, 'sessions' | 'cut'>,
+  share: Pick<Share, 'sessions' | 'cut' | 'widen'>,
   { roles, record = async () => {} }: PeersOptions,
 ): Peers {
   const view = (record: PeerRecord): PeerView => {
@@ -48,6 +48,7 @@ export function peersOf(
       }
       await record('peers allow', id);
       await book.decide(id, 'allowed', more);
+      if (role !== undefined) await share.widen(id);
       const view = decided(id);
       return role !== undefined && !roles ? { ...view, roleUnused: true } : view;
     },

@@ -40,6 +40,8 @@ export interface ShareOptions {
   readonly view?: string;
   rolesOf(principal: Principal): readonly string[];
   readonly access: AccessOptions;
+  /** Sessions open at other shares of the gateway. */
+  elsewhere(): number;
   /** Of the next session, unique in the gateway. */
   nextNumber(): number;
   onLost(error: Error): void;
@@ -50,6 +52,8 @@ export interface Share {
   sessions(): readonly { readonly session: ClientSession; readonly accepted: AcceptedSession<Principal> }[];
   /** Ends every session of this principal, and of tokens made from it, whatever it is doing. */
   cut(id: string): Promise<void>;
+  /** A principal was given a role: sessions of its that could reach more backends now begin anew. */
+  widen(id: string): Promise<void>;
   /** Judges everybody who is in, now: a token may have been revoked. */
   check(): Promise<void>;
   /** No new sessions or requests, a little time for open ones, then every session ends as `away`. */
@@ -86,6 +90,7 @@ export async function openShare(options: ShareOptions): Promise<Share> {
     },
     prove: gate.prove,
     instance: settings.instance,
+    elsewhere: options.elsewhere,
     onSession: (accepted) => {
       const number = options.nextNumber();
       const session = new ClientSession(
@@ -131,13 +136,28 @@ export async function openShare(options: ShareOptions): Promise<Share> {
       ? await overlay.listenEphemeral(listenOptions)
       : await overlay.listen(options.token, listenOptions);
   name(listener.share);
+  /** Which backends a session has is settled when it begins; what it may do there is not. */
+  const couldHaveMore = (session: ClientSession, { principal }: AcceptedSession<Principal>): boolean => {
+    const has = new Set(session.backendStates().map(({ id }) => id));
+    const access = settings.accessFor(principal, session.info.number);
+    return settings.backends.some(({ backend }) => !has.has(backend.id) && access.reaches(backend.id));
+  };
+  const of = (id: string) => [...sessions].filter(([, { principal }]) => idsOf(principal.id).includes(id));
   return {
     token: listener.share,
     sessions: () => [...sessions].map(([session, accepted]) => ({ session, accepted })),
     cut: async (id) => {
-      const theirs = [...sessions].filter(([, { principal }]) => idsOf(principal.id).includes(id));
       // Nothing of theirs is taken any more; servers that are slow to go need not be waited for.
-      await within(CUT_MS, Promise.all(theirs.map(([session]) => session.close(DENIED))));
+      await within(CUT_MS, Promise.all(of(id).map(([session]) => session.close(DENIED))));
+    },
+    widen: async (id) => {
+      const theirs = of(id).filter(([session, accepted]) => couldHaveMore(session, accepted));
+      await Promise.all(
+        theirs.map(async ([session]) => {
+          await within(DRAIN_MS, session.drain());
+          await session.close(CHANGED);
+        }),
+      );
     },
     check: gate.check,
     close: async () => {

@@ -9,7 +9,8 @@ export interface Shares extends Share {
   readonly views: readonly { readonly view: string; readonly token: string }[];
 }
 
-export interface SharesOptions extends Omit<ShareOptions, 'settings' | 'admits' | 'rolesOf' | 'nextNumber' | 'access'> {
+export interface SharesOptions
+  extends Omit<ShareOptions, 'settings' | 'admits' | 'rolesOf' | 'nextNumber' | 'elsewhere' | 'access'> {
   readonly policy: Policy;
   /** Which tokens the share of this view takes; undefined: the gateway's own. */
   accessFor(view: string | undefined): ShareOptions['access'];
@@ -19,8 +20,10 @@ export interface SharesOptions extends Omit<ShareOptions, 'settings' | 'admits' 
 
 export async function openShares(options: SharesOptions): Promise<Shares> {
   let sessions = 0;
-  const openFor = (policy: Policy, more: Pick<ShareOptions, 'token' | 'grants' | 'view'>): Promise<Share> =>
-    openShare({
+  const opened: Share[] = [];
+  const openFor = async (policy: Policy, more: Pick<ShareOptions, 'token' | 'grants' | 'view'>): Promise<Share> => {
+    const at = opened.length;
+    const share = await openShare({
       ...options,
       ...more,
       settings: options.settingsFor(policy),
@@ -31,7 +34,11 @@ export async function openShares(options: SharesOptions): Promise<Shares> {
         sessions += 1;
         return sessions;
       },
+      elsewhere: () => opened.reduce((sum, other, place) => sum + (place === at ? 0 : other.sessions().length), 0),
     });
+    opened.push(share);
+    return share;
+  };
   const { policy } = options;
   const own = await openFor(policy, options);
   const views: { readonly view: string; readonly share: Share }[] = [];
@@ -54,6 +61,9 @@ export async function openShares(options: SharesOptions): Promise<Shares> {
     sessions: () => all().flatMap((share) => share.sessions()),
     cut: async (id) => {
       await Promise.all(all().map((share) => share.cut(id)));
+    },
+    widen: async (id) => {
+      await Promise.all(all().map((share) => share.widen(id)));
     },
     check: async () => {
       await Promise.all(all().map((share) => share.check()));

@@ -43,6 +43,8 @@ export interface AcceptorOptions<P extends Peer = Peer> {
   /** A session's link was taken up again: by whom, newly judged. */
   onReturn?(link: Link, principal: P): void;
   readonly limits?: Limits;
+  /** Sessions of other shares of this host: `limits.sessions` is for all of them. */
+  readonly elsewhere?: () => number;
 }
 
 export interface AcceptorLog {
@@ -169,6 +171,7 @@ export class Acceptor<P extends Peer = Peer> {
       log,
       limits: this.limits,
       maxSessions: this.limits.sessions,
+      elsewhere: () => this.open() - this.httpCount(),
       sharedBy: (request) => this.sharedBy(request),
       ownerOf: (request) => this.idOf(request),
       onSession: (transport, { request, by: claimed }) => {
@@ -235,7 +238,11 @@ export class Acceptor<P extends Peer = Peer> {
   }
 
   private full(): boolean {
-    return this.links.count() + this.bare.size + this.httpCount() >= this.limits.sessions;
+    return this.open() >= this.limits.sessions;
+  }
+
+  private open(): number {
+    return this.links.count() + this.bare.size + this.httpCount() + (this.options.elsewhere?.() ?? 0);
   }
 
   private refuse(via: readonly string[]): { code: string; reason: string; retryMs?: number } | undefined {

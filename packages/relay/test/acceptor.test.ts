@@ -9,8 +9,9 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { Duplex } from 'node:stream';
 import { test } from 'node:test';
-import { type AcceptedSession, Acceptor } from '../src/acceptor.ts';
+import { type AcceptedSession, Acceptor, type AcceptorOptions } from '../src/acceptor.ts';
 import { resultMessage } from '../src/json-rpc.ts';
+import { LIMITS } from '../src/limits.ts';
 import type { Judgement } from '../src/link/judgement.ts';
 
 const log = { debug: () => {}, info: () => {}, warn: () => {} };
@@ -31,6 +32,7 @@ interface Who {
 async function door(
   judge: (connection: Duplex, proof: unknown) => Judgement<Who> | Promise<Judgement<Who>>,
   answers = false,
+  more: Pick<AcceptorOptions, 'limits' | 'elsewhere'> = {},
 ) {
   const folder = await mkdtemp(join(tmpdir(), 'door-'));
   const path = join(folder, 's');
@@ -39,6 +41,7 @@ async function door(
     by: 'host/1',
     log,
     judge,
+    ...more,
     prove: () => ({ sig: 'host' }),
     onSession: (session) => {
       sessions.push(session);
@@ -294,4 +297,26 @@ test('a link: a bearer that was announced is asked for, and told after our proof
   await wrong('!proof SECRET\n', /link_protocol/);
   await wrong('!proof {"access":"bearer"}\n', /announces and does not tell/);
   await wrong('!proof {"access":{"bearer":"SECRET"}}\n!ping 1\n', /did not wait/);
+});
+
+test('the limit of sessions is for all shares of a host: what is open elsewhere counts, whatever is spoken', async () => {
+  let elsewhere = 2;
+  const more = { limits: { ...LIMITS, sessions: 2 }, elsewhere: () => elsewhere };
+  await using host = await door(() => ({ principal: { id: 'alice', rank: 1 } }), true, more);
+  const line = `${JSON.stringify(INITIALIZE)}\n`;
+  const post = [
+    'POST /mcp HTTP/1.1',
+    'host: x',
+    'content-type: application/json',
+    'accept: application/json, text/event-stream',
+    `content-length: ${line.length}`,
+    '',
+    line,
+  ].join('\r\n');
+  assert.match(await say(host.path, line), /too many sessions are open here/);
+  assert.match(await say(host.path, post, /busy|too many/), /^HTTP\/1.1 503 /);
+  assert.deepEqual(host.sessions, []);
+  elsewhere = 1;
+  assert.match(await say(host.path, line, /"result"/), /"result"/);
+  assert.equal(host.sessions.length, 1);
 });

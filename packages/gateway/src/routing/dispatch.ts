@@ -5,23 +5,26 @@ import { isRepeatable, type Message, parseMessage } from '@mcp-overlay/relay';
 import type { PermittedCall, Reply, RpcError } from '../call/call.ts';
 import type { Cancel } from '../call/cancel.ts';
 import { deny } from '../call/denial.ts';
-import { asObject } from '../call/json.ts';
+import { asObject, asString } from '../call/json.ts';
 import type { Next } from '../call/stage.ts';
 import { tagQuestions } from './questions.ts';
 import { rewriterFor } from './rewrite.ts';
 import type { TaskIds } from './task-ids.ts';
+import type { OwnTasks } from './task-owners.ts';
 import type { UriNaming } from './uris.ts';
 
 const RETRY_AFTER_MS = 1000;
+const TASK = Buffer.from('"taskId"');
 
 export interface DispatchOptions {
   readonly uris: UriNaming;
   readonly tasks: TaskIds;
+  readonly ownTasks?: OwnTasks | undefined;
   /** One backend: answers pass as they are. */
   readonly unchanged: boolean;
 }
 
-export function dispatch({ uris, tasks, unchanged }: DispatchOptions): Next<PermittedCall> {
+export function dispatch({ uris, tasks, ownTasks, unchanged }: DispatchOptions): Next<PermittedCall> {
   return async (call) => {
     const { backend, permit, method, native, message, cancel } = call;
     if (cancel.cancelled) return deny('internal_error', 'the call was cancelled before it was passed on');
@@ -33,9 +36,13 @@ export function dispatch({ uris, tasks, unchanged }: DispatchOptions): Next<Perm
       backend.cancel(asked.id, answer);
       return deny('internal_error', `the call was cancelled: ${answer}`);
     }
-    if (unchanged) return { answer };
+    const maybeTask = ownTasks && method === 'tools/call' && answer.bytes.includes(TASK);
+    if (unchanged && !maybeTask) return { answer };
     const { result: raw, error } = parseMessage(answer) as { result?: unknown; error?: RpcError };
     const result = asObject(raw);
+    const taskId = maybeTask ? asString(result?.taskId ?? asObject(result?.task)?.taskId) : undefined;
+    if (taskId !== undefined) ownTasks?.started(backend.id, taskId);
+    if (unchanged) return { answer };
     if (!result) {
       if (error === undefined) return deny('internal_error', `backend ${backend.id} sent no result`);
       return { error, theirs: true };

@@ -6,9 +6,11 @@ import type { Call, Reply, RoutedCall, TargetKind } from '../call/call.ts';
 import { deny, unknownTarget } from '../call/denial.ts';
 import { asObject, asString, type JsonObject } from '../call/json.ts';
 import type { Stage } from '../call/stage.ts';
+import type { Access } from '../policy/access.ts';
 import type { Catalog } from './catalog.ts';
 import type { Naming } from './names.ts';
 import type { TaskIds } from './task-ids.ts';
+import type { OwnTasks } from './task-owners.ts';
 import type { UriNaming } from './uris.ts';
 
 export interface RouterOptions {
@@ -17,6 +19,11 @@ export interface RouterOptions {
   readonly naming: Naming;
   readonly uris: UriNaming;
   readonly tasks: TaskIds;
+  /** Where several callers share a server. */
+  readonly ownTasks?: OwnTasks | undefined;
+  /** Ids of all that are configured, also of those that this client may have nothing of. */
+  readonly configured?: readonly string[];
+  readonly access?: Pick<Access, 'personal' | 'decide'>;
   /** One backend is configured: nothing has to be told apart. */
   readonly unchanged: boolean;
 }
@@ -85,7 +92,24 @@ async function byName(
   if (entry?.withheld !== undefined && backend) return withheld(backend, kind, name, entry.withheld);
   if (entry && backend) return to(backend, kind, entry.native, { ...call.params, name: entry.native });
   const owner = absentOwner(options, name);
-  return { reply: owner ? unavailable(owner) : unknownTarget(kind, name) };
+  if (owner) return { reply: unavailable(owner) };
+  noteDenied(call, options, kind, name);
+  return { reply: unknownTarget(kind, name) };
+}
+
+/** For the record alone: whose it would be, going by its name, and what the rules say of it. The caller hears what it hears of
+ *  anything unknown. */
+function noteDenied({ params, trail }: Call, options: RouterOptions, kind: 'tool' | 'prompt', name: string): void {
+  const { access, configured = [], naming } = options;
+  if (!access?.personal) return;
+  const prefixes = configured.map((id) => ({ id, prefix: naming.prefixOf(id) }));
+  const [owner] = prefixes
+    .filter(({ prefix }) => prefix !== '' && name.startsWith(prefix))
+    .sort((a, b) => b.prefix.length - a.prefix.length);
+  if (!owner) return;
+  const target = { kind, name: name.slice(owner.prefix.length) };
+  const decision = access.decide(owner.id, kind, target.name, asObject(params.arguments) ?? {});
+  if (!decision.allow) Object.assign(trail, { backend: owner.id, target, decision });
 }
 
 async function byUri(
@@ -127,7 +151,8 @@ function byTask(call: Call, options: RouterOptions): Found {
   if (taskId === undefined) return { reply: deny('invalid_params', `${call.method} needs a taskId`) };
   const owned = options.tasks.toNative(taskId);
   const backend = owned && backendOf(options, owned.backend);
-  if (!owned || !backend) return { reply: deny('invalid_params', `Unknown task: ${taskId}`) };
+  const mine = owned && (options.ownTasks?.mine(owned.backend, owned.taskId) ?? true);
+  if (!owned || !backend || !mine) return { reply: deny('invalid_params', `Unknown task: ${taskId}`) };
   return to(backend, 'task', owned.taskId, { ...call.params, taskId: owned.taskId });
 }
 

@@ -143,6 +143,7 @@ export class LegacySession {
     this.handle = pipeline({
       audit: this.audit,
       backends: this.backends,
+      configured: backends.map(({ backend }) => backend.id),
       catalog: this.catalog,
       naming,
       uris,

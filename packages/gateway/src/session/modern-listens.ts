@@ -28,6 +28,7 @@ import type { Access } from '../policy/access.ts';
 import { tagQuestions } from '../routing/questions.ts';
 import { rewriterFor } from '../routing/rewrite.ts';
 import type { TaskIds } from '../routing/task-ids.ts';
+import type { OwnTasks } from '../routing/task-owners.ts';
 import type { UriNaming } from '../routing/uris.ts';
 import { paramsOf } from './from-backend.ts';
 
@@ -43,6 +44,7 @@ export interface ModernListensOptions {
   readonly single: boolean;
   readonly uris: UriNaming;
   readonly tasks: TaskIds;
+  readonly ownTasks?: OwnTasks | undefined;
   /** How long the acknowledgement waits for slow backends. */
   readonly patienceMs: number;
   /** Puts it on record before a server sees it; undefined: that cannot be done. The result records how it went. */
@@ -188,7 +190,7 @@ export class ModernListens {
   private async split(wanted: JsonObject, owners: Owners): Promise<ReadonlyMap<string, JsonObject>> {
     const { backends, single, uris, tasks } = this.options;
     const [only] = backends;
-    if (single && only) return new Map([[only.id, this.permitted(only.id, wanted)]]);
+    if (single && only) return new Map([[only.id, this.permitted(only.id, this.onlyOwn(only.id, wanted))]]);
     const filters = new Map(backends.map(({ id }) => [id, {} as Record<string, unknown>]));
     for (const { id, welcome } of backends) {
       for (const [changed, member] of Object.entries(FILTERS)) {
@@ -206,7 +208,7 @@ export class ModernListens {
     }
     for (const taskId of strings(wanted.taskIds)) {
       const owned = tasks.toNative(taskId);
-      if (owned && this.options.access.shows(owned.backend, 'task', 'tasks/get')) {
+      if (owned && this.mayFollow(owned.backend, owned.taskId)) {
         push(filter(filters, owned.backend), 'taskIds', owned.taskId);
       }
     }
@@ -223,6 +225,17 @@ export class ModernListens {
     if (wanted.resourceSubscriptions !== undefined) kept.resourceSubscriptions = uris;
     if (wanted.taskIds !== undefined && !access.shows(backend, 'task', 'tasks/get')) delete kept.taskIds;
     return kept;
+  }
+
+  private mayFollow(backend: string, taskId: string): boolean {
+    const { access, ownTasks } = this.options;
+    return access.shows(backend, 'task', 'tasks/get') && (ownTasks?.mine(backend, taskId) ?? true);
+  }
+
+  private onlyOwn(backend: string, wanted: JsonObject): JsonObject {
+    const { ownTasks } = this.options;
+    if (!ownTasks || wanted.taskIds === undefined) return wanted;
+    return { ...wanted, taskIds: strings(wanted.taskIds).filter((taskId) => ownTasks.mine(backend, taskId)) };
   }
 
   private mayHear(backend: string, changed: string): boolean {

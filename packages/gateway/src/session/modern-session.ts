@@ -39,6 +39,7 @@ import type { CallerLimits } from '../policy/allowances.ts';
 import { Catalog } from '../routing/catalog.ts';
 import { listsOf } from '../routing/fan-out.ts';
 import { prefixedTaskIds, singleTaskIds, type TaskIds } from '../routing/task-ids.ts';
+import type { OwnTasks } from '../routing/task-owners.ts';
 import { prefixedUris, UNCHANGED, type UriNaming } from '../routing/uris.ts';
 import type { SessionScrub } from '../scrub/session-scrub.ts';
 import { discovered } from './discover.ts';
@@ -75,6 +76,7 @@ export class ModernSession implements EraSession {
   private readonly uris: UriNaming;
   private readonly tasks: TaskIds;
   private readonly single: boolean;
+  private readonly ownTasks: OwnTasks | undefined;
   private readonly listens: ModernListens;
   private readonly views = new Map<string, View>();
   private readonly open = new OpenCalls();
@@ -122,7 +124,9 @@ export class ModernSession implements EraSession {
     this.backends = backends
       .filter(({ backend }) => this.access.reaches(backend.id))
       .map(({ backend, health }) => this.openBackend(backend, health));
+    this.ownTasks = settings.taskOwners?.of(info.principal.id);
     this.listens = new ModernListens({
+      ownTasks: this.ownTasks,
       audit: this.audit,
       backends: this.backends,
       access: this.access,
@@ -291,7 +295,9 @@ export class ModernSession implements EraSession {
           ? { seal: settings.stateSeal, principal: this.info.principal.id }
           : undefined,
       era: 'modern',
+      ownTasks: this.ownTasks,
       backends,
+      configured: settings.backends.map(({ backend }) => backend.id),
       catalog,
       naming,
       uris,

@@ -16,6 +16,7 @@ import type { CallerLimits } from '../policy/allowances.ts';
 import type { CallGauge } from '../policy/limit.ts';
 import type { Naming } from '../routing/names.ts';
 import type { StateSeal } from '../routing/states.ts';
+import type { TaskOwners } from '../routing/task-owners.ts';
 import type { HitSink, Scrubber } from '../scrub/scrubber.ts';
 import type { OwnIdentity } from './handshake.ts';
 
@@ -37,6 +38,8 @@ export interface SessionSettings {
   readonly gauge: CallGauge;
   /** Seals what modern servers let calls be gone on with; absent: it passes as it is. */
   readonly stateSeal?: StateSeal;
+  /** Whose tasks are on servers that callers share. */
+  readonly taskOwners?: TaskOwners;
   /** Looks through what servers send; absent: nothing does. */
   readonly scrubber?: Scrubber | undefined;
   /** Who hears what it found, by session. */

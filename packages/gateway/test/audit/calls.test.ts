@@ -8,6 +8,7 @@ import {
   META,
   type Message,
   notificationMessage,
+  parseMessage,
   requestMessage,
   resultMessage,
   toMessage,
@@ -344,6 +345,37 @@ test('a question that a rule denies is on record as refused; nothing of it is sh
   assert.deepEqual([outcome.status, outcome.decision, outcome.method], ['refused', 'deny', 'sampling/createMessage']);
   while (!server?.got.some(({ kind }) => kind === 'response')) await new Promise(setImmediate);
   assert.ok(!house.inbox.some(({ method }) => method === 'sampling/createMessage'));
+});
+
+test('who tries what rules hide is on record as denied, by the own name of the tool; told is the same as of what is not there', async () => {
+  const hidden = (backend: string, kind: string, name: string) =>
+    kind === 'tool' && (backend === 'b' || name === 'erase');
+  const accessFor = () => ({
+    ...EVERYTHING,
+    personal: true,
+    reaches: (backend: string) => backend !== 'b',
+    shows: (backend: string, kind: string, name: string) => !hidden(backend, kind, name),
+    decide: (backend: string, kind: string, name: string) =>
+      hidden(backend, kind, name)
+        ? { allow: false, rule: 'default', why: 'no rule allows it' }
+        : { allow: true, rule: 'r' },
+  });
+  const { log, house } = recorded([['a'], ['b'], ['c']], { accessFor });
+  await using _ = house;
+  await house.shakeHands();
+  for (const [name, decision, backend, target] of [
+    ['a__erase', 'deny', 'a', 'erase'],
+    ['b__echo', 'deny', 'b', 'echo'],
+    ['a__absent', undefined, undefined, 'a__absent'],
+    ['x__echo', undefined, undefined, 'x__echo'],
+  ] as const) {
+    const { error } = parseMessage(await house.ask('tools/call', { name, arguments: {} })) as Json;
+    const { audit: _audit, ...data } = error.data ?? {};
+    assert.deepEqual([error.code, error.message, data], [-32602, `Unknown tool: ${name}`, {}]);
+    const outcome: Json = log.events.at(-1);
+    assert.deepEqual([outcome.decision, outcome.backend, outcome.target], [decision, backend, target], name);
+    assert.equal(outcome.status, 'refused');
+  }
 });
 
 test('T40: with rules no call reaches a server in the clothes of a notification', async () => {

@@ -3,6 +3,8 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { META, type Message, notificationMessage, requestMessage } from '@mcp-overlay/relay';
+import { linkedTransports } from '@mcp-overlay/relay/testing';
+import { TaskOwners } from '../../src/routing/task-owners.ts';
 import { openSession, type Play, paramsIn, playedBackend, resultIn, SILENCE } from './one-session.ts';
 
 // biome-ignore lint/suspicious/noExplicitAny: tests look into whatever came
@@ -273,4 +275,34 @@ async function sent(backend: ReturnType<typeof playedBackend>, method: string): 
 function tell(backend: ReturnType<typeof playedBackend>, method: string, listen: Message, params: Json): void {
   const _meta = { [META.subscription]: Number(listen.id) };
   backend.servers.at(-1)?.far.send(notificationMessage(method, { ...params, _meta }));
+}
+
+for (const ids of [['b'], ['a', 'b']]) {
+  test(`T08: of ${ids.length} backends, a task that one caller began does not exist for another`, async () => {
+    const began: Play = (method, params) => {
+      if (method === 'subscriptions/listen') return SILENCE;
+      if (method === 'tools/call') return { resultType: 'task', taskId: 't1', status: 'working' };
+      return method.startsWith('tasks/') ? { resultType: 'complete', taskId: params.taskId, by: 'b' } : undefined;
+    };
+    const backends = ids.map((id) => modern(id, began));
+    const taskOwners = new TaskOwners();
+    const person = (id: string) => ({ id, name: id, proven: true, via: 'ziti' as const, groups: [] });
+    const open = (id: string) => openSession(backends, { taskOwners }, {}, linkedTransports(), person(id));
+    await using alice = open('ziti:alice');
+    await using mallory = open('ziti:mallory');
+    const shown = ids.length === 1 ? 't1' : 'b.t1';
+    const name = ids.length === 1 ? 'echo' : 'b__echo';
+    assert.equal((resultIn(await alice.ask('tools/call', { name, ...meta() })) as Json).taskId, shown);
+    for (const method of ['tasks/get', 'tasks/update', 'tasks/cancel']) {
+      assert.equal(resultIn(await alice.ask(method, { taskId: shown, ...meta() })).by, 'b', method);
+      const { error } = { error: errorIn(await mallory.ask(method, { taskId: shown, ...meta() })) };
+      assert.equal(error.message, `Unknown task: ${shown}`, method);
+    }
+    const listen = { notifications: { taskIds: [shown] }, ...meta() };
+    mallory.client.send(requestMessage('77', 'subscriptions/listen', listen));
+    await mallory.notified('notifications/subscriptions/acknowledged');
+    const asked = backends.flatMap(({ servers }) => servers.flatMap(({ got }) => got));
+    const listens = asked.filter(({ method }) => method === 'subscriptions/listen');
+    assert.ok(listens.every((one) => !one.bytes.includes('t1')));
+  });
 }

@@ -82,6 +82,8 @@ export interface HttpSessionsOptions {
   readonly paths?: { readonly streamable: string; readonly sse: string };
   readonly idleMs?: number;
   readonly maxSessions?: number;
+  /** Sessions beside these that count to it. */
+  readonly elsewhere?: () => number;
   readonly keepAliveMs?: number;
   /** Modern requests with the same name here share a session: the era has none that could tell them apart. undefined: only
    *  those of one connection do. Default: all. */
@@ -446,7 +448,7 @@ class HttpDoor {
 
   /** Makes room by ending the session that has been without a connection for longest, if it has been for a while. */
   #hasRoom(): boolean {
-    if (this.count() < this.#maxSessions) return true;
+    if (this.count() + (this.#options.elsewhere?.() ?? 0) < this.#maxSessions) return true;
     let longest: StreamableSession | undefined;
     for (const session of this.#streamable.values()) {
       if ((session.idleSince ?? Number.POSITIVE_INFINITY) < (longest?.idleSince ?? Number.POSITIVE_INFINITY))
