@@ -242,7 +242,7 @@ function lookAt(view: PinView, all: readonly PinView[]): Finding[] {
 }
 
 function show({ backend, list, name, short, why, text, before }: PinView, findings: readonly Finding[]): void {
-  const since = before ? `, approved ${before.at} by ${displaySafe(before.by)}` : ', new';
+  const since = before ? `, approved ${before.at} by ${displaySafe(before.by)}` : why === 'approved' ? '' : ', new';
   print(`${displaySafe(`${backend}/${name}`)} (${list}): ${why}${since}\n`);
   for (const { kind, text: found } of findings) print(`  ! ${kind}: ${found}\n`);
   const now = linesOf(parsed(text));

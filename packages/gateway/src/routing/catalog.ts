@@ -297,7 +297,7 @@ export class Catalog {
 
   /** One that never joined is announced when it joins. */
   private miss(backend: BackendSession, kind: ListKind): void {
-    if (!backend.welcome || this.seen.has(keyOf(kind, backend.id))) return;
+    if (this.seen.has(keyOf(kind, backend.id)) || (!backend.welcome && !this.options.pinned)) return;
     this.missed.set(backend.id, new Set([...(this.missed.get(backend.id) ?? []), kind]));
   }
 

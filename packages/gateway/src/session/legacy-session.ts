@@ -75,6 +75,8 @@ export class LegacySession {
   private level: JsonObject | undefined;
   /** Backends that were away when it was set. */
   private readonly levelMissed = new Set<BackendSession>();
+  /** Whose greeting was told before they were heard: only lists that were shown without them change when they join. */
+  private readonly foretold = new Set<BackendSession>();
   private waitUntil = 0;
   private draining = false;
   private numbers = 0;
@@ -254,6 +256,7 @@ export class LegacySession {
       for (const backend of this.backends) void backend.greet('initialize', params);
     }
     await this.waitForBackends();
+    for (const backend of this.single ? [] : this.backends) if (this.pinned?.tells(backend)) this.foretold.add(backend);
     return { result: welcome(params, this.backends, this.settings.own, this.single, this.pinned) };
   }
 
@@ -351,8 +354,9 @@ export class LegacySession {
   private joined(backend: BackendSession): void {
     if (this.initialized) backend.notify('notifications/initialized');
     if (this.level && backend.has('logging')) void backend.ask('logging/setLevel', this.level);
+    const missed = this.catalog.takeMissed(backend.id);
     if (Date.now() < this.waitUntil && !this.initialized) return;
-    for (const kind of listsOf(backend)) {
+    for (const kind of this.foretold.has(backend) ? missed : listsOf(backend)) {
       if (!this.catalog.isCold(backend.id, kind)) this.fromBackend.listChanged(backend, kind);
     }
   }
