@@ -124,7 +124,7 @@ export class LegacySession {
       },
       hid: (backend, { member }, why) => settings.log.warn({ backend, list: member, why }, 'list incomplete'),
       limits: settings.limits,
-      look: this.scrub && ((id, list, item) => this.scrub?.item(id, list, item)),
+      look: this.scrub,
       patienceMs: settings.listWaitMs,
       pageMs: settings.callTimeoutMs,
       late: (kind) => this.fromBackend.announce(kind),

@@ -259,7 +259,7 @@ export class ModernSession implements EraSession {
       uris,
       access,
       limits,
-      look: this.scrub && ((id, list, item) => this.scrub?.item(id, list, item)),
+      look: this.scrub,
       envelope,
       listed: (id, { member }, why) => {
         if (why !== undefined) settings.log.warn({ backend: id, list: member, why }, 'list incomplete');
