@@ -86,8 +86,8 @@ const settings = object({
   }),
   on_timeout: field(
     choice(['flag', 'block']),
-    'what becomes of a message that could not be looked through in 50 ms, or has over 4 MiB',
-    { default: 'block where a rule in force blocks, else flag' },
+    'what becomes of a message that was not looked through whole: over 4 MiB of text, or more work than is allowed (docs/SCRUBBING.md)',
+    { default: 'block where a rule in force redacts or blocks, else flag' },
   ),
   note: field(bool(), 'whether results tell their client what was found, in _meta["mcp-overlay/scrub"]', {
     default: 'true',

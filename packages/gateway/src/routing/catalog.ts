@@ -42,6 +42,13 @@ export interface Pinned {
 /** What came of a backend's list, or of one item of it; `why` undefined: the list came whole. */
 export type CatalogNote = (backend: string, kind: ListKind, why: string | undefined) => void;
 
+export interface ItemLook {
+  /** What of an item is shown; undefined: nothing, as if it were not there. */
+  item(backend: string, list: string, item: JsonObject): JsonObject | undefined;
+  /** Whether that could ever be nothing. */
+  mayHide(backend: string): boolean;
+}
+
 export interface CatalogOptions {
   readonly backends: readonly BackendSession[];
   readonly naming: Naming;
@@ -54,8 +61,7 @@ export interface CatalogOptions {
   readonly decoys?: ReadonlyMap<string, readonly { readonly name: string; readonly item: JsonObject }[]> | undefined;
   /** Absent: lists are shown as they come. */
   readonly pinned?: Pinned | undefined;
-  /** What of an item is shown; undefined: nothing, as if it were not there. */
-  readonly look?: ((backend: string, list: string, item: JsonObject) => JsonObject | undefined) | undefined;
+  readonly look?: ItemLook | undefined;
   /** `_meta` of our requests to modern backends: on whose behalf. */
   readonly envelope?: JsonObject;
   /** How long one list waits for slow backends. */
@@ -208,6 +214,19 @@ export class Catalog {
     return this.cold.has(keyOf(kind, backend));
   }
 
+  /** Whether a single backend's own item is one that is not shown (`look`); its calls need no name looked up. */
+  async isHidden(backend: BackendSession, kind: ListKind, native: string): Promise<boolean> {
+    const { look } = this.options;
+    if (!look?.mayHide(backend.id)) return false;
+    const key = keyOf(kind, backend.id);
+    if (!this.seen.has(key)) {
+      await backend.settled;
+      await this.walkAll([backend], [kind]);
+    }
+    const entries = (this.seen.get(key) ?? []).filter((entry) => judgedName(kind, entry) === native);
+    return entries.some(({ item }) => look.item(backend.id, kind.member, item) === undefined);
+  }
+
   /** The backend's list is not what it was. */
   forget(backend: string, kind: ListKind): void {
     if (this.options.pinned && this.seen.has(keyOf(kind, backend))) this.stale.add(keyOf(kind, backend));
@@ -316,7 +335,7 @@ export class Catalog {
       const all = this.seen.get(keyOf(kind, backend.id)) ?? [];
       const entries = look
         ? all.filter(
-            ({ item, withheld }) => withheld !== undefined || look(backend.id, kind.member, item) !== undefined,
+            ({ item, withheld }) => withheld !== undefined || look.item(backend.id, kind.member, item) !== undefined,
           )
         : all;
       const shown = entries.filter((entry) => access.shows(backend.id, kindOf(kind), judgedName(kind, entry)));
@@ -342,7 +361,7 @@ export class Catalog {
   }
 
   private public(kind: ListKind, { backend, item }: Entry, name: string | undefined): JsonObject {
-    const shown = this.options.look?.(backend, kind.member, item) ?? item;
+    const shown = this.options.look?.item(backend, kind.member, item) ?? item;
     return rewriterFor(this.options.uris, backend).item(shown, name);
   }
 }

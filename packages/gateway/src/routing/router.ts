@@ -83,7 +83,9 @@ async function byName(
   const list = kind === 'tool' ? LISTS.tools : LISTS.prompts;
   if (only && options.naming.prefixOf(only.id) === '') {
     const why = await options.catalog.withheld(only, list, name);
-    return why === undefined ? to(only, kind, name, call.params) : withheld(only, kind, name, why);
+    if (why !== undefined) return withheld(only, kind, name, why);
+    const hidden = await options.catalog.isHidden(only, list, name);
+    return hidden ? { reply: unknownTarget(kind, name) } : to(only, kind, name, call.params);
   }
   const absent = absentOwner(options, name);
   if (absent) await absent.settled;
@@ -119,7 +121,10 @@ async function byUri(
 ): Promise<Found> {
   if (uri === undefined) return { reply: deny('invalid_params', 'the request needs a uri') };
   const only = single(options);
-  if (only) return to(only, 'resource', uri, withUri(uri));
+  if (only) {
+    const hidden = await options.catalog.isHidden(only, LISTS.resources, uri);
+    return hidden ? { reply: unknownTarget('resource', uri) } : to(only, 'resource', uri, withUri(uri));
+  }
   const owned = options.uris.toNative(uri);
   const named = owned && backendOf(options, owned.backend);
   if (owned && named) return to(named, 'resource', owned.uri, withUri(owned.uri));

@@ -27,7 +27,7 @@ export const BUILTIN_RULES: readonly RuleInfo[] = [
   rule('link-script', 'high', 'A link that runs a script'),
   rule('media-type', 'low', 'Image or audio whose content is not what its MIME type says'),
   rule('media-size', 'low', 'Image, audio or blob over 8 MiB'),
-  rule('unscanned', 'low', 'Looked through only in part: too long, or not in time'),
+  rule('unscanned', 'low', 'Looked through only in part: too long, or too much in it'),
 ];
 
 /** What a word written letter by letter must hold to be told. */

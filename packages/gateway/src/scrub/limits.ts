@@ -9,8 +9,10 @@ export const SCRUB_LIMITS = {
   patternBytes: KiB,
   /** Instructions of a compiled pattern: what one costs a character in the worst case. Those shipped have at most 2,000. */
   programSize: 4000,
-  /** Looked through of one message; a longer one counts as not finished in time. */
-  messageBytes: 4 * KiB * KiB,
+  /** Text looked through of one message; what is longer counts as looked through in part. */
+  textChars: 4 * KiB * KiB,
+  /** Of one message in a thread of its own: images and audio in it are not looked into, but they travel. */
+  messageBytes: 32 * KiB * KiB,
   /** Looked through at once, on the thread that carries messages; a longer message goes to a worker. */
   inlineBytes: 64 * KiB,
   /** A text is looked through in windows, so that time and memory of one step are bounded; a match is no longer than `overlap`. */
@@ -23,8 +25,15 @@ export const SCRUB_LIMITS = {
   decodedChars: 64 * KiB,
   /** Encoded parts of one text that are decoded. */
   encodedParts: 64,
-  /** Looking through one message may take this long. */
-  budgetMs: 50,
+  /** Work on one message, in characters looked at (./scan.ts), not in time: what a quiet machine passes, a busy one passes
+   *  too. Documentation takes 9 a character, a text of nothing but attacks 100. In a worker, some seconds of one core … */
+  work: 64 * KiB * KiB,
+  /** … and on the thread that carries messages, some 15 ms; an answer that needs more goes to a worker. */
+  inlineWork: KiB * KiB,
+  /** Looking for where a match stands costs as much more than finding out that there is one. */
+  matchWork: 16,
+  /** A worker that is still at one message is ended: there is no such message. */
+  stuckMs: 60_000,
   /** Recorded of one message; what more there is, is counted. */
   findings: 1000,
   /** Offsets kept of one hit. */

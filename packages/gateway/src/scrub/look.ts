@@ -14,7 +14,7 @@ import { mapTexts } from './texts.ts';
 
 export interface Looked {
   readonly texts: readonly TextFindings[];
-  /** Something was left out: too long, too slow, too much. */
+  /** Something was left out: too long, too much work, too many findings. */
   readonly partly: boolean;
 }
 
@@ -42,11 +42,11 @@ export function mayHold(bytes: Uint8Array, book: Rulebook): boolean {
 }
 
 /** Every text of a value that was parsed. */
-export function lookThrough(value: unknown, surface: Surface, scanner: Scanner, deadline: number): Looked {
+export function lookThrough(value: unknown, surface: Surface, scanner: Scanner, work: number): Looked {
   const texts: TextFindings[] = [];
-  const context: ScanContext = newContext(surface, () => performance.now() > deadline + context.granted);
+  const context = newContext(surface, work);
   let index = 0;
-  let left: number = SCRUB_LIMITS.messageBytes;
+  let left: number = SCRUB_LIMITS.textChars;
   let findings = 0;
   const one = (text: string, on: Surface): string => {
     if (left <= 0 || findings >= SCRUB_LIMITS.findings) {

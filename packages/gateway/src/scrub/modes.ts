@@ -60,6 +60,14 @@ export class ModeTable {
     return modes;
   }
 
+  /** Every way in which something of this backend may be dealt with, its tools told apart as the overrides tell them. */
+  allOf(backend: string): readonly Modes[] {
+    const own = this.byBackend.get(backend);
+    const below = [...(own ? [own] : []), this.top];
+    const tools = this.byTool.filter((one) => one.backend === backend);
+    return [this.for(backend), ...tools.map(({ level }) => this.modes([level, ...below]))];
+  }
+
   /** Whether nobody anywhere could hear of it: then nothing looks for it. */
   isOff(rule: RuleInfo): boolean {
     const levels = [undefined, ...this.byBackend.values(), ...this.byTool.map(({ level }) => level)];

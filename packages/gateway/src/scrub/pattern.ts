@@ -75,27 +75,16 @@ export class Pattern {
     this.check = spec.check === undefined ? undefined : checkOf(spec.check);
   }
 
-  get isCompiled(): boolean {
-    return this.compiled !== undefined;
-  }
-
-  /** How many milliseconds it took, its first text included: automata are built as they are used. */
-  compile(): number {
-    const since = performance.now();
-    this.regex.test(this.spec.literals.join(' '));
-    return performance.now() - since;
-  }
-
   /** Compiled when it is first needed: most patterns never are. Throws where RE2 does not take it. */
   get regex(): LinearRegex {
     this.compiled ??= compileRegex(this.spec.re2);
     return this.compiled;
   }
 
-  /** Matches in a piece of text that is already seen as this pattern wants it. */
-  eachMatch(piece: string, visit: (start: number, end: number) => void): void {
+  /** Matches in a piece of text that is already seen as this pattern wants it; false: there are none. */
+  eachMatch(piece: string, visit: (start: number, end: number) => void): boolean {
     const { group, entropy } = this.spec;
-    this.regex.each(piece, group, (start, end) => {
+    return this.regex.each(piece, group, (start, end) => {
       if (entropy > 0 || this.check || this.spec.except.length > 0) {
         const value = piece.slice(start, end);
         if (entropy > 0 && entropyOf(value) < entropy) return;

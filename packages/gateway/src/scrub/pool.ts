@@ -7,11 +7,9 @@ import { SCRUB_LIMITS } from './limits.ts';
 import type { Looked } from './look.ts';
 import type { Job, WorkerSettings } from './worker.ts';
 
-/** Beyond its own budget: copying a message there, compiling a pattern for the first time. */
-const GRACE_MS = 2000;
 /** A thread reads the patterns before its first message. */
 const START_MS = 10_000;
-const WAITING_BYTES = 4 * SCRUB_LIMITS.messageBytes;
+const WAITING_BYTES = 2 * SCRUB_LIMITS.messageBytes;
 const MEMORY_MB = 256;
 
 interface Waiting {
@@ -52,6 +50,13 @@ export function openPool(settings: WorkerSettings): WorkerPool {
       stdin: false,
     });
     worker.unref();
+    // One that ends while it has nothing to do is not asked again.
+    worker
+      .on('error', () => {})
+      .on('exit', () => {
+        all.delete(worker);
+        if (idle.includes(worker)) idle.splice(idle.indexOf(worker), 1);
+      });
     all.add(worker);
     return worker;
   };
@@ -62,22 +67,23 @@ export function openPool(settings: WorkerSettings): WorkerPool {
   const run = (worker: Worker, { job, done }: Waiting): void => {
     const end = (looked: Looked, healthy: boolean): void => {
       clearTimeout(timer);
-      worker.removeAllListeners();
+      // Only ours: without listeners of its own a worker hears nothing more.
+      worker.off('message', hear).off('error', fail).off('exit', fail);
       if (healthy) idle.push(worker);
       else drop(worker);
       done(looked);
       next();
     };
-    const late = (): void => end(SKIPPED, false);
-    let timer = setTimeout(late, ready.has(worker) ? settings.budgetMs + GRACE_MS : START_MS);
-    worker.on('message', (said: Looked | 'ready') => {
-      if (said !== 'ready') return end(said, true);
-      ready.add(worker);
-      clearTimeout(timer);
-      timer = setTimeout(late, settings.budgetMs + GRACE_MS);
-    });
-    worker.once('error', () => end(SKIPPED, false));
-    worker.once('exit', () => end(SKIPPED, false));
+    const hear = (said: Looked | 'ready'): void => {
+      if (said === 'ready') {
+        ready.add(worker);
+        clearTimeout(timer);
+        timer = setTimeout(fail, SCRUB_LIMITS.stuckMs);
+      } else end(said, true);
+    };
+    const fail = (): void => end(SKIPPED, false);
+    let timer = setTimeout(fail, ready.has(worker) ? SCRUB_LIMITS.stuckMs : START_MS);
+    worker.on('message', hear).on('error', fail).on('exit', fail);
     worker.postMessage(job);
   };
   return {

@@ -1,6 +1,6 @@
 // Looks through one text: invisible characters, then every pattern whose literals occur in its shadow, in the pieces around
 // them; then what is encoded in it, once; then its links. Linear in the text: each step reads each character a bounded
-// number of times, and nothing goes on when the time is over.
+// number of times, and nothing goes on when the work allowed is done. Work is counted, not timed.
 
 import { MIXED_WORD, TELLING } from './builtin.ts';
 import { encodedParts } from './decode.ts';
@@ -21,20 +21,18 @@ export interface Finding {
 
 export interface ScanContext {
   surface: Surface;
-  /** Whether the time for this message is over. */
-  expired(): boolean;
-  /** Spent on what is done once, as compiling a pattern: no message pays for it with its own time. */
-  granted: number;
+  /** How much work this message may make. */
+  readonly work: number;
   /** Characters that may still be decoded of this message. */
   left: number;
   /** Set where something was left out. */
   partly: boolean;
-  /** Work done, in characters looked at by anything: what tests of linear time count. */
+  /** Work done, in characters looked at by anything: what the limit, and tests of linear time, count. */
   steps: number;
 }
 
-export function newContext(surface: Surface, expired: () => boolean = () => false): ScanContext {
-  return { surface, expired, granted: 0, left: SCRUB_LIMITS.decodedChars, partly: false, steps: 0 };
+export function newContext(surface: Surface, work: number = SCRUB_LIMITS.work): ScanContext {
+  return { surface, work, left: SCRUB_LIMITS.decodedChars, partly: false, steps: 0 };
 }
 
 export class Scanner {
@@ -54,7 +52,7 @@ export class Scanner {
     const seen = new Set<string>();
     const findings: Finding[] = [];
     for (let from = 0; from < text.length; from += windowChars - overlapChars) {
-      if (context.expired()) {
+      if (context.steps >= context.work) {
         context.partly = true;
         break;
       }
@@ -150,11 +148,6 @@ export class Scanner {
       if (!pattern || !wanted(pattern) || !isOn(pattern, context.surface)) continue;
       const near = pattern.spec.also.length > 0 ? closeTo(ends, also.get(index) ?? [], pattern.spec.reach) : ends;
       if (near.length === 0) continue;
-      if (context.expired()) {
-        context.partly = true;
-        return;
-      }
-      if (!pattern.isCompiled) context.granted += pattern.compile();
       this.around(pattern, text, shadow, near, context, add);
     }
   }
@@ -174,6 +167,10 @@ export class Scanner {
     // Looking for the next of many matches costs more the longer the piece is.
     const most = Math.max(MAX_PIECE, 2 * spec.reach);
     for (let first = 0; first < sorted.length; ) {
+      if (context.steps >= context.work) {
+        context.partly = true;
+        return;
+      }
       const begun = sorted[first] as number;
       let last = first;
       while (last + 1 < sorted.length) {
@@ -185,7 +182,7 @@ export class Scanner {
       const to = Math.min(text.length, (sorted[last] as number) + spec.reach);
       const piece = this.pieces.cut(text, from, to, spec.view);
       context.steps += to - from;
-      pattern.eachMatch(piece.text, (start, end) => {
+      const matched = pattern.eachMatch(piece.text, (start, end) => {
         const begin = from + piece.at(start);
         const until = from + piece.at(end - 1) + 1;
         if (begin < covered) return;
@@ -193,6 +190,7 @@ export class Scanner {
         if (shadow) add(spec.id, shadow.start(begin), shadow.end(until - 1));
         else add(spec.id, begin, until);
       });
+      if (matched) context.steps += SCRUB_LIMITS.matchWork * (to - from);
       first = last + 1;
     }
   }

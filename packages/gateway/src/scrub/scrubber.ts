@@ -27,8 +27,6 @@ export type HitSink = (place: ScrubPlace, hits: readonly ScrubHit[]) => void;
 
 export interface ScrubberOptions extends ModeSources {
   readonly specs: readonly PatternSpec[];
-  /** Default: that of SCRUB_LIMITS. */
-  readonly budgetMs?: number;
 }
 
 /** What became of a value. */
@@ -78,10 +76,6 @@ export class Scrubber {
     return Object.fromEntries(this.counts);
   }
 
-  private get budgetMs(): number {
-    return this.options.budgetMs ?? SCRUB_LIMITS.budgetMs;
-  }
-
   get argumentsMode(): 'off' | 'flag' | 'block' {
     return this.options.config?.arguments ?? 'off';
   }
@@ -101,7 +95,7 @@ export class Scrubber {
 
   /** Looks through on this thread: small messages, and those whose order counts. */
   lookNow(value: unknown, surface: Surface): Looked {
-    return lookThrough(value, surface, this.engine.scanner, performance.now() + this.budgetMs);
+    return lookThrough(value, surface, this.engine.scanner, SCRUB_LIMITS.inlineWork);
   }
 
   /** For whoever has time: a person at a terminal. */
@@ -113,7 +107,7 @@ export class Scrubber {
     return this.engine.book.rules.get(id);
   }
 
-  /** In a worker; what is too long for one is cut off unseen. */
+  /** In a worker; what is too long for one is not looked at. */
   async lookLater(bytes: Uint8Array, holds: 'message' | 'body', surface: Surface): Promise<Looked> {
     if (bytes.length > SCRUB_LIMITS.messageBytes) return { texts: [], partly: true };
     return this.engine.pool.look({ bytes, holds, surface });
@@ -140,7 +134,9 @@ export class Scrubber {
     const blocking = hits.filter(({ mode }) => mode === 'block').map(({ rule }) => rule);
     if (blocking.length > 0) return { blocked: [...new Set(blocking)].join(', '), hits };
     const byIndex = new Map(looked.texts.map((text) => [text.index, text]));
-    const changing = modes.wraps || hits.some(({ mode }) => mode === 'redact' || mode === 'wrap');
+    // What was not looked at may hold what a rule would wrap.
+    const wrapsAll = modes.wraps || (looked.partly && this.does(modes, 'wrap'));
+    const changing = wrapsAll || hits.some(({ mode }) => mode === 'redact' || mode === 'wrap');
     if (!changing) return { value: value(), hits };
     const marks = newMarks();
     let index = -1;
@@ -149,7 +145,7 @@ export class Scrubber {
       const found = byIndex.get(index)?.findings ?? [];
       const inMode = (wanted: Mode) => found.filter(({ rule }) => this.modeOfId(rule, modes) === wanted);
       const clean = redact(text, inMode('redact'));
-      const wraps = (modes.wraps || inMode('wrap').length > 0) && isWrappable(on);
+      const wraps = (wrapsAll || inMode('wrap').length > 0) && isWrappable(on);
       return wraps ? marks.wrap(clean) : clean;
     });
     return { value: changed, hits };
@@ -167,8 +163,19 @@ export class Scrubber {
   private onTimeout(modes: Modes): 'flag' | 'block' {
     const configured = this.options.config?.onTimeout;
     if (configured !== undefined) return configured;
-    for (const rule of this.engine.book.rules.values()) if (modes.of(rule) === 'block') return 'block';
-    return 'flag';
+    // Where something is to be taken out or held back, what nobody looked at is held back.
+    return this.does(modes, 'block', 'redact') ? 'block' : 'flag';
+  }
+
+  /** Whether anything of this backend, or of a tool of it, could be withheld. */
+  mayBlock(backend: string): boolean {
+    if (!this.modes.configured) return false;
+    return this.modes.allOf(backend).some((modes) => this.onTimeout(modes) === 'block' || this.does(modes, 'block'));
+  }
+
+  private does(modes: Modes, ...wanted: readonly Mode[]): boolean {
+    for (const rule of this.engine.book.rules.values()) if (wanted.includes(modes.of(rule))) return true;
+    return false;
   }
 
   private get engine(): Engine {
@@ -183,7 +190,7 @@ export class Scrubber {
     return {
       book,
       scanner: new Scanner(book, hostCheck(config?.hosts)),
-      pool: openPool({ specs: kept, hosts: config?.hosts, budgetMs: this.budgetMs }),
+      pool: openPool({ specs: kept, hosts: config?.hosts, work: SCRUB_LIMITS.work }),
     };
   }
 }

@@ -38,12 +38,18 @@ export class SessionScrub {
   }
 
   /** A refusal, where the client's arguments may not pass. */
-  down(call: PermittedCall): Reply | undefined {
-    const mode = this.scrubber.argumentsMode;
+  down(call: PermittedCall): Reply | undefined | Promise<Reply | undefined> {
     const args = call.native.arguments;
-    if (mode === 'off' || asObject(args) === undefined) return undefined;
+    if (this.scrubber.argumentsMode === 'off' || asObject(args) === undefined) return undefined;
+    const looked = isSmall(args) ? this.scrubber.lookNow(args, 'arguments') : undefined;
+    if (looked && !looked.partly) return this.sent(call, args, looked);
+    const looking = this.scrubber.lookLater(Buffer.from(stringifyExact(args)), 'body', 'arguments');
+    return looking.then((all) => this.sent(call, args, all));
+  }
+
+  private sent(call: PermittedCall, args: unknown, looked: Looked): Reply | undefined {
+    const mode = this.scrubber.argumentsMode;
     const modes = this.modesOf(call);
-    const looked = this.scrubber.lookNow(args, 'arguments');
     const strict: Modes = { wraps: false, of: (rule) => (modes.of(rule) === 'off' ? 'off' : mode) };
     const scrubbed = this.scrubber.act(looked, strict, 'arguments', () => args);
     this.tell(placeOf(call), scrubbed.hits, call);
@@ -62,7 +68,8 @@ export class SessionScrub {
         if (!modes.wraps && !this.scrubber.mayHold(answer.bytes)) return reply;
         const { body, isError } = bodyOf(answer, parseMessage(answer));
         const on = isError ? 'error' : surface;
-        return this.finish(call, reply, this.scrubber.lookNow(body, on), modes, on, () => body, isError);
+        const looked = this.scrubber.lookNow(body, on);
+        if (!looked.partly) return this.finish(call, reply, looked, modes, on, () => body, isError);
       }
       const read = (): { body: unknown; isError: boolean } => bodyOf(answer, parseMessage(answer));
       return this.later(call, reply, modes, surface, answer.bytes, 'message', read);
@@ -70,9 +77,8 @@ export class SessionScrub {
     const isError = 'error' in reply;
     const body = isError ? reply.error : reply.result;
     const on = isError ? 'error' : surface;
-    if (isSmall(body)) {
-      return this.finish(call, reply, this.scrubber.lookNow(body, on), modes, on, () => body, isError);
-    }
+    const looked = isSmall(body) ? this.scrubber.lookNow(body, on) : undefined;
+    if (looked && !looked.partly) return this.finish(call, reply, looked, modes, on, () => body, isError);
     return this.later(call, reply, modes, on, Buffer.from(stringifyExact(body)), 'body', () => ({ body, isError }));
   }
 
@@ -126,6 +132,11 @@ export class SessionScrub {
       'blocked' in scrubbed ? undefined : scrubbed.value === item ? item : routed(item, scrubbed.value as JsonObject);
     this.items.set(item, { shown });
     return shown;
+  }
+
+  /** Whether a definition of this backend could be withheld. */
+  mayHide(backend: string): boolean {
+    return this.scrubber.mayBlock(backend);
   }
 
   private later(

@@ -7,5 +7,9 @@ import type { SessionScrub } from './session-scrub.ts';
 
 export function scrub(session: SessionScrub | undefined): Stage<PermittedCall> {
   if (!session) return (next) => next;
-  return (next) => async (call) => session.down(call) ?? session.up(call, await next(call));
+  return (next) => async (call) => {
+    const judged = session.down(call);
+    const refused = judged instanceof Promise ? await judged : judged;
+    return refused ?? session.up(call, await next(call));
+  };
 }

@@ -10,7 +10,8 @@ import { Scanner } from './scan.ts';
 export interface WorkerSettings {
   readonly specs: readonly PatternSpec[];
   readonly hosts: readonly string[] | undefined;
-  readonly budgetMs: number;
+  /** How much work one message may make. */
+  readonly work: number;
 }
 
 export interface Job {
@@ -28,10 +29,9 @@ parentPort?.postMessage('ready');
 parentPort?.on('message', (job: Job) => parentPort?.postMessage(look(job)));
 
 function look({ surface, bytes, holds }: Job): Looked {
-  const deadline = performance.now() + settings.budgetMs;
   if (!mayHold(bytes, book)) return NOTHING;
   const parsed: unknown = JSON.parse(Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString('utf8'));
-  if (holds === 'body') return lookThrough(parsed, surface, scanner, deadline);
+  if (holds === 'body') return lookThrough(parsed, surface, scanner, settings.work);
   const { body, isError } = bodyOf({ kind: 'response' }, parsed);
-  return lookThrough(body, isError ? 'error' : surface, scanner, deadline);
+  return lookThrough(body, isError ? 'error' : surface, scanner, settings.work);
 }

@@ -136,7 +136,7 @@ export class LegacySession {
       limits: settings.limits,
       decoys: settings.alarms?.decoys,
       pinned: this.pinned,
-      look: this.scrub && ((id, list, item) => this.scrub?.item(id, list, item)),
+      look: this.scrub,
       patienceMs: settings.listWaitMs,
       pageMs: settings.callTimeoutMs,
       late: (kind) => this.fromBackend.announce(kind),

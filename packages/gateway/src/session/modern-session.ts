@@ -276,7 +276,7 @@ export class ModernSession implements EraSession {
       limits,
       decoys: settings.alarms?.decoys,
       pinned,
-      look: this.scrub && ((id, list, item) => this.scrub?.item(id, list, item)),
+      look: this.scrub,
       envelope,
       listed: (id, { member }, why) => {
         if (why !== undefined) settings.log.warn({ backend: id, list: member, why }, 'list incomplete');

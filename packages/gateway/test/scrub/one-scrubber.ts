@@ -40,8 +40,7 @@ export function scrubbing(
     backends = [],
   }: { specs?: readonly PatternSpec[]; backends?: readonly { id: string; scrub?: ScrubOverride }[] } = {},
 ) {
-  // A busy machine is no reason to find less.
-  const scrubber = new Scrubber({ config: config && { ...PLAIN, ...config }, backends, specs, budgetMs: 60_000 });
+  const scrubber = new Scrubber({ config: config && { ...PLAIN, ...config }, backends, specs });
   const heard: Heard[] = [];
   const settings: Partial<SessionSettings> = {
     scrubber,

@@ -287,7 +287,8 @@ test('block: a definition is not shown, a log line is dropped, a question is ans
   assert.equal(hello.instructions, undefined);
   assert.equal(hello.serverInfo.name, 'a');
   assert.deepEqual((resultIn(await house.ask('tools/list')) as Json).tools, []);
-  await house.ask('tools/call', call);
+  // Not one that was withheld: it cannot be called.
+  await house.ask('tools/call', { ...call, name: 'unlisted' });
   const refused = server.servers[0]?.got.find(({ kind, id }) => (kind === 'response' && id === '"7"') || id === '7');
   assert.equal((parseMessage(refused as Message) as Json).error.data.error, 'withheld');
   assert.deepEqual(
@@ -315,13 +316,16 @@ test('T02: poisoned descriptions, schemas and instructions are heard of without 
 
 test('errors of a server are looked through', async () => {
   await using scrub = scrubbing({ mode: 'redact' }, { specs: [spec('banana')] });
-  const play: Play = (method, _params, { far }) => {
+  const play: Play = (method, _params, { far, got }) => {
     if (method !== 'tools/call') return undefined;
+    const { id } = got.at(-1) as Message;
     far.send({
       kind: 'response',
-      id: '2',
+      id,
       method: undefined,
-      bytes: Buffer.from('{"jsonrpc":"2.0","id":2,"error":{"code":-1,"message":"no banana","data":{"why":"banana"}}}'),
+      bytes: Buffer.from(
+        `{"jsonrpc":"2.0","id":${id},"error":{"code":-1,"message":"no banana","data":{"why":"banana"}}}`,
+      ),
     });
     return {};
   };
@@ -389,4 +393,51 @@ test('T34: a flood of notifications is looked through as it comes, in order, and
     .map((message) => String(paramsIn(message).data));
   assert.equal(seen.length, 1999);
   assert.deepEqual(seen.slice(0, 3), ['0 [removed:banana]', '1 apple', '2 [removed:banana]']);
+});
+
+test('a definition that is withheld cannot be called either: not by its name, and not before it was listed', async () => {
+  const definitions: Readonly<Record<string, Json>> = {
+    'tools/list': {
+      tools: [
+        { name: 'bad', description: 'a banana', inputSchema: { type: 'object' } },
+        { name: 'good', inputSchema: { type: 'object' } },
+      ],
+    },
+    'prompts/list': { prompts: [{ name: 'bad', description: 'a banana' }, { name: 'good' }] },
+    'resources/list': {
+      resources: [
+        { uri: 'x:/bad', name: 'banana' },
+        { uri: 'x:/good', name: 'good' },
+      ],
+    },
+  };
+  const capabilities = { tools: {}, prompts: {}, resources: {} };
+  for (const mode of ['flag', 'block'] as const) {
+    await using scrub = scrubbing({ mode }, { specs: [spec('banana')] });
+    const server = playedBackend('a', (method) =>
+      method === 'initialize'
+        ? { protocolVersion: '2025-06-18', capabilities, serverInfo: { name: 'a', version: '1' } }
+        : definitions[method],
+    );
+    await using house = openSession([server], scrub.settings);
+    await house.shakeHands();
+    const asked: [string, Json, Json][] = [
+      ['tools/call', { name: 'bad', arguments: {} }, { name: 'good', arguments: {} }],
+      ['prompts/get', { name: 'bad' }, { name: 'good' }],
+      ['resources/read', { uri: 'x:/bad' }, { uri: 'x:/good' }],
+    ];
+    for (const [method, bad, good] of asked) {
+      const refused: Json = parseMessage(await house.ask(method, bad));
+      assert.equal(refused.error !== undefined || refused.result?.isError === true, mode === 'block', method);
+      await house.ask(method, good);
+      const reached = server.servers.flatMap(({ got }) => got.filter((one) => one.method === method));
+      assert.equal(reached.length, mode === 'block' ? 1 : 2, method);
+    }
+    const lists = server.servers.flatMap(({ got }) => got.filter((one) => one.method?.endsWith('/list')));
+    assert.equal(
+      lists.length > 0,
+      mode === 'block',
+      'nothing is listed for the sake of a call where nothing is withheld',
+    );
+  }
 });
