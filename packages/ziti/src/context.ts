@@ -1,6 +1,7 @@
 // An identity on its network: dial services, host services, see how it goes. Everything that is opened through a context ends
 // with it. Nothing is asked of the network before the first use.
 
+import { setTimeout as wait } from 'node:timers/promises';
 import { openChannel } from './channel/open-channel.ts';
 import { proxyFromEnvironment } from './channel/proxy.ts';
 import { createController } from './controller/controller.ts';
@@ -48,6 +49,9 @@ export interface ZitiStatus {
   readonly connections: number;
 }
 
+/** For what was begun, where it turns out to be in vain. */
+const LANDING_MS = 1000;
+
 interface Parts {
   readonly identity: ZitiIdentity;
   readonly controller: Controller;
@@ -81,10 +85,12 @@ export class ZitiContext implements AsyncDisposable {
    * `crypto_unavailable`. */
   static async open(identity: ZitiIdentity | string, options: ZitiContextOptions = {}): Promise<ZitiContext> {
     const parts = partsOf(typeof identity === 'string' ? await loadIdentity(identity) : identity, options);
-    if (options.dialSoon) goAhead(options.dialSoon, parts);
+    const begun = options.dialSoon && goAhead(options.dialSoon, parts);
     try {
       return new ZitiContext(parts, await loadSodium(options.sodium));
     } catch (error) {
+      // A login on its way would be one that nobody ends.
+      await Promise.race([begun, wait(LANDING_MS, undefined, { ref: false })]);
       await parts.routers.close(contextClosed());
       await parts.controller.close();
       throw error;
@@ -184,7 +190,8 @@ function partsOf(identity: ZitiIdentity, options: ZitiContextOptions): Parts {
 
 /** Login, then a channel beside the service's session. What is wrong with them the dial will meet, and say. Ends with routers
  * and controller. */
-function goAhead({ service, after }: DialSoon, { controller, routers, log }: Parts): void {
+/** Resolves when nothing of it is on its way any more. */
+async function goAhead({ service, after }: DialSoon, { controller, routers, log }: Parts): Promise<void> {
   const session = async (): Promise<void> => {
     await Promise.all([controller.apiSession(), after]);
     await controller.dialSession(await controller.service(service));
@@ -193,9 +200,8 @@ function goAhead({ service, after }: DialSoon, { controller, routers, log }: Par
     const login = await controller.apiSession();
     await routers.prepare(await controller.ownRouters(), login);
   };
-  for (const work of [session(), channel()]) {
-    work.catch((error: Error) => log.debug({ error: error.message }, 'a dial was not prepared'));
-  }
+  const failed = (error: Error): void => log.debug({ error: error.message }, 'a dial was not prepared');
+  await Promise.all([session().catch(failed), channel().catch(failed)]);
 }
 
 function contextClosed(): ZitiError {
