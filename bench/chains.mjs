@@ -23,6 +23,10 @@ export const chains = {
   bare: { label: 'bare, three relays', start: () => startRelays(false) },
   aead: { label: 'bare + AEAD', start: () => startRelays(true) },
   overlay: { label: 'tools → gateway → bridge', start: (options) => startOverlay({ ...options, bridge: true }) },
+  installed: {
+    label: 'the same, nothing configured',
+    start: (options) => startOverlay({ ...options, bridge: true, governed: 'default' }),
+  },
   governed: {
     label: 'the same, ruled and audited',
     start: (options) => startOverlay({ ...options, bridge: true, governed: 'os' }),
@@ -92,7 +96,7 @@ export async function startOverlay({ bridge = false, backends, nodeArgs = [], go
       : echo;
     const config = join(home, 'gateway.yml');
     // JSON is YAML.
-    const rules = governed === undefined ? { audit: 'off' } : governance(governed);
+    const rules = governed === undefined ? { audit: 'off' } : governed === 'default' ? {} : governance(governed);
     writeFileSync(config, JSON.stringify({ backends: backends ?? [{ id: 'echo', transport }], ...rules }));
     const token = await host('gateway', program('gateway', 'run', config, '--overlay', 'local'));
     return { agent: program('tools', 'run', token, '--overlay', 'local'), hosts, end, folder: home };

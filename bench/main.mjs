@@ -29,7 +29,7 @@ const HELP = `Usage: npm run bench -- [options]
 `;
 
 /** Where it says something about us; fifty sessions of the peers would take minutes. */
-const MEMORY_CHAINS = ['bare', 'overlay', 'gateway'];
+const MEMORY_CHAINS = ['bare', 'overlay', 'installed', 'gateway'];
 
 const USUAL = {
   rounds: { cold: 10, latency: 8, throughput: 8, large: 5, huge: 4, list: 5, audit: 3, scrub: 20 },

@@ -48,7 +48,7 @@ const GATEWAY_ROOMS: Readonly<Record<string, readonly string[]>> = {
   pins: ['call'],
   backend: ['call'],
   routing: ['call', 'backend', 'audit'],
-  session: ['call', 'backend', 'routing', 'pipeline', 'audit', 'scrub'],
+  session: ['call', 'backend', 'routing', 'pipeline', 'audit', 'scrub', 'pins'],
 };
 
 interface Import {

@@ -35,8 +35,9 @@ async function keep(file: string, text: string): Promise<string> {
 }
 
 /** A town on one machine with a share, and shortcuts for its tokens. */
-async function tokenTown(more: Record<string, unknown> = {}, flags: readonly string[] = []) {
+async function tokenTown(more: Record<string, unknown> = {}, flags: readonly string[] = [], beside = '') {
   const town = await Town.open();
+  if (beside !== '') await town.house.createShare(beside);
   const share = await town.house.createShare('town-hall');
   const config = await town.house.config([stdioBackend('one')], { share: { token: share }, ...more });
   const gateway = await town.house.start(town.house.gatewayProgram(config, ...flags));
@@ -105,6 +106,33 @@ describe('tokens on one machine', () => {
     assert.equal((await open).error?.data?.error, 'outcome_unknown');
     refusedWith(await runToEnd(here.agent(bob), `${INITIALIZE}\n`), 'access_revoked');
     assert.ok((await here.token('list'))[0]?.revoked);
+    agent.ends.input.end();
+    await ended(agent);
+  });
+
+  test('for a view: its share takes tokens that were made for it, and no others; taken back without saying where', async () => {
+    const views = { calm: { show: [{ backend: 'one', tools: ['echo'] }], share: { token: 'town-calm' } } };
+    const roles = { all: [{ allow: { backend: 'one', tools: ['*'] } }] };
+    await using here = await tokenTown({ roles, identities: { owner: ['all'] }, views }, [], 'town-calm');
+    const calm = await here.mint('calm', '--role', 'all', '--view', 'calm');
+    const main = await here.mint('main', '--role', 'all');
+    const { house } = here.town;
+    const come = (share: string, file: string): Command => house.agentProgram(share, '--access', `file:${file}`);
+    await using agent = LineClient.spawn(come('town-calm', calm));
+    await agent.initialize();
+    assert.deepEqual(await agent.toolNames(), ['echo']);
+    refusedWith(await runToEnd(come('town-calm', main), `${INITIALIZE}\n`), 'access_foreign');
+    refusedWith(await runToEnd(come(here.share, calm), `${INITIALIZE}\n`), 'access_foreign');
+    const [row] = await here.token('list', '--view', 'calm');
+    assert.equal(row?.name, 'calm');
+    const wrong = await runToEnd(house.program('gateway', 'token', 'mint', '--view', 'quiet'));
+    assert.match(wrong.stderr, /no view "quiet" has a share of its own/);
+    assert.equal((await runToEnd(house.program('gateway', 'token', 'revoke', 'a', '--view', 'calm'))).code, 2);
+    await here.token('revoke', String(row?.id));
+    assert.deepEqual(await here.sessions(), [], 'when the command is back it is out');
+    // With the configuration and no word to the gateway: the same files.
+    const beside = house.program('gateway', 'token', 'list', here.config, '--view', 'calm', '--json');
+    assert.ok((JSON.parse((await runToEnd(beside)).stdout) as TokenRow[])[0]?.revoked);
     agent.ends.input.end();
     await ended(agent);
   });

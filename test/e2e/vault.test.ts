@@ -129,3 +129,21 @@ test('without a terminal a passphrase cannot be asked, and that is said', async 
   assert.equal(made.code, 2);
   assert.match(made.stderr, /the vault wants a passphrase, and there is no terminal to ask on \(usage\)/);
 });
+
+test('the key of the audit log is in the vault, for who writes it and for who reads it', async () => {
+  await using house = await House.open();
+  const set = house.program('gateway', 'vault', 'set', 'audit');
+  assert.equal((await runToEnd(set, `${'k'.repeat(40)}\n`)).code, 0);
+  const audit = { path: join(house.home, 'audit'), key: 'vault:audit' };
+  const config = await house.config([commandBackend('a', fixture('named-server.mjs', 'look'))], { audit });
+  const gateway = await house.start(house.gatewayProgram(config));
+  await using agent = LineClient.spawn(house.agentProgram(String(gateway.ready.share_token)));
+  await agent.initialize();
+  assert.equal((await agent.call('look')).error, undefined);
+  await agent.end();
+  await gateway.end();
+  const verified = await runToEnd(house.program('gateway', 'audit', 'verify', config));
+  assert.equal(verified.code, 0, verified.stderr);
+  const asked = await runToEnd(house.program('gateway', 'audit', 'query', config, '--tool', 'look', '--json'));
+  assert.match(asked.stdout, /"target":"look"/);
+});

@@ -15,6 +15,7 @@ import type { Spot } from './errors.ts';
 import { buildInject, type InjectSurroundings } from './inject-shape.ts';
 import { buildAllowances } from './limits-shape.ts';
 import { quoteText } from './node.ts';
+import { buildPins } from './pins-shape.ts';
 import { buildPolicy } from './policy-build.ts';
 import type { RawBackend, RawGateway, RawTools } from './schema.ts';
 import { buildOverride, buildScrub } from './scrub-shape.ts';
@@ -65,6 +66,7 @@ export function buildGateway(raw: RawGateway, file: string, reading: Reading): G
       allowances: buildAllowances(raw.limits, raw.backends ?? [], policy?.identities ?? [], reading),
       vault: raw.secrets?.vault && compact({ path: raw.secrets.vault.path, key: raw.secrets.vault.key }),
       scrub: raw.scrub && buildScrub(raw.scrub),
+      pins: raw.pins && buildPins(raw.pins),
     }),
   };
   if (raw.secrets?.inline === 'refuse') reading.report.refuse('inline-secret');
@@ -124,6 +126,7 @@ function buildBackend(raw: RawBackend, isOf: InjectSurroundings['identity'], rea
       era: raw.era,
       inject: buildInject(raw.inject, surroundingsOf(transport, isOf), reading),
       scrub: raw.scrub && buildOverride(raw.scrub),
+      pins: raw.pins,
     }),
   };
 }

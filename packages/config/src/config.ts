@@ -32,6 +32,14 @@ export interface GatewayConfig {
   readonly vault?: VaultConfig;
   /** Absent: what is found is recorded, nothing is changed. */
   readonly scrub?: ScrubConfig;
+  /** Absent: first use, kept in the state folder. */
+  readonly pins?: PinsConfig;
+}
+
+export interface PinsConfig {
+  readonly mode: 'first-use' | 'strict' | 'off';
+  /** Absolute; absent: beside the configuration. */
+  readonly file?: string;
 }
 
 export interface TokensConfig {
@@ -96,6 +104,8 @@ export interface BackendConfig {
   readonly inject?: InjectConfig;
   readonly disabled: boolean;
   readonly scrub?: ScrubOverride;
+  /** Absent: that of all. */
+  readonly pins?: PinsConfig['mode'];
 }
 
 export type ScrubMode = 'off' | 'flag' | 'redact' | 'block' | 'wrap';

@@ -13,6 +13,7 @@ export type {
   OverlayName,
   OwnSecrets,
   PerIdentityConfig,
+  PinsConfig,
   ScrubConfig,
   ScrubMode,
   ScrubOverride,

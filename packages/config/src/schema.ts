@@ -7,6 +7,7 @@ import { auditShape } from './audit-shape.ts';
 import { globProblem } from './glob.ts';
 import { injectShape } from './inject-shape.ts';
 import { allowanceFields, backendAllowanceShape } from './limits-shape.ts';
+import { pinMode, pinsShape } from './pins-shape.ts';
 import { identitiesShape, rolesShape, viewsShape } from './policy-shape.ts';
 import { backendScrubShape, scrubShape } from './scrub-shape.ts';
 import {
@@ -188,6 +189,10 @@ const backendFields = {
     default: 'that of scrub',
     example: 'wrap',
   }),
+  pins: field(pinMode, 'what becomes of its definitions that nobody approved', {
+    default: 'that of pins',
+    example: 'strict',
+  }),
   limits: field(backendAllowanceShape, 'as in limits.backends, for this backend', {
     default: 'none',
     neverEmpty: true,
@@ -196,9 +201,6 @@ const backendFields = {
 
 const backendObject = object(backendFields, {
   elsewhere: Object.fromEntries(Object.keys(transportShape.fields ?? {}).map((key) => [key, 'transport'])),
-  later: {
-    pins: 'pinned tool definitions',
-  },
 });
 
 const LIMITED = ['rate', 'burst', 'concurrent', 'daily', 'default'];
@@ -327,6 +329,11 @@ export const gatewayShape = object(
       'what is done with secrets, injected instructions and hidden text in what servers send; a mode alone is enough. Visibility, not a boundary',
       { default: 'flag: recorded, passed on byte for byte' },
     ),
+    pins: field(
+      pinsShape,
+      'what becomes of definitions of tools, prompts and resource templates, and of instructions, that are new or have changed; a mode alone is enough (docs/PINS.md)',
+      { default: 'first-use, kept in the state folder; another version of a server is taken anew after a restart' },
+    ),
     share_token: field(shareToken, 'share.token, as the Go original calls it', { example: 'my-gateway' }),
     orchestrator: field(
       object({
@@ -337,9 +344,6 @@ export const gatewayShape = object(
     ),
   },
   {
-    later: {
-      pins: 'pinned tool definitions',
-    },
     elsewhere: {
       token: 'share',
       grants: 'share',

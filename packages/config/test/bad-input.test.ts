@@ -379,9 +379,9 @@ const CASES: readonly (readonly [title: string, text: string, problems: readonly
     ],
   ],
   [
-    'pins, which are later work',
-    withBackend('pins: {}\n'),
-    ['g.yml:4:1: pins: this version does not have it yet: pinned tool definitions; remove the key'],
+    'pins of a mode that does not exist',
+    withBackend('pins: tofu\n'),
+    ['g.yml:4:7: pins: expected first-use, strict or off (got "tofu")'],
   ],
 ];
 

@@ -2,6 +2,7 @@
 // mcp-gateway: aggregates servers into one share. Commands load what they need, nothing more.
 
 import { main } from '@mcp-overlay/cli';
+import { approveCommand } from './commands/approve.ts';
 import { auditCommand } from './commands/audit.ts';
 import { checkCommand } from './commands/check.ts';
 import { peersCommand } from './commands/peers.ts';
@@ -20,6 +21,7 @@ await main({
     checkCommand,
     statusCommand,
     peersCommand,
+    approveCommand,
     policyCommand,
     auditCommand,
     tokenCommand,

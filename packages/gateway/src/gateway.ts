@@ -16,6 +16,7 @@ import {
   ownIdentity,
 } from '@mcp-overlay/overlay';
 import { DONE, LIMITS, type Limits } from '@mcp-overlay/relay';
+import { type Approvals, approvalsOf, auditOf } from './approvals.ts';
 import { openConfiguredAudit } from './audit/configured.ts';
 import { recordAdmin } from './audit/lives.ts';
 import { HealthRecord } from './backend/health.ts';
@@ -23,6 +24,8 @@ import { backendOf } from './backend/kinds.ts';
 import { watching } from './backend/watch.ts';
 import type { GatewayLog } from './call/log.ts';
 import { type Peers, peersOf } from './peers.ts';
+import { openConfiguredPins } from './pinning.ts';
+import type { Pins } from './pins/open.ts';
 import { accessOf } from './policy/access.ts';
 import type { Allowances } from './policy/allowances.ts';
 import { toolFilter } from './policy/filter.ts';
@@ -36,9 +39,9 @@ import type { Scrubbing } from './scrub/open.ts';
 import { hideWritten, secretsOf } from './secrets.ts';
 import { openProbes } from './session/probe.ts';
 import type { AuditSettings, SessionSettings } from './session/settings.ts';
+import { openShareBooks, type TokensFor, tokensForShares } from './share-tokens.ts';
 import { openShares } from './shares.ts';
 import { type GatewayStatus, statusOf } from './status.ts';
-import { openTokensOf, type Tokens, tokensOf } from './tokens.ts';
 
 export interface GatewayOptions {
   readonly config: GatewayConfig;
@@ -65,7 +68,8 @@ export interface Gateway {
   readonly token: string;
   status(): Promise<GatewayStatus>;
   readonly peers: Peers;
-  readonly tokens: Tokens;
+  readonly tokens: TokensFor;
+  readonly approvals: Approvals;
   close(): Promise<void>;
 }
 
@@ -73,6 +77,7 @@ export interface SettingsOptions extends Omit<GatewayOptions, 'onLost'> {
   readonly policy: Policy;
   /** Where calls go on record; whoever serves nobody has none. */
   readonly audit?: AuditSettings | undefined;
+  readonly pins?: Pins | undefined;
   readonly allowances?: Allowances | undefined;
 }
 
@@ -132,6 +137,7 @@ export function sessionSettings(options: SettingsOptions): SessionSettings {
     stateSeal: new StateSeal(),
     scrubber: options.scrub?.scrubber,
     scrubHits: options.scrub?.hits,
+    pins: options.pins,
     ...(audit && { audit }),
     log,
   };
@@ -155,12 +161,15 @@ export function overlayOptions({
 
 export async function startGateway(options: GatewayOptions): Promise<Gateway> {
   const { config, version, env, log } = options;
-  const audit = await openConfiguredAudit(config, {
-    env,
-    by: `mcp-gateway/${version}`,
-    acceptBroken: options.acceptBroken ?? false,
-    onTrouble: (trouble) => log.warn({ trouble: trouble ?? 'none' }, 'audit log'),
-  });
+  const audit = await openConfiguredAudit(
+    { ...config, secrets: secretsOf(options) },
+    {
+      env,
+      by: `mcp-gateway/${version}`,
+      acceptBroken: options.acceptBroken ?? false,
+      onTrouble: (trouble) => log.warn({ trouble: trouble ?? 'none' }, 'audit log'),
+    },
+  );
   try {
     return await begin(options, audit);
   } catch (error) {
@@ -191,8 +200,17 @@ async function begin(options: GatewayOptions, audit: AuditSettings | undefined):
     },
   });
   const allowances = await openAllowances(config, options);
-  const settings = sessionSettings({ ...options, policy, audit, scrub, allowances });
-  const tokenBook = await openTokensOf(config, config.share.token, secretsOf(options));
+  const pins = await openConfiguredPins(config, {
+    env: options.env,
+    log,
+    news: (event) => {
+      audit?.log
+        .append(auditOf(event))
+        .catch((error: unknown) => log.warn({ error: String(error) }, 'change of a definition is not on record'));
+    },
+  });
+  const settings = sessionSettings({ ...options, policy, audit, scrub, allowances, pins });
+  const books = await openShareBooks(config, config.share.token, secretsOf(options));
   const issuers = config.issuers.length === 0 ? undefined : await openIssuers({ issuers: config.issuers, log });
   await audit?.log.append({ type: 'config.apply', digest: await digestOf(config.file) });
   const share = await openShares({
@@ -204,7 +222,11 @@ async function begin(options: GatewayOptions, audit: AuditSettings | undefined):
     grants: grantsOf(config.share.grants),
     hosts: config.share.hosts,
     book,
-    access: { book: tokenBook, issuers, rules: policy.ruled },
+    accessFor: (view) => {
+      const book = view === undefined ? books.own : books.views.get(view)?.book;
+      if (!book) throw new TypeError(`no view ${view}`);
+      return { book, issuers, rules: policy.ruled };
+    },
     onLost: options.onLost,
   });
   const probes = openProbes(settings);
@@ -213,11 +235,21 @@ async function begin(options: GatewayOptions, audit: AuditSettings | undefined):
     token: share.token,
     status: async () => {
       const identity = await ownIdentity(overlay);
-      return statusOf({ version, overlay: overlay.kind, identity, startedAt, share, settings, scrub, allowances });
+      return statusOf({
+        version,
+        overlay: overlay.kind,
+        identity,
+        startedAt,
+        share,
+        settings,
+        scrub,
+        allowances,
+        pins,
+      });
     },
     peers: peersOf(book, share, { roles: rolesIn(config), record }),
-    tokens: tokensOf({
-      book: tokenBook,
+    approvals: approvalsOf(pins, { record, by: OWNER }),
+    tokens: tokensForShares(books, {
       network: overlay.proofs?.network ?? overlay.kind,
       share: share.token,
       maxTtlMs: config.tokens.maxTtlMs,
@@ -229,6 +261,7 @@ async function begin(options: GatewayOptions, audit: AuditSettings | undefined):
       await Promise.all([probes.close(), share.close()]);
       await Promise.all([book.close(), allowances?.close()]);
       await closeBackends(settings);
+      await pins?.close();
       await scrub?.close();
       await audit?.log.close();
     },

@@ -9,8 +9,10 @@ export interface Shares extends Share {
   readonly views: readonly { readonly view: string; readonly token: string }[];
 }
 
-export interface SharesOptions extends Omit<ShareOptions, 'settings' | 'admits' | 'rolesOf' | 'nextNumber'> {
+export interface SharesOptions extends Omit<ShareOptions, 'settings' | 'admits' | 'rolesOf' | 'nextNumber' | 'access'> {
   readonly policy: Policy;
+  /** Which tokens the share of this view takes; undefined: the gateway's own. */
+  accessFor(view: string | undefined): ShareOptions['access'];
   /** Of sessions for which these rules hold. */
   settingsFor(policy: Policy): ShareOptions['settings'];
 }
@@ -22,6 +24,7 @@ export async function openShares(options: SharesOptions): Promise<Shares> {
       ...options,
       ...more,
       settings: options.settingsFor(policy),
+      access: options.accessFor(more.view),
       admits: (principal) => policy.ruled && policy.rolesOf(principal).length > 0,
       rolesOf: (principal) => policy.rolesOf(principal),
       nextNumber: () => {

@@ -4,6 +4,7 @@ import type { Self } from '@mcp-overlay/overlay';
 import type { EraKnown, LinkStats } from '@mcp-overlay/relay';
 import type { AuditState } from './audit/audit-log.ts';
 import type { BackendHealth } from './backend/health.ts';
+import type { Pins, PinsStatus } from './pins/open.ts';
 import type { LimitRow } from './policy/meter.ts';
 import type { Scrubbing, ScrubStatus } from './scrub/open.ts';
 import type { SessionSettings } from './session/settings.ts';
@@ -29,6 +30,8 @@ export interface GatewayStatus {
   readonly limits: readonly LimitRow[] | undefined;
   /** Absent: texts of servers are not looked through. */
   readonly scrub: ScrubStatus | undefined;
+  /** Absent: definitions are shown as they come. */
+  readonly pins: PinsStatus | undefined;
 }
 
 export interface BackendStatus extends BackendHealth {
@@ -62,6 +65,7 @@ export interface StatusSources {
   readonly share: Shares;
   readonly settings: SessionSettings;
   readonly scrub?: Scrubbing | undefined;
+  readonly pins?: Pins | undefined;
   readonly allowances?: { rows(): readonly LimitRow[] } | undefined;
 }
 
@@ -73,6 +77,7 @@ export function statusOf({
   share,
   settings,
   scrub,
+  pins,
   allowances,
 }: StatusSources): GatewayStatus {
   return {
@@ -107,5 +112,6 @@ export function statusOf({
     })),
     limits: allowances?.rows(),
     scrub: scrub?.status(),
+    pins: pins?.status(),
   };
 }

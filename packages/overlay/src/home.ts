@@ -27,6 +27,8 @@ export interface StateFolder {
   readonly budgets: string;
   /** What audit logs of others told us of our calls. */
   readonly receipts: string;
+  /** What servers were seen to say of themselves, by configuration that has no lock file of its own. */
+  readonly pins: string;
 }
 
 /** Makes what is absent. Throws `state_folder_unsafe`. `homeDir` stands in for the user's home. */
@@ -43,6 +45,7 @@ export async function stateFolder(env: NodeJS.ProcessEnv, homeDir?: string): Pro
     records: join(path, 'records'),
     budgets: join(path, 'budgets'),
     receipts: join(path, 'receipts'),
+    pins: join(path, 'pins'),
   };
   await makeOwn(path);
   const { path: _itself, ...rooms } = folder;

@@ -12,7 +12,6 @@ export { type AccessSecret, type AccessSource, opened, textOf } from './access/p
 export { type Rights, rightsOf } from './access/rights.ts';
 export { type AccessToken, readToken, tokenText } from './access/token.ts';
 export {
-  forgetTokens,
   openTokenBook,
   type Revocation,
   type TokenBook,
@@ -28,6 +27,7 @@ export {
   OverlayError,
   type OverlayErrorCode,
 } from './errors.ts';
+export { budgetsPath, forgetShare } from './forget.ts';
 export { type StateFolder, stateFolder } from './home.ts';
 export { ACCESS_LIMITS, FILE_LIMITS, PROOF_LIMITS } from './limits.ts';
 export { type BindOptions, type BoundSocket, bindSocket } from './local/bind-socket.ts';
@@ -50,7 +50,7 @@ export type {
 export { type Admission, type Decision, type Grants, grantKind, grantsOf } from './peers/admission.ts';
 export { type Gate, type GateJudgement, type GateOptions, type GateRefusal, openGate } from './peers/gate.ts';
 export { type KnownShare, type KnownShares, knownShares, type ShareKey } from './peers/known-shares.ts';
-export { forgetPeers, openPeerBook, type PeerBook, type PeerBookOptions, type PeerRecord } from './peers/peer-book.ts';
+export { openPeerBook, type PeerBook, type PeerBookOptions, type PeerRecord } from './peers/peer-book.ts';
 export { identityNotes, ownIdentity, type Self } from './peers/self.ts';
 export { type ShareGuard, type ShareGuardOptions, shareGuard, shareKey } from './peers/share-guard.ts';
 export { locked, readStateFile, writeStateFile } from './peers/state-file.ts';

@@ -3,7 +3,9 @@
 import { createInterface } from 'node:readline';
 import { withoutSecrets } from '@mcp-overlay/cli';
 import { bindSocket, stateFolder } from '@mcp-overlay/overlay';
+import type { Decision } from '../approvals.ts';
 import type { Gateway } from '../gateway.ts';
+import type { PinList } from '../pins/pin-book.ts';
 import type { MintRequest } from '../tokens.ts';
 
 export interface Admin {
@@ -27,9 +29,12 @@ const COMMANDS: Readonly<Record<string, (gateway: Gateway, request: Readonly<Rec
   'peers allow': (gateway, { id, name, role }) =>
     gateway.peers.allow(String(id), { name: asText(name), role: asText(role) }),
   'peers deny': (gateway, { id }) => gateway.peers.deny(String(id)),
-  'token mint': (gateway, request) => gateway.tokens.mint(mintRequest(request)),
-  'token list': (gateway) => gateway.tokens.list(),
-  'token revoke': (gateway, { id }) => gateway.tokens.revoke(String(id)),
+  pins: (gateway) => gateway.approvals.waiting(),
+  'pins all': (gateway) => gateway.approvals.all(),
+  'pins decide': (gateway, request) => gateway.approvals.decide(decisionOf(request)),
+  'token mint': (gateway, request) => gateway.tokens(asText(request.view)).mint(mintRequest(request)),
+  'token list': (gateway, { view }) => gateway.tokens(asText(view)).list(),
+  'token revoke': (gateway, { id }) => gateway.tokens(undefined).revoke(String(id)),
 };
 
 async function answer(line: string, gateway: Gateway): Promise<unknown> {
@@ -63,6 +68,11 @@ function mintRequest({ name, roles, only, ttlMs, holder }: Readonly<Record<strin
     ...(typeof only === 'object' && only !== null && { only }),
     ...(typeof ttlMs === 'number' && { ttlMs }),
   };
+}
+
+function decisionOf({ backend, list, name, hash, state }: Readonly<Record<string, unknown>>): Decision {
+  const [words, decided] = [{ backend: String(backend), name: String(name), hash: String(hash) }, String(state)];
+  return { ...words, list: list as PinList, state: decided === 'approved' ? 'approved' : 'denied' };
 }
 
 function asText(value: unknown): string | undefined {

@@ -1,7 +1,7 @@
 // What reaches servers past the pipeline: notifications of a client that are not MCP's own, and subscriptions. On record
 // like calls, before the servers see them.
 
-import type { Trail } from '../call/call.ts';
+import { newTrail } from '../call/call.ts';
 import type { JsonObject } from '../call/json.ts';
 import type { CallFacts, CallStatus } from './audit-log.ts';
 import { argsOf, type CallAudit, recordIntent } from './calls.ts';
@@ -51,7 +51,7 @@ async function begun(
   facts: CallFacts,
   args: unknown,
 ): Promise<((status: CallStatus) => Promise<boolean>) | undefined> {
-  const trail: Trail = {};
+  const trail = newTrail();
   if (!(await recordIntent(audit, facts, args, trail))) return undefined;
   const since = performance.now();
   return async (status) => {

@@ -2,7 +2,7 @@
 // client sees it, its answer before the server does. `from: 'backend'` tells them from calls.
 
 import { type Message, parseMessage, payloadOf } from '@mcp-overlay/relay';
-import type { Trail } from '../call/call.ts';
+import { newTrail } from '../call/call.ts';
 import { asObject, type JsonObject } from '../call/json.ts';
 import type { CallFacts } from './audit-log.ts';
 import { argsOf, type CallAudit, isRecorded, recordIntent } from './calls.ts';
@@ -24,7 +24,7 @@ export interface RecordedAsk {
 /** undefined: it cannot be recorded, and must not be asked. */
 export async function recordAsk(audit: CallAudit, ask: Ask): Promise<RecordedAsk | undefined> {
   if (!isRecorded(ask.method)) return { answered: async () => true };
-  const trail: Trail = {};
+  const trail = newTrail();
   if (!(await recordIntent(audit, factsOfAsk(ask), argsOf(ask.method, ask.params), trail))) return undefined;
   const since = performance.now();
   return {

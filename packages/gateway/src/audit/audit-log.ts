@@ -37,19 +37,7 @@ export type AuditEvent =
     }
   /** A call that rules let through, before the backend sees it. */
   | (AuditActor & CallFacts & { readonly type: 'call.intent'; readonly args: unknown })
-  /** What became of it, before the caller sees it; also of a call that never came to an intent (`of` absent). */
-  | (AuditActor &
-      CallFacts & {
-        readonly type: 'call.outcome';
-        readonly of?: number;
-        readonly status: CallStatus;
-        readonly code?: number | string;
-        readonly ms: number;
-        readonly bytes: number;
-        readonly result?: Uint8Array;
-        readonly args?: unknown;
-        readonly why?: string;
-      })
+  | CallOutcome
   /** Scrubbing found something: by rule what was done, on which surface, how often and where; never what it was. */
   | (AuditActor & {
       readonly type: 'scrub.hit';
@@ -61,24 +49,57 @@ export type AuditEvent =
       /** `rule mode surface ×count start-end…` */
       readonly hits: readonly string[];
     })
+  /** Definitions that were seen for the first time and are kept: how many, and a digest over them. */
+  | {
+      readonly type: 'pin.new';
+      readonly backend: string;
+      readonly what: string;
+      readonly count: number;
+      readonly digest: string;
+    }
+  /** What a server says of a tool, or of itself, is not what was seen or approved. `was` is absent for what is new. */
+  | {
+      readonly type: 'pin.change';
+      readonly backend: string;
+      /** `tools`, `prompts`, … or `program`, `version`. */
+      readonly what: string;
+      readonly target?: string;
+      readonly was?: string;
+      readonly now: string;
+      readonly reason: string;
+    }
   | { readonly type: 'config.apply' | 'config.reject'; readonly digest: string; readonly reason?: string }
   /** A decision of the operator: peers allow, token revoke, approve … */
   | { readonly type: 'admin'; readonly what: string; readonly target: string; readonly by: string };
 
-/** Of a call; what is not known yet is absent. */
+/** What became of a call, before the caller sees it; also of one that never came to an intent (`of` absent). */
+export interface CallOutcome extends AuditActor, CallFacts {
+  readonly type: 'call.outcome';
+  readonly of?: number | undefined;
+  readonly status: CallStatus;
+  readonly code?: number | string | undefined;
+  readonly ms: number;
+  readonly bytes: number;
+  readonly result?: Uint8Array | undefined;
+  readonly args?: unknown;
+  readonly why?: string | undefined;
+}
+
+/** Of a call; what is not known yet is absent, or undefined: written out as one literal every event of a kind has one shape,
+ *  without that putting them together and reading them takes longer than hashing them. */
 export interface CallFacts {
   readonly method: string;
   /** The backend asks the client; absent: the client calls. */
-  readonly from?: 'backend';
-  readonly backend?: string;
-  readonly kind?: TargetKind;
+  readonly from?: 'backend' | undefined;
+  readonly backend?: string | undefined;
+  readonly kind?: TargetKind | undefined;
   /** The backend's own name. */
-  readonly target?: string;
-  readonly decision?: 'allow' | 'deny' | 'shadow';
-  readonly rule?: string;
-  readonly role?: string;
+  readonly target?: string | undefined;
+  readonly decision?: 'allow' | 'deny' | 'shadow' | undefined;
+  readonly rule?: string | undefined;
+  readonly role?: string | undefined;
   /** Digest of the rules in force. */
-  readonly policy?: string;
+  readonly policy?: string | undefined;
 }
 
 /** `refused`: by us, before the backend saw it. `error`: the backend's own. `unknown`: nobody can say whether it ran. */

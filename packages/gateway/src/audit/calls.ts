@@ -2,7 +2,7 @@
 // they are; redacting them is the log's own work (./audit-log.ts).
 
 import { LIST_KINDS } from '@mcp-overlay/relay';
-import type { Call, Decision, TargetKind, Trail } from '../call/call.ts';
+import type { Call, TargetKind, Trail } from '../call/call.ts';
 import { asObject, asString, type JsonObject } from '../call/json.ts';
 import type { AuditActor, AuditLog, CallFacts } from './audit-log.ts';
 
@@ -46,23 +46,17 @@ export function argsOf(method: string, params: JsonObject): unknown {
 export function factsOf({ method, params, trail }: Pick<Call, 'method' | 'params' | 'trail'>): CallFacts {
   const { backend } = trail;
   const { kind, name: target } = trail.target ?? asked(method, params);
+  const { decision } = trail;
   return {
     method,
-    ...(backend !== undefined && { backend }),
-    ...(kind !== undefined && { kind }),
-    ...(target !== undefined && { target }),
-    ...decisionFacts(trail.decision),
-  };
-}
-
-function decisionFacts(decision: Decision | undefined): Pick<CallFacts, 'decision' | 'rule' | 'role' | 'policy'> {
-  if (!decision) return {};
-  const { allow, shadow, rule, role, policy } = decision;
-  return {
-    decision: shadow === true ? 'shadow' : allow ? 'allow' : 'deny',
-    rule,
-    ...(role !== undefined && { role }),
-    ...(policy !== undefined && { policy }),
+    from: undefined,
+    backend,
+    kind,
+    target,
+    decision: decision && (decision.shadow === true ? 'shadow' : decision.allow ? 'allow' : 'deny'),
+    rule: decision?.rule,
+    role: decision?.role,
+    policy: decision?.policy,
   };
 }
 
@@ -75,7 +69,13 @@ export async function recordIntent(
   trail: Trail,
 ): Promise<boolean> {
   try {
-    const receipt = await log.append({ type: 'call.intent', ...actor, ...facts, args });
+    const receipt = await log.append({
+      ...facts,
+      type: 'call.intent',
+      session: actor.session,
+      ident: actor.ident,
+      args,
+    });
     if (receipt) trail.intent = receipt;
     return true;
   } catch {

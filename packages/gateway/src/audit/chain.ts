@@ -65,18 +65,21 @@ export class Chain {
     return this.#hash;
   }
 
-  /** The record's line. `body`: empty, or members with a comma before each. */
-  add(type: string, body: string, { ts, mono }: Moment, key: { readonly kid: string; readonly mac: MacKey }): Buffer {
+  /** The record's line, only until the next one is added. `body`: empty, or members with a comma before each. */
+  add(
+    type: string,
+    body: string,
+    { ts, mono }: Moment,
+    key: { readonly kid: string; readonly mac: MacKey },
+  ): Uint8Array {
     const { log } = this;
     const boot = this.#boot;
     const head = { log, seg: this.#seg, seq: this.#seq + 1, ts, mono, boot, kid: key.kid, type };
-    this.#line.loadText(headText(head));
-    this.#line.append(body);
-    this.#line.append(prevText(this.#hash));
+    this.#line.loadText(headText(head) + body + prevText(this.#hash));
     this.#line.append(macText(this.#line.mac(key.mac)));
     this.#seq += 1;
     this.#hash = this.#line.hash();
-    this.#tree.add(this.#line.leaf());
+    this.#tree.addLatin1(this.#line.leafLatin1());
     return this.#line.line();
   }
 }

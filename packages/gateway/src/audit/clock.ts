@@ -36,3 +36,16 @@ function bootId(file: string): string {
 export function timestamp(wall: number): string {
   return new Date(Math.min(Math.max(wall, -62_167_219_200_000), 253_402_300_799_999)).toISOString();
 }
+
+/** The same for many events one after the other: what happens within a millisecond is written with one text. */
+export function timestamps(): (wall: number) => string {
+  let last = Number.NaN;
+  let text = '';
+  return (wall) => {
+    if (wall !== last) {
+      text = timestamp(wall);
+      last = wall;
+    }
+    return text;
+  };
+}

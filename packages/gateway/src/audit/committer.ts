@@ -5,8 +5,9 @@ import { join } from 'node:path';
 import type { AuditReceipt } from './audit-log.ts';
 import { segmentOpenBody, segmentSealBody } from './bodies.ts';
 import type { Chain, ChainState, Moment } from './chain.ts';
-import { type AuditClock, timestamp } from './clock.ts';
+import { type AuditClock, timestamps } from './clock.ts';
 import type { AuditFiles } from './files.ts';
+import { LineBatch } from './line-batch.ts';
 import { segmentName } from './record.ts';
 import { type Ends, Segment, type SegmentFile, type SegmentFill } from './segment.ts';
 import type { WritingKeys } from './writing-keys.ts';
@@ -40,6 +41,9 @@ export class Committer {
   /** A file of a segment that was never begun and could not be removed. */
   #leftover = false;
   #sealed = false;
+  readonly #timestamp = timestamps();
+  /** One batch at a time. */
+  readonly #lines = new LineBatch();
 
   constructor(options: CommitterOptions) {
     this.#o = options;
@@ -59,7 +63,7 @@ export class Committer {
 
   now(): Moment {
     const { clock } = this.#o;
-    return { ts: timestamp(clock.wall()), mono: clock.mono() };
+    return { ts: this.#timestamp(clock.wall()), mono: clock.mono() };
   }
 
   /** From the next record on. */
@@ -70,7 +74,7 @@ export class Committer {
   /** Receipts in the order of the batch. `sync`: it is on the disk when it resolves. */
   async commit(batch: readonly Entry[], sync: boolean, seal: boolean): Promise<AuditReceipt[]> {
     this.#sealed = false;
-    await this.#segment?.mend();
+    if (this.#segment?.isHurt) await this.#segment.mend();
     if (this.#segment && (seal || this.#isDue(this.#segment)))
       await this.#seal(this.#segment, batch[0]?.at ?? this.now());
     const [entry, ...entries] = batch;
@@ -99,10 +103,13 @@ export class Committer {
   /** `after`: the segment is new, and this came before it. */
   async #write(segment: Segment, batch: Batch, sync: boolean, after: ChainState | undefined): Promise<AuditReceipt[]> {
     const { chain, files, folder } = this.#o;
-    const lines: Buffer[] = [];
+    const lines = this.#lines;
+    lines.clear();
+    let count = 0;
     let { first, last } = segment.fill ?? { first: undefined, last: undefined };
     const add = ({ type, body, at }: Entry): AuditReceipt => {
-      lines.push(chain.add(type, typeof body === 'string' ? body : body(chain.seq + 1), at, this.#keys));
+      lines.add(chain.add(type, typeof body === 'string' ? body : body(chain.seq + 1), at, this.#keys));
+      count += 1;
       last = { seq: chain.seq, ts: at.ts };
       first ??= last;
       return this.head;
@@ -110,11 +117,11 @@ export class Committer {
     const [{ at }] = batch;
     if (after !== undefined) add({ type: 'segment.open', body: segmentOpenBody(after), at });
     const receipts = batch.map(add);
-    const bytes = Buffer.concat(lines);
+    const { bytes } = lines;
     await segment.write(bytes);
     if (sync) await segment.sync();
     if (sync && after !== undefined) await files.syncFolder(folder);
-    segment.accept(lines.length, bytes.length, { first, last } as Ends, chain.state());
+    segment.accept(count, bytes.length, { first, last } as Ends, chain.state());
     return receipts;
   }
 

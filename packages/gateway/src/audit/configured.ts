@@ -9,6 +9,7 @@ import {
   type AuditConfig,
   type GatewayConfig,
   parseSecretReference,
+  type ResolveOptions,
   resolveSecret,
   type SecretReference,
 } from '@mcp-overlay/config';
@@ -27,7 +28,10 @@ export interface AuditPlace {
 }
 
 /** The part of a configuration that says where the log is. */
-export type AuditFrom = Pick<GatewayConfig, 'audit' | 'file'>;
+export type AuditFrom = Pick<GatewayConfig, 'audit' | 'file'> & {
+  /** How its keys are read; absent: without a vault. */
+  readonly secrets?: ResolveOptions | undefined;
+};
 
 export interface ConfiguredAudit {
   readonly log: AuditLog;
@@ -59,7 +63,7 @@ export async function openConfiguredAudit(
   const { audit } = config;
   if (audit === 'off') return undefined;
   const place = await auditPlace(config, env, 'make the key');
-  const checkpoint = audit?.checkpoint && (await checkpointOf(audit.checkpoint, env, dirname(config.file)));
+  const checkpoint = audit?.checkpoint && (await checkpointOf(audit.checkpoint, readingOf(config, env)));
   const log = await openAuditLog({
     ...(checkpoint && { checkpoint }),
     ...place,
@@ -73,17 +77,17 @@ export async function openConfiguredAudit(
 
 /** Rejects `audit_key_unknown` where there is no key to read with. */
 export async function auditPlace(
-  { audit, file }: AuditFrom,
+  from: AuditFrom,
   env: NodeJS.ProcessEnv,
   missing: Missing = 'refuse',
 ): Promise<AuditPlace> {
+  const { audit } = from;
   const its: Partial<AuditConfig> = audit === undefined || audit === 'off' ? {} : audit;
   const base = its.path ?? join((await stateFolder(env)).path, 'audit');
-  const baseDir = dirname(file);
-  const key =
-    its.key && missing !== 'none needed' ? await secretOf(its.key, env, baseDir) : await keyBeside(base, missing);
+  const reading = readingOf(from, env);
+  const key = its.key && missing !== 'none needed' ? await secretOf(its.key, reading) : await keyBeside(base, missing);
   const old = missing === 'none needed' ? [] : (its.keys ?? []);
-  const oldKeys = await Promise.all(old.map((one) => secretOf(one, env, baseDir)));
+  const oldKeys = await Promise.all(old.map((one) => secretOf(one, reading)));
   return { base, key, oldKeys };
 }
 
@@ -92,7 +96,7 @@ export async function keyOf(reference: string, env: NodeJS.ProcessEnv): Promise<
   const parsed = parseSecretReference(reference);
   if (!parsed)
     throw new AuditError('audit_key_invalid', `${reference} names no key`, { hint: 'as in file:/etc/mcp/audit.key' });
-  return secretOf(parsed, env, process.cwd());
+  return secretOf(parsed, { env, baseDir: process.cwd(), onSecret });
 }
 
 function settingsOf({ durability, intervalMs, arguments: mode, onFailure, rotate, forwardSecure }: AuditConfig) {
@@ -107,17 +111,17 @@ function settingsOf({ durability, intervalMs, arguments: mode, onFailure, rotate
   };
 }
 
-async function checkpointOf(
-  { key, everyMs }: NonNullable<AuditConfig['checkpoint']>,
-  env: NodeJS.ProcessEnv,
-  baseDir: string,
-) {
-  const secret = await resolveSecret(key, { env, baseDir, onSecret });
+async function checkpointOf({ key, everyMs }: NonNullable<AuditConfig['checkpoint']>, reading: ResolveOptions) {
+  const secret = await resolveSecret(key, reading);
   return { key: secret.use(checkpointKey), ...(everyMs !== undefined && { everyMs }) };
 }
 
-async function secretOf(reference: SecretReference, env: NodeJS.ProcessEnv, baseDir: string): Promise<Uint8Array> {
-  const secret = await resolveSecret(reference, { env, baseDir, onSecret });
+function readingOf({ file, secrets }: AuditFrom, env: NodeJS.ProcessEnv): ResolveOptions {
+  return secrets ?? { env, baseDir: dirname(file), onSecret };
+}
+
+async function secretOf(reference: SecretReference, reading: ResolveOptions): Promise<Uint8Array> {
+  const secret = await resolveSecret(reference, reading);
   return secret.use((value) => checkKey(Uint8Array.from(value), reference.text));
 }
 

@@ -1,6 +1,6 @@
 // An event as the middle of a record: members in fixed order, every text cut and escaped, arguments and results redacted.
 
-import type { AuditEvent } from './audit-log.ts';
+import type { AuditEvent, CallOutcome } from './audit-log.ts';
 import { AUDIT_LIMITS as LIMITS } from './limits.ts';
 import type { Redactor } from './redact.ts';
 import { cutText, escaped, safeJson } from './safe-json.ts';
@@ -9,8 +9,18 @@ import { cutText, escaped, safeJson } from './safe-json.ts';
 const ORDER = [
   'session', 'ident', 'name', 'proven', 'via', 'roles', 'view', 'by', 'claimed', 'unrecorded', 'calls',
   'method', 'from', 'backend', 'kind', 'target', 'of', 'status', 'code', 'ms', 'bytes', 'why', 'reason',
-  'decision', 'rule', 'role', 'policy', 'digest', 'what', 'hits',
+  'decision', 'rule', 'role', 'policy', 'digest', 'what', 'count', 'was', 'now', 'hits',
 ] as const; // biome-ignore format: a table
+
+const MEMBERS = ORDER.map((name) => [name, `,"${name}":`] as const);
+
+/** Nearly all events are these: what they never have is not looked for in them. */
+const OF_CALLS: Readonly<Record<Exclude<keyof CallOutcome, 'type' | 'args' | 'result'>, true>> = {
+  session: true, ident: true, method: true, from: true, backend: true, kind: true, target: true, of: true, status: true,
+  code: true, ms: true, bytes: true, why: true, decision: true, rule: true, role: true, policy: true,
+}; // biome-ignore format: a table
+
+const CALL_MEMBERS = MEMBERS.filter(([name]) => Object.hasOwn(OF_CALLS, name));
 
 /** Members with a comma before each; never more than a record holds. */
 export function eventBody(event: AuditEvent, redactor: Redactor): string {
@@ -22,9 +32,12 @@ export function eventBody(event: AuditEvent, redactor: Redactor): string {
 function bodyOf(event: AuditEvent, redactor: Redactor, chars: number, tight: boolean): string {
   const values = event as unknown as Readonly<Record<string, unknown>>;
   let body = '';
-  for (const name of ORDER) {
+  const members = event.type === 'call.intent' || event.type === 'call.outcome' ? CALL_MEMBERS : MEMBERS;
+  for (const [name, before] of members) {
     const value = values[name];
-    if (value !== undefined) body += plainMember(name, bounded(value, chars));
+    if (value === undefined) continue;
+    const text = boundedText(value, chars);
+    if (text !== undefined) body += before + text;
   }
   if ('args' in event && event.args !== undefined) body += `,"args":${redactor.args(event.args, tight)}`;
   if ('result' in event && event.result) body += `,"result":{"hmac":"${redactor.result(event.result)}"}`;
@@ -37,13 +50,12 @@ export function member(name: string, value: unknown): string {
   return value === undefined ? '' : `,"${name}":${safeJson(value)}`;
 }
 
-function plainMember(name: string, value: unknown): string {
-  return value === undefined ? '' : `,"${name}":${JSON.stringify(value)}`;
-}
-
-function bounded(value: unknown, chars: number): unknown {
-  if (typeof value === 'string') return cutText(value, chars);
-  if (Array.isArray(value)) return value.slice(0, LIMITS.namesInList).map((one) => cutText(String(one), chars));
-  if (typeof value === 'number') return Number.isFinite(value) ? value : null;
-  return typeof value === 'boolean' ? value : undefined;
+/** Facts are texts, numbers, flags and lists of texts; undefined: it is none. */
+function boundedText(value: unknown, chars: number): string | undefined {
+  if (typeof value === 'string') return JSON.stringify(cutText(value, chars));
+  if (Array.isArray(value)) {
+    return JSON.stringify(value.slice(0, LIMITS.namesInList).map((one) => cutText(String(one), chars)));
+  }
+  if (typeof value === 'number') return Number.isFinite(value) ? String(value) : 'null';
+  return typeof value === 'boolean' ? String(value) : undefined;
 }

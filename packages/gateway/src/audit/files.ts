@@ -1,17 +1,19 @@
 // What the log asks of the file system. An argument everywhere, so that each of these calls can be made to fail in a test.
 
-import { constants, type Stats, writeSync } from 'node:fs';
+import { constants, fstatSync, lstatSync, type Stats, writeSync } from 'node:fs';
 import { type FileHandle, lstat, mkdir, open, readdir, rename, unlink } from 'node:fs/promises';
 import { dirname } from 'node:path';
 
 export interface AuditFile {
-  /** As write(2): may take fewer bytes than given. */
-  write(bytes: Uint8Array, from: number, position: number): Promise<number>;
+  /** As write(2): may take fewer bytes than given. A number: it is done already. */
+  write(bytes: Uint8Array, from: number, position: number): Promise<number> | number;
   read(into: Uint8Array, position: number): Promise<number>;
   /** Data and size are on the disk when it resolves. */
   sync(): Promise<void>;
   truncate(bytes: number): Promise<void>;
   size(): Promise<number>;
+  /** Whether this path still leads to it: a file that was moved or removed takes writes as before. */
+  isAt(path: string): boolean;
   close(): Promise<void>;
 }
 
@@ -64,16 +66,22 @@ export const diskFiles: AuditFiles = {
 
 function fileOf(handle: FileHandle): AuditFile {
   return {
-    write: async (bytes, from, position) => {
+    write: (bytes, from, position) => {
       const length = bytes.length - from;
       // To the page cache, which takes microseconds; handing it to a thread and back takes ten times that, for every call.
       if (length <= AT_ONCE) return writeSync(handle.fd, bytes, from, length, position);
-      return (await handle.write(bytes, from, length, position)).bytesWritten;
+      return handle.write(bytes, from, length, position).then(({ bytesWritten }) => bytesWritten);
     },
     read: async (into, position) => (await handle.read(into, 0, into.length, position)).bytesRead,
     sync: () => handle.datasync(),
     truncate: (bytes) => handle.truncate(bytes),
     size: async () => (await handle.stat()).size,
+    isAt: (path) => {
+      // Before every batch: two calls that the kernel answers from memory.
+      const there = lstatSync(path, { throwIfNoEntry: false });
+      const here = fstatSync(handle.fd);
+      return there !== undefined && there.ino === here.ino && there.dev === here.dev;
+    },
     close: () => handle.close(),
   };
 }
@@ -81,7 +89,8 @@ function fileOf(handle: FileHandle): AuditFile {
 /** All of it: a full disk takes a part first and says ENOSPC at the next call. */
 export async function writeAll(file: AuditFile, bytes: Uint8Array, position: number): Promise<void> {
   for (let from = 0; from < bytes.length; ) {
-    const written = await file.write(bytes, from, position + from);
+    const writing = file.write(bytes, from, position + from);
+    const written = typeof writing === 'number' ? writing : await writing;
     if (written <= 0) throw Object.assign(new Error('a write took nothing'), { code: 'EIO' });
     from += written;
   }

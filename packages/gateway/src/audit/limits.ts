@@ -19,6 +19,8 @@ export const AUDIT_LIMITS = {
   keyChars: 128,
   /** Names in a list: the roles of a caller. */
   namesInList: 8,
+  /** Arguments and results that are hashed in one piece, in a buffer that stays; of larger ones no copy is made. */
+  atOnceBytes: 16 * 1024,
   /** Arguments that are sealed whole; larger ones are recorded as digests. Base64 of it fits into a body. */
   sealedBytes: 10 * 1024,
   /** Records that wait for the disk, before more are refused: a disk that hangs must not fill the memory. */

@@ -7,7 +7,7 @@ import { createCipheriv, createDecipheriv, randomBytes } from 'node:crypto';
 import { RawJson } from '@mcp-overlay/relay';
 import type { ArgumentKeys } from './keys.ts';
 import { AUDIT_LIMITS as LIMITS } from './limits.ts';
-import { hmac, ShortMac } from './line-hash.ts';
+import { ShortMac } from './line-hash.ts';
 import { cutText, escaped } from './safe-json.ts';
 
 export type ArgumentsMode = 'digest' | 'sealed' | 'clear';
@@ -22,15 +22,16 @@ export interface Digests {
 }
 
 export function digests({ digest }: ArgumentKeys): Digests {
-  const mac = new ShortMac(digest, 'leaf\n');
-  const short = (text: string): string => mac.of(text).toString('base64url', 0, 16);
+  const leaves = new ShortMac(digest, 'leaf\n');
+  const wholes = new ShortMac(digest, 'args\n', LIMITS.atOnceBytes);
+  const results = new ShortMac(digest, 'result\n', LIMITS.atOnceBytes);
   return {
     leaf: (value) => {
       const kind = typeof value === 'string' ? `s${value.length}` : typeof value === 'number' ? 'n' : 'b';
-      return `${kind}:${short(JSON.stringify(value))}`;
+      return `${kind}:${leaves.shortOf(JSON.stringify(value))}`;
     },
-    whole: (args) => hmac(digest, 'args\n', canonical(args)).toString('hex'),
-    result: (bytes) => hmac(digest, 'result\n', bytes).toString('hex'),
+    whole: (args) => wholes.hexOf(canonical(args)),
+    result: (bytes) => results.hexOf(bytes),
   };
 }
 
@@ -129,12 +130,12 @@ function draw(value: unknown, leaf: (value: Leaf) => Leaf): { json: string; left
   };
   const each = <T>(parts: readonly T[], drawOne: (part: T) => string | undefined): string[] => {
     const drawn: string[] = [];
-    for (const [at, part] of parts.entries()) {
+    for (let at = 0; at < parts.length; at += 1) {
       if (leaves >= LIMITS.shapeLeaves || room <= 0) {
         left += parts.length - at;
         break;
       }
-      const text = drawOne(part);
+      const text = drawOne(parts[at] as T);
       if (text === undefined) left += 1;
       else drawn.push(text);
     }

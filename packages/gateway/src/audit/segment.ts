@@ -1,6 +1,7 @@
 // The file that records are added to. What was written counts once it is accepted; after a failure the file is mended before
 // anything else is written: cut back to what was accepted, or, after a failed fsync, made anew. The kernel drops pages whose
-// write-back failed and reports it once: with EIO at the third fdatasync the fourth said that all is well.
+// write-back failed and reports it once: with EIO at the third fdatasync the fourth said that all is well. A file that was
+// moved or removed meanwhile takes writes as before, where nobody will find them: it is made anew in its place.
 
 import type { ChainState } from './chain.ts';
 import { type AuditFile, type AuditFiles, writeAll } from './files.ts';
@@ -56,9 +57,9 @@ export class Segment {
   }
 
   /** After what was accepted. */
-  async write(bytes: Uint8Array): Promise<void> {
+  write(bytes: Uint8Array): Promise<void> {
     this.#dirty = true;
-    await writeAll(this.#file, bytes, this.bytes);
+    return writeAll(this.#file, bytes, this.bytes);
   }
 
   async sync(): Promise<void> {
@@ -73,6 +74,12 @@ export class Segment {
     this.#fill = { ...ends, count: count + records, bytes: before + bytes };
     this.#state = state;
     this.#dirty = false;
+  }
+
+  /** To be mended before anything else is written. */
+  get isHurt(): boolean {
+    this.#lost ||= this.#fill !== undefined && !this.#file.isAt(this.#at.path);
+    return this.#lost || this.#dirty;
   }
 
   async mend(): Promise<void> {

@@ -54,18 +54,30 @@ async function recordOutcome(
   const of = trail.intent?.seq;
   const why = trail.limit ?? trail.decision?.why;
   try {
+    const { session, ident } = actor;
+    const { from, backend, kind, target, decision, rule, role, policy } = factsOf(call);
     const receipt = await log.append({
       type: 'call.outcome',
-      ...actor,
-      ...factsOf(call),
-      // What was never recorded on the way down.
-      ...(of === undefined ? { args: argsOf(method, params) } : { of }),
+      session,
+      ident,
+      method,
+      from,
+      backend,
+      kind,
+      target,
+      of,
       status,
-      ...(code !== undefined && { code }),
-      ...(why !== undefined && { why }),
+      code,
       ms: Math.round(ms * 1000) / 1000,
       bytes: payload.length,
-      ...(status === 'ok' || status === 'error' ? { result: payload } : {}),
+      why,
+      decision,
+      rule,
+      role,
+      policy,
+      // What was never recorded on the way down.
+      args: of === undefined ? argsOf(method, params) : undefined,
+      result: status === 'ok' || status === 'error' ? payload : undefined,
     });
     return { receipt };
   } catch {

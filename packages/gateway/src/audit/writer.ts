@@ -163,7 +163,7 @@ export class Writer {
     const sync = this.#syncDue || durability === 'commit';
     const batch = this.#queue.slice(0, LIMITS.batchRecords);
     try {
-      await ballast.take();
+      if (!ballast.held) await ballast.take();
       const resumed = trouble
         ? [{ type: 'log.resumed', body: troubleBody(trouble), at: batch[0]?.at ?? committer.now() }]
         : [];

@@ -43,7 +43,7 @@ export interface BackendSessionOptions {
   readonly connectTimeoutMs: number;
   readonly events: BackendEvents;
   /** What of its greeting is passed on. */
-  readonly seen?: ((welcome: JsonObject) => JsonObject) | undefined;
+  readonly seen?: ((welcome: JsonObject, from: BackendSession) => JsonObject) | undefined;
   readonly log: GatewayLog;
 }
 
@@ -71,6 +71,7 @@ export class BackendSession {
   private refusal: string | undefined;
   private askAgain: NodeJS.Timeout | undefined;
   private closed = false;
+  private unsettled = true;
   private settle: () => void = () => {};
   /** Resolves when it was greeted, or the first attempt failed: nothing more to wait for. */
   readonly settled: Promise<void>;
@@ -81,7 +82,10 @@ export class BackendSession {
     this.id = options.backend.id;
     this.barred = !options.backend.serves(options.origin.caller);
     this.settled = new Promise((resolve) => {
-      this.settle = resolve;
+      this.settle = () => {
+        this.unsettled = false;
+        resolve();
+      };
     });
     this.steady = new SteadySession({
       name: `backend ${this.id}`,
@@ -110,6 +114,11 @@ export class BackendSession {
     return this.welcome !== undefined && this.steady.state.phase === 'up';
   }
 
+  /** It was neither heard nor lost yet. */
+  get starting(): boolean {
+    return this.unsettled;
+  }
+
   get state(): SteadyState {
     return this.barred ? { ...this.steady.state, phase: 'closed', reason: NOT_SERVED } : this.steady.state;
   }
@@ -133,7 +142,7 @@ export class BackendSession {
     const welcome = asObject(result);
     if (this.closed) return;
     if (welcome) {
-      this.welcome = this.options.seen?.(welcome) ?? welcome;
+      this.welcome = this.options.seen?.(welcome, this) ?? welcome;
       this.refusal = undefined;
       this.options.health.saw('up');
       this.settle();

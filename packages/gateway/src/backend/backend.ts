@@ -25,6 +25,8 @@ export interface Backend {
   backoff(): Backoff;
   /** false: there is no credential for this caller, so it gets no session. */
   serves(caller: Caller): boolean;
+  /** By whose credential it serves a caller: '' is what all share. */
+  seat?(caller: Caller): string | undefined;
   /** A new session with the server. Rejects with an error that names what failed. */
   open(origin: SessionOrigin, events: SourceEvents, signal: AbortSignal): Promise<Transport>;
   /** What it speaks, as far as that is known. */

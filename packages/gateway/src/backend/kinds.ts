@@ -111,6 +111,7 @@ export function backendOf(config: BackendConfig, around: BackendSurroundings): B
     config,
     backoff,
     serves: (caller) => seatOf(caller) !== undefined,
+    seat: (caller) => seatOf(caller)?.key,
     open,
     era: () => known,
     close: () => lives.close(),

@@ -18,6 +18,10 @@ import { openOverlay } from '@mcp-overlay/overlay';
 import { LIST_KINDS } from '@mcp-overlay/relay';
 import { asString } from '../call/json.ts';
 import { closeBackends, overlayOptions, sessionSettings } from '../gateway.ts';
+import { openConfiguredPins } from '../pinning.ts';
+import type { Pins } from '../pins/open.ts';
+import { NO_CLIENT } from '../pins/pin-book.ts';
+import { unpinned } from '../pins/program.ts';
 import { toolFilter } from '../policy/filter.ts';
 import { openPolicy } from '../policy/open-policy.ts';
 import { type Entry, walkPages } from '../routing/catalog.ts';
@@ -39,6 +43,12 @@ interface Row {
   readonly hidden: string;
 }
 
+const HELD: Readonly<Record<string, string>> = {
+  changed: 'it changed since it was approved (mcp-gateway approve)',
+  unapproved: 'nobody approved it yet (mcp-gateway approve)',
+  denied: 'it was denied',
+};
+
 interface Checked {
   readonly id: string;
   readonly ok: boolean;
@@ -59,6 +69,10 @@ export const checkCommand: Command = {
     const config = await loadConfig(String(flags.config));
     const policy = await openPolicy(config);
     const runs = describeBackends(config);
+    for (const { id, transport, disabled } of config.backends) {
+      const why = disabled ? undefined : unpinned(transport);
+      if (why !== undefined) say(`mcp-gateway: backend ${id}: ${why}`);
+    }
     if (flags.offline === true) {
       if (flags.json === true) printJson({ ok: true, backends: runs });
       else for (const line of runs) print(`${line}\n`);
@@ -72,7 +86,10 @@ export const checkCommand: Command = {
     const { overlay, chosenBecause } = await openOverlay({ ...overlayOptions(options), kind });
     tellOverlay('mcp-gateway', { ...flags, overlay: kind }, { kind: overlay.kind, because: chosenBecause });
     const settings = sessionSettings({ ...options, overlay, policy, version: toolkitVersion() });
-    const checked = await Promise.all(settings.backends.map((one) => checkBackend(one, settings)));
+    // Nothing is recorded: who looks has not approved.
+    const pins = await openConfiguredPins(config, { env: process.env, log, keep: false });
+    const checked = await Promise.all(settings.backends.map((one) => checkBackend(one, settings, pins)));
+    await pins?.close();
     await closeBackends(settings);
     await overlay.close();
     const rows = rowsOf(checked, settings);
@@ -92,7 +109,11 @@ export const checkCommand: Command = {
   },
 };
 
-async function checkBackend(one: SessionSettings['backends'][number], settings: SessionSettings): Promise<Checked> {
+async function checkBackend(
+  one: SessionSettings['backends'][number],
+  settings: SessionSettings,
+  pins: Pins | undefined,
+): Promise<Checked> {
   const { backend } = one;
   if (!backend.serves(ALONE)) {
     const reason = 'not tried: only identities with a credential of their own are served';
@@ -109,13 +130,23 @@ async function checkBackend(one: SessionSettings['backends'][number], settings: 
     for (const kind of LIST_KINDS) {
       const pageMs = backend.config.connectTimeoutMs ?? settings.connectTimeoutMs;
       const found = session.has(kind.capability) ? await walkPages(session, kind, settings.limits, pageMs) : [];
-      if (typeof found !== 'string') entries.set(kind.member, found);
+      if (typeof found !== 'string') entries.set(kind.member, held(found, kind.member, pins));
       else if (kind.member === 'tools') return { id: backend.id, ok: false, reason: found, entries };
     }
     return { id: backend.id, ok: true, reason: '', entries };
   } finally {
     await session.close();
   }
+}
+
+/** As clients would see it. */
+function held(entries: readonly Entry[], list: string, pins: Pins | undefined): readonly Entry[] {
+  const items = entries.map(({ item }) => item);
+  const verdicts = entries[0] && pins?.judge(entries[0].backend, list, NO_CLIENT, items);
+  return entries.map((entry, at) => {
+    const verdict = verdicts?.[at];
+    return verdict && 'withheld' in verdict ? { ...entry, withheld: verdict.withheld } : entry;
+  });
 }
 
 function rowsOf(checked: readonly Checked[], settings: SessionSettings): Row[] {
@@ -140,7 +171,11 @@ function rowsOf(checked: readonly Checked[], settings: SessionSettings): Row[] {
       settings.naming,
     );
     return [
-      ...[...table.shown].map(([name, entry]) => row(entry, name, '')),
+      ...[...table.shown].map(([name, entry]) =>
+        entry.withheld === undefined
+          ? row(entry, name, '')
+          : row(entry, '', `${name}: ${HELD[entry.withheld] ?? entry.withheld}`),
+      ),
       ...table.hidden.map(({ item, name, why }) => row(item, '', `${name}: ${why}`)),
       ...entries.filter(denied).map((entry) => row(entry, '', 'the tools filter of its backend')),
     ];

@@ -1,6 +1,6 @@
 // `mcp-gateway status [TOKEN]`: how a running gateway is, read from its admin socket.
 
-import { type Command, EXIT, type Flags, print, printJson, printTable } from '@mcp-overlay/cli';
+import { type Command, displaySafe, EXIT, type Flags, print, printJson, printTable } from '@mcp-overlay/cli';
 import { askAdmin } from '../admin/client.ts';
 import type { BackendStatus, GatewayStatus } from '../status.ts';
 
@@ -70,6 +70,13 @@ function show(status: GatewayStatus): void {
       b.reason ?? Object.values(b.incomplete).join('; '),
     ]),
   );
+  for (const { backend, list, name, why } of status.pins?.waiting ?? []) {
+    print(`\n${list} ${displaySafe(`${backend}/${name}`)}: ${why}, hidden until mcp-gateway approve`);
+  }
+  for (const backend of status.pins?.programs ?? [])
+    print(`\n${backend} is another program than the one that was approved`);
+  if ((status.pins?.waiting.length ?? 0) + (status.pins?.programs.length ?? 0) > 0) print('\n');
+  if (status.pins?.trouble !== undefined) print(`\nlock file: ${status.pins.trouble}\n`);
   print('\n');
   printTable(
     ['session', 'who', 'with', 'over', 'since', 'calls', 'open', 'sent', 'received', 'breaks', 'resent'],

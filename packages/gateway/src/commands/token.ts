@@ -7,7 +7,8 @@ import { isBlockId, networkNow, OverlayError, type Restriction } from '@mcp-over
 import { askAdmin } from '../admin/client.ts';
 import { rolesIn } from '../gateway.ts';
 import { secretsOf } from '../secrets.ts';
-import { type MintedToken, type MintRequest, openTokensOf, type Tokens, type TokenView, tokensOf } from '../tokens.ts';
+import { openShareBooks, tokensForShares } from '../share-tokens.ts';
+import type { MintedToken, MintRequest, Tokens, TokenView } from '../tokens.ts';
 import { loadConfig } from './load-config.ts';
 
 const ACTIONS = ['mint', 'list', 'revoke'];
@@ -32,6 +33,7 @@ export const tokenCommand: Command = {
     ttl: { type: 'string', describe: 'mint: how long it is good (default 8h)' },
     for: { type: 'string', describe: 'mint: the key of whom it is for (mcp-tools key prints one)' },
     bearer: { type: 'boolean', describe: 'mint: whoever has it may use it (so it is without --for)' },
+    view: { type: 'string', describe: 'mint, list: for the share of this view' },
     share: { type: 'string', describe: "the gateway's share token, only if several run" },
     json: { type: 'boolean', describe: 'for programs' },
   },
@@ -69,17 +71,20 @@ function refuseWrong(action: string, what: string | undefined, config: string | 
       'as mcp-gateway token list and audits show it; never the token',
     );
   }
+  if (action === 'revoke' && flags.view !== undefined) {
+    throw new UsageError('token revoke: --view is for mint and list', 'an id is taken back whatever share it is for');
+  }
   if (flags.for !== undefined && flags.bearer === true) throw new UsageError('token mint: either --for or --bearer');
 }
 
 async function tokensFor(flags: Flags, config: string | undefined): Promise<Tokens> {
-  const share = flags.share as string | undefined;
+  const [share, view] = [flags.share as string | undefined, flags.view as string | undefined];
   if (config !== undefined) return offline(await loadConfig(config), share, flags);
   const ask = async <T>(command: string, more: Readonly<Record<string, unknown>>): Promise<T> =>
     (await askAdmin(command, share, process.env, { more, naming: `${command} --share TOKEN` })) as T;
   const running: Tokens = {
-    mint: (request) => ask<MintedToken>('token mint', { ...request }),
-    list: () => ask<readonly TokenView[]>('token list', {}),
+    mint: (request) => ask<MintedToken>('token mint', { ...request, view }),
+    list: () => ask<readonly TokenView[]>('token list', { view }),
     revoke: (id) => ask<{ id: string; revoked: string }>('token revoke', { id }),
   };
   if (share === undefined) return running;
@@ -106,8 +111,14 @@ async function offline(config: GatewayConfig | undefined, named: string | undefi
   const log = openLog({ program: 'mcp-gateway', level: 'error' });
   const secrets = config ? secretsOf({ config, env, log }) : { env };
   const tokens = config?.tokens ?? {};
-  const book = await openTokensOf({ tokens }, share, secrets);
-  return tokensOf({ book, network, share, maxTtlMs: tokens.maxTtlMs, roles: config && rolesIn(config) });
+  const books = await openShareBooks({ tokens, policy: config?.policy }, share, secrets);
+  const made = tokensForShares(books, {
+    network,
+    share,
+    maxTtlMs: tokens.maxTtlMs,
+    roles: config && rolesIn(config),
+  });
+  return made(flags.view as string | undefined);
 }
 
 function mintRequest(flags: Flags): MintRequest {

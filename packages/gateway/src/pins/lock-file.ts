@@ -1,117 +1,165 @@
-// The lock file beside a configuration: a line of JSON for each pin, sorted, so that a change of one tool is a change of one
-// line in git. Reading is linear and checks each hash; writing replaces the file whole, or not at all.
+// The lock file: what is known of each backend, and every definition in full. Reading is linear and checks each hash; writing
+// replaces the file whole, or not at all. Backends are sorted, definitions stand in the order they were first listed in, each
+// member on a line of its own, so that a change is a change of few lines in version control.
 
 import { open, rename, rm } from 'node:fs/promises';
 import { changeableBy } from '@mcp-overlay/config';
-import { parseExact } from '@mcp-overlay/relay';
-import { asObject, asString } from '../call/json.ts';
+import { asArray, asObject, asString, type JsonObject } from '../call/json.ts';
 import { definitionOf } from './definition.ts';
 import { PinError } from './errors.ts';
-import type { Pin } from './pin-book.ts';
+import { PIN_LIMITS } from './limits.ts';
+import { lockInvalid, readYaml, writeYaml } from './lock-yaml.ts';
+import { PIN_LISTS, type Pin, type PinList } from './pin-book.ts';
 
-const HEAD = '{"format":"mcp-gateway.lock/v1"}';
-/** 10,000 definitions of 6 KiB; a file that is larger is not one of ours. */
-export const MAX_LOCK_BYTES = 64 * 1024 * 1024;
-const RESTORE = 'take it back from version control, or remove it: then all is seen for the first time';
+const HEAD = `# What the servers behind this gateway say of themselves, as it was seen first or approved. mcp-gateway writes it; look at
+# it in version control, and change it with mcp-gateway approve. docs/PINS.md explains it.
+`;
+const VERSION = 1;
 
-/** No file: no pins. Rejects with a PinError. */
-export async function readLockFile(path: string): Promise<readonly Pin[]> {
-  const text = await readWhole(path);
-  return text === undefined ? [] : decodeLock(text, path);
+/** What is kept of a backend besides its definitions. */
+export interface BackendFacts {
+  readonly server?: { readonly name: string; readonly version: string } | undefined;
+  readonly protocol?: string | undefined;
+  readonly capabilities?: JsonObject | undefined;
+  /** What is run for it: see program.ts. */
+  readonly program?: ProgramFacts | undefined;
+}
+
+export interface ProgramFacts {
+  readonly command: string;
+  readonly package?: string | undefined;
+  readonly file?: string | undefined;
+}
+
+export interface Lock {
+  readonly facts: ReadonlyMap<string, BackendFacts>;
+  readonly pins: readonly Pin[];
+  readonly clients: readonly (readonly [backend: string, list: PinList, kinds: readonly string[]])[];
+}
+
+export const EMPTY_LOCK: Lock = { facts: new Map(), pins: [], clients: [] };
+
+/** undefined: there is no file. Rejects with a PinError. */
+export async function readLockFile(path: string): Promise<string | undefined> {
+  const handle = await open(path, 'r').catch((error: NodeJS.ErrnoException) => {
+    if (error.code === 'ENOENT') return undefined;
+    throw lockInvalid(path, undefined, `cannot be read (${error.code})`);
+  });
+  if (handle === undefined) return undefined;
+  await using file = handle;
+  const stats = await file.stat();
+  if (!stats.isFile() || stats.size > PIN_LIMITS.lockBytes) {
+    throw lockInvalid(path, undefined, `is no file of at most ${PIN_LIMITS.lockBytes} bytes`);
+  }
+  if (changeableBy(stats) === 'everybody') {
+    const hint = `chmod o-w ${path}`;
+    throw new PinError('lock_open_to_others', `everybody on this machine may change the lock file ${path}`, hint);
+  }
+  return file.readFile('utf8');
 }
 
 /** Rejects `lock_unwritable`; the file is then what it was. */
-export async function writeLockFile(path: string, pins: readonly Pin[]): Promise<void> {
+export async function writeLockFile(path: string, text: string): Promise<void> {
   const draft = `${path}.${process.pid}.new`;
   try {
+    if (Buffer.byteLength(text) > PIN_LIMITS.lockBytes) throw Object.assign(new Error(), { code: 'EFBIG' });
     {
       await using handle = await open(draft, 'wx', 0o644);
-      await handle.writeFile(encodeLock(pins));
+      await handle.writeFile(text);
       await handle.sync();
     }
     await rename(draft, path);
   } catch (error) {
     await rm(draft, { force: true }).catch(() => {});
     const { code } = error as NodeJS.ErrnoException;
-    throw new PinError(
-      'lock_unwritable',
-      `the lock file ${path} cannot be written (${code})`,
-      'pins are kept beside the configuration',
-    );
+    const hint = 'name another place in pins.file';
+    throw new PinError('lock_unwritable', `the lock file ${path} cannot be written (${code})`, hint);
   }
 }
 
-export function encodeLock(pins: readonly Pin[]): string {
-  const lines = [...pins]
-    .sort((a, b) => compare(a.backend, b.backend) || compare(a.list, b.list) || compare(a.name, b.name))
-    .map(({ backend, list, name, state, at, by, hash, text }) => {
-      const head = JSON.stringify({ backend, list, name, state, at, by, hash }).slice(0, -1);
-      return `${head},"definition":${text}}`;
+export function encodeLock({ facts, pins, clients }: Lock): string {
+  const ids = [
+    ...new Set([...facts.keys(), ...pins.map(({ backend }) => backend), ...clients.map(([id]) => id)]),
+  ].sort();
+  const backends = ids.map((id) => {
+    const { server, protocol, program, capabilities } = facts.get(id) ?? {};
+    const lists = PIN_LISTS.map((list) => {
+      const kinds = clients.find((one) => one[0] === id && one[1] === list)?.[2] ?? [];
+      const pinned = pins.filter((pin) => pin.backend === id && pin.list === list).map(entryOf);
+      return [list, kinds.length + pinned.length === 0 ? undefined : { clients: [...kinds], pinned }] as const;
     });
-  return `${[HEAD, ...lines].join('\n')}\n`;
-}
-
-/** Throws `lock_invalid` with the line: nothing of a broken file is believed. */
-export function decodeLock(text: string, path: string): readonly Pin[] {
-  const [head, ...lines] = text.split('\n');
-  if (head !== HEAD) throw invalid(path, 1, 'is no lock file of this version');
-  if (lines.pop() !== '') throw invalid(path, lines.length + 2, 'is cut off');
-  const seen = new Set<string>();
-  return lines.map((line, at) => {
-    const pin = pinOf(line);
-    if (typeof pin === 'string') throw invalid(path, at + 2, pin);
-    const key = JSON.stringify([pin.backend, pin.list, pin.name]);
-    if (seen.has(key))
-      throw invalid(path, at + 2, `has ${pin.list} ${JSON.stringify(pin.name)} of ${pin.backend} twice`);
-    seen.add(key);
-    return pin;
+    return [id, { server, protocol, program, capabilities, ...Object.fromEntries(lists) }] as const;
   });
+  return `${HEAD}${writeYaml({ version: VERSION, backends: Object.fromEntries(backends) })}`;
 }
 
-function pinOf(line: string): Pin | string {
-  let value: unknown;
-  try {
-    value = parseExact(line);
-  } catch {
-    return 'is no JSON';
+function entryOf({ name, state, hash, by, at, clients, item }: Pin): object {
+  return { name, state, hash, by, at, clients, definition: item };
+}
+
+/** Throws `lock_invalid`: nothing of a broken file is believed. */
+export function decodeLock(text: string, path: string): Lock {
+  const { version, backends } = asObject(readYaml(text, path)) ?? {};
+  const wrong = (what: string): PinError => lockInvalid(path, undefined, what);
+  if (version !== VERSION) throw wrong('is no lock file of this version');
+  const facts = new Map<string, BackendFacts>();
+  const pins: Pin[] = [];
+  const clients: [string, PinList, string[]][] = [];
+  for (const [backend, value] of Object.entries(asObject(backends) ?? {})) {
+    const its = asObject(value) ?? {};
+    facts.set(backend, factsOf(its));
+    for (const list of PIN_LISTS) {
+      const section = asObject(its[list]);
+      if (!section) continue;
+      clients.push([backend, list, textsOf(section.clients)]);
+      for (const entry of asArray(section.pinned) ?? []) {
+        const pin = pinOf(backend, list, asObject(entry) ?? {});
+        if (typeof pin === 'string') throw wrong(pin);
+        pins.push(pin);
+      }
+    }
   }
-  const { backend, list, name, state, at, by, hash, definition } = asObject(value) ?? {};
+  checkOnce(pins, wrong);
+  return { facts, pins, clients };
+}
+
+function pinOf(backend: string, list: PinList, entry: JsonObject): Pin | string {
+  const [name, hash, at, by] = [entry.name, entry.hash, entry.at, entry.by].map(asString);
+  const { state, definition } = entry;
   const item = asObject(definition);
-  const texts = [backend, list, name, at, by, hash].map(asString);
-  if (texts.includes(undefined) || item === undefined || (state !== 'approved' && state !== 'denied')) {
-    return 'lacks a member, or has one of another kind';
+  const what = `${list} ${JSON.stringify(name ?? '')} of ${backend}`;
+  if (name === undefined || hash === undefined || at === undefined || by === undefined || item === undefined) {
+    return `${what} lacks a member, or has one of another kind`;
   }
-  const made = definitionOf(item);
-  if (made.hash !== hash) return 'has a definition that is not the one of its hash: it was edited by hand';
-  const [backendText = '', listText = '', nameText = '', atText = '', byText = ''] = texts as string[];
-  return { backend: backendText, list: listText, name: nameText, state, at: atText, by: byText, ...made };
+  if (state !== 'approved' && state !== 'denied') return `${what} is neither approved nor denied`;
+  if (definitionOf(item).hash !== hash)
+    return `${what} has a definition that is not the one of its hash: it was edited by hand`;
+  const kinds = entry.clients === undefined ? undefined : textsOf(entry.clients);
+  return { backend, list, name, item, hash, state, at, by, ...(kinds && { clients: kinds }) };
 }
 
-async function readWhole(path: string): Promise<string | undefined> {
-  const handle = await open(path, 'r').catch((error: NodeJS.ErrnoException) => {
-    if (error.code === 'ENOENT') return undefined;
-    throw new PinError('lock_invalid', `the lock file ${path} cannot be read (${error.code})`);
-  });
-  if (handle === undefined) return undefined;
-  await using file = handle;
-  const stats = await file.stat();
-  if (!stats.isFile() || stats.size > MAX_LOCK_BYTES) {
-    throw new PinError('lock_invalid', `the lock file ${path} is no file of at most ${MAX_LOCK_BYTES} bytes`);
+function checkOnce(pins: readonly Pin[], wrong: (what: string) => PinError): void {
+  const seen = new Set<string>();
+  for (const { backend, list, name, hash } of pins) {
+    const key = JSON.stringify([backend, list, name, hash]);
+    if (seen.has(key)) throw wrong(`${list} ${JSON.stringify(name)} of ${backend} is there twice`);
+    seen.add(key);
   }
-  if (changeableBy(stats) === 'everybody') {
-    throw new PinError(
-      'lock_open_to_others',
-      `everybody on this machine may change the lock file ${path}`,
-      `chmod o-w ${path}`,
-    );
-  }
-  return file.readFile('utf8');
 }
 
-function invalid(path: string, line: number, what: string): PinError {
-  return new PinError('lock_invalid', `${path}:${line}: ${what}`, RESTORE);
+function factsOf({ server, protocol, program, capabilities }: JsonObject): BackendFacts {
+  const { name, version } = asObject(server) ?? {};
+  const { command, package: resolved, file } = asObject(program) ?? {};
+  return {
+    ...(asObject(server) && { server: { name: asString(name) ?? '', version: asString(version) ?? '' } }),
+    ...(asObject(capabilities) && { capabilities: asObject(capabilities) }),
+    ...(asString(protocol) !== undefined && { protocol: asString(protocol) }),
+    ...(asString(command) !== undefined && {
+      program: { command: asString(command) ?? '', package: asString(resolved), file: asString(file) },
+    }),
+  };
 }
 
-function compare(a: string, b: string): number {
-  return a === b ? 0 : a < b ? -1 : 1;
+function textsOf(value: unknown): string[] {
+  return (asArray(value) ?? []).flatMap((one) => asString(one) ?? []);
 }

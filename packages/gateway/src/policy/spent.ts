@@ -2,8 +2,7 @@
 // A day is one of UTC. A clock that is set back and forth begins no day twice; one that was set too far forward and back again
 // is believed after a day of a clock that nobody sets (T37).
 
-import { join } from 'node:path';
-import { readStateFile, stateFolder, writeStateFile } from '@mcp-overlay/overlay';
+import { budgetsPath, readStateFile, writeStateFile } from '@mcp-overlay/overlay';
 import { asObject } from '../call/json.ts';
 import type { GatewayLog } from '../call/log.ts';
 import { POLICY_CAPS } from './caps.ts';
@@ -33,8 +32,7 @@ export interface SpentOptions {
 /** Rejects where the file is broken: what it said may be that somebody has nothing left. */
 export async function openSpent({ share, env, log, clock }: SpentOptions): Promise<Spent> {
   if (share === undefined) return forgetfulSpent(clock);
-  const { budgets } = await stateFolder(env);
-  const path = join(budgets, `${encodeURIComponent(share)}.json`);
+  const path = await budgetsPath(share, env);
   const { day, counts } = (await readStateFile(path, parse)) ?? { day: 0, counts: new Map<string, number>() };
   return new DailyCounts(clock, day, counts, async (value) => {
     try {

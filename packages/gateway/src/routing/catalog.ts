@@ -2,7 +2,16 @@
 // names. The last walk answers where a public name leads; lists themselves are walked anew each time a client asks.
 // A backend that is slow with a list holds up nobody: what is known of it is shown, and what comes later is announced.
 
-import { LISTS, type Limits, type ListKind, type Message, parseMessage, UNCACHED, within } from '@mcp-overlay/relay';
+import {
+  LIST_KINDS,
+  LISTS,
+  type Limits,
+  type ListKind,
+  type Message,
+  parseMessage,
+  UNCACHED,
+  within,
+} from '@mcp-overlay/relay';
 import type { BackendSession } from '../backend/backend-session.ts';
 import type { TargetKind } from '../call/call.ts';
 import { asArray, asObject, asString, type JsonObject } from '../call/json.ts';
@@ -17,6 +26,17 @@ export interface Entry {
   readonly backend: string;
   readonly native: string;
   readonly item: JsonObject;
+  /** It is not shown, for this reason: nobody approved it as it is now. Its name is taken all the same. */
+  readonly withheld?: string;
+}
+
+/** Before they are heard, what is known of backends; afterwards what of their lists is shown. */
+export interface Pinned {
+  judge(backend: BackendSession, kind: ListKind, entries: readonly Entry[]): readonly Entry[];
+  /** undefined: such a list was never seen. */
+  known(backend: BackendSession, kind: ListKind): readonly JsonObject[] | undefined;
+  /** Calls wait until a list was looked at. */
+  readonly strictCalls: boolean;
 }
 
 /** What came of a backend's list, or of one item of it; `why` undefined: the list came whole. */
@@ -37,6 +57,8 @@ export interface CatalogOptions {
   readonly listed: CatalogNote;
   readonly hid: CatalogNote;
   readonly limits: ListLimits;
+  /** Absent: lists are shown as they come. */
+  readonly pinned?: Pinned | undefined;
   readonly look?: ItemLook | undefined;
   /** `_meta` of our requests to modern backends: on whose behalf. */
   readonly envelope?: JsonObject;
@@ -54,6 +76,12 @@ export class Catalog {
   private readonly options: CatalogOptions;
   /** By list kind and backend: what the last walk found. */
   private readonly seen = new Map<string, readonly Entry[]>();
+  /** By the same key: as the backend sent it. */
+  private readonly live = new Map<string, { readonly backend: BackendSession; readonly entries: readonly Entry[] }>();
+  /** By the same key: shown from what is known, the backend was not heard yet. */
+  private readonly cold = new Set<string>();
+  /** By the same key: the server was lost and is back; what it lists now was not looked at. */
+  private readonly stale = new Set<string>();
   private readonly besides = new Map<string, JsonObject>();
   /** By the same key: how long the last walk's pages may be kept, and by whom. */
   private readonly kept = new Map<string, CacheHints>();
@@ -71,18 +99,25 @@ export class Catalog {
   async list(kind: ListKind): Promise<readonly JsonObject[]> {
     await this.walkAll(this.options.backends, [kind]);
     if (kind === LISTS.tools || kind === LISTS.prompts) {
-      return [...this.table(kind).shown].map(([name, entry]) => this.public(kind, entry, name));
+      const shown = [...this.table(kind).shown].filter(([, { withheld }]) => withheld === undefined);
+      return shown.map(([name, entry]) => this.public(kind, entry, name));
     }
-    return this.entries(kind).map((entry) => this.public(kind, entry, undefined));
+    return this.entries(kind)
+      .filter(({ withheld }) => withheld === undefined)
+      .map((entry) => this.public(kind, entry, undefined));
   }
 
   /** Where a public name leads; walks the lists once if it is not known. */
   async find(kind: typeof LISTS.tools | typeof LISTS.prompts, name: string): Promise<Entry | undefined> {
     const known = this.tables.get(kind)?.shown.get(name);
-    if (known) return known;
-    const missing = this.options.backends.filter((backend) => backend.up && !this.seen.has(keyOf(kind, backend.id)));
+    const lost = this.options.backends.filter(({ id }) => id === known?.backend && this.stale.has(keyOf(kind, id)));
+    if (known && lost.length === 0) return known;
+    const unseen = this.options.backends.filter((backend) => backend.up && !this.seen.has(keyOf(kind, backend.id)));
+    const missing = [...new Set([...lost, ...unseen])];
     if (missing.length > 0) await this.walkAll(missing, [kind]);
-    return this.table(kind).shown.get(name) ?? this.bare(kind, name);
+    const found = this.table(kind).shown.get(name) ?? this.bare(kind, name);
+    const unread = found && this.options.pinned?.strictCalls && this.stale.has(keyOf(kind, found.backend));
+    return unread ? { ...found, withheld: 'unread' } : found;
   }
 
   /** The pages of MCP Apps call tools by their server's own names: accepted where exactly one backend has it, never listed. */
@@ -117,6 +152,7 @@ export class Catalog {
     await this.walkAll(missing, kinds);
     const owners = new Set<string>();
     for (const entry of kinds.flatMap((kind) => this.entries(kind))) {
+      if (entry.withheld !== undefined) continue;
       const listed = asString(entry.item.uri);
       const template = asString(entry.item.uriTemplate);
       if (listed === uri || (template !== undefined && fitsTemplate(template, uri))) owners.add(entry.backend);
@@ -137,9 +173,58 @@ export class Catalog {
     return entries.some(({ item }) => look.item(backend.id, kind.member, item) === undefined);
   }
 
+  /** Why a single backend's own item is not served; its calls need no name looked up. */
+  async withheld(backend: BackendSession, kind: ListKind, native: string): Promise<string | undefined> {
+    const { pinned } = this.options;
+    if (!pinned) return undefined;
+    const key = keyOf(kind, backend.id);
+    const unread = pinned.strictCalls && (!this.seen.has(key) || this.cold.has(key));
+    if (unread || this.stale.has(key)) {
+      await backend.settled;
+      await this.walkAll([backend], [kind]);
+      const still = pinned.strictCalls && (!this.seen.has(key) || this.stale.has(key));
+      if (still && backend.has(kind.capability)) return 'unread';
+    }
+    return this.seen.get(key)?.find((entry) => entry.native === native && entry.withheld !== undefined)?.withheld;
+  }
+
+  /** It was lost and is back: what was listed before is compared with what it lists now, before it is called. */
+  recheck(backend: BackendSession): void {
+    if (!this.options.pinned) return;
+    for (const kind of [LISTS.tools, LISTS.prompts, LISTS.resourceTemplates]) {
+      const key = keyOf(kind, backend.id);
+      const before = this.seen.get(key);
+      if (!before) continue;
+      this.stale.add(key);
+      void this.walk(backend, kind).then(() => {
+        if (!sameItems(before, this.seen.get(key))) this.options.late(kind);
+      });
+    }
+  }
+
+  /** Decisions were made: what is shown is judged anew. */
+  rejudge(): void {
+    for (const [key, { backend, entries }] of this.live) {
+      const kind = LIST_KINDS.find(({ method }) => keyOf({ method }, backend.id) === key);
+      const before = this.seen.get(key);
+      if (!kind || !before || this.cold.has(key)) continue;
+      const now = this.options.pinned?.judge(backend, kind, entries) ?? entries;
+      this.seen.set(key, now);
+      this.tables.delete(kind);
+      if (!sameItems(before, now)) this.options.late(kind);
+    }
+  }
+
+  /** The list of a backend that joins was shown before: whether it is to be told as changed is found out. */
+  isCold(backend: string, kind: ListKind): boolean {
+    return this.cold.has(keyOf(kind, backend));
+  }
+
   /** The backend's list is not what it was. */
   forget(backend: string, kind: ListKind): void {
+    if (this.options.pinned && this.seen.has(keyOf(kind, backend))) this.stale.add(keyOf(kind, backend));
     this.seen.delete(keyOf(kind, backend));
+    this.cold.delete(keyOf(kind, backend));
     this.walks.delete(keyOf(kind, backend));
     this.tables.delete(kind);
   }
@@ -153,7 +238,8 @@ export class Catalog {
 
   private async walkAll(backends: readonly BackendSession[], kinds: readonly ListKind[]): Promise<void> {
     const { patienceMs, late } = this.options;
-    const walks = backends.flatMap((backend) =>
+    const heard = backends.filter((backend) => !kinds.every((kind) => this.showKnown(backend, kind)));
+    const walks = heard.flatMap((backend) =>
       kinds.map((kind) => ({ kind, key: keyOf(kind, backend.id), walk: this.walk(backend, kind) })),
     );
     // Nothing else could be shown meanwhile.
@@ -165,6 +251,29 @@ export class Catalog {
         if (!sameItems(shown, this.seen.get(key))) late(kind);
       });
     }
+  }
+
+  /** Of a backend that is still starting what is known is shown at once; it is asked as soon as it is there. */
+  private showKnown(backend: BackendSession, kind: ListKind): boolean {
+    const key = keyOf(kind, backend.id);
+    if (this.cold.has(key)) return backend.starting;
+    const items = !backend.starting || this.seen.has(key) ? undefined : this.options.pinned?.known(backend, kind);
+    if (!items) return false;
+    const entries = items.map((item) => ({ backend: backend.id, native: nativeName(item), item }));
+    this.cold.add(key);
+    this.seen.set(key, entries);
+    this.tables.delete(kind);
+    void backend.settled
+      .then(() => (this.cold.has(key) ? this.walk(backend, kind) : undefined))
+      .then(() => {
+        // It failed, or has no such list: what is not there is not shown.
+        if (this.cold.delete(key)) {
+          this.seen.delete(key);
+          this.tables.delete(kind);
+        }
+        if (!sameItems(entries, this.seen.get(key))) this.options.late(kind);
+      });
+    return true;
   }
 
   /** One walk at a time: whoever asks meanwhile gets what it finds. */
@@ -187,7 +296,10 @@ export class Catalog {
       this.walks.delete(key);
       listed(backend.id, kind, typeof found === 'string' ? found : undefined);
       if (typeof found === 'string') return undefined;
-      this.seen.set(key, found);
+      this.live.set(key, { backend, entries: found });
+      this.cold.delete(key);
+      this.stale.delete(key);
+      this.seen.set(key, this.options.pinned?.judge(backend, kind, found) ?? found);
       this.tables.delete(kind);
       return undefined;
     });
@@ -214,7 +326,11 @@ export class Catalog {
     const { backends, access, look } = this.options;
     return backends.flatMap((backend) => {
       const all = this.seen.get(keyOf(kind, backend.id)) ?? [];
-      const entries = look ? all.filter(({ item }) => look.item(backend.id, kind.member, item) !== undefined) : all;
+      const entries = look
+        ? all.filter(
+            ({ item, withheld }) => withheld !== undefined || look.item(backend.id, kind.member, item) !== undefined,
+          )
+        : all;
       return entries.filter((entry) => access.shows(backend.id, kindOf(kind), judgedName(kind, entry)));
     });
   }
@@ -307,7 +423,9 @@ async function askPage(
 }
 
 function sameItems(a: readonly Entry[] | undefined, b: readonly Entry[] | undefined): boolean {
-  return a === b || JSON.stringify(a?.map(({ item }) => item)) === JSON.stringify(b?.map(({ item }) => item));
+  const shown = (entries: readonly Entry[] | undefined) =>
+    JSON.stringify(entries?.flatMap(({ item, withheld }) => (withheld === undefined ? [item] : [])));
+  return a === b || shown(a) === shown(b);
 }
 
 function nativeName(item: JsonObject): string {
@@ -325,7 +443,7 @@ function kindOf(kind: ListKind): TargetKind {
   return kind === LISTS.prompts ? 'prompt' : 'resource';
 }
 
-function keyOf(kind: ListKind, backend: string): string {
+function keyOf(kind: Pick<ListKind, 'method'>, backend: string): string {
   return `${kind.method} ${backend}`;
 }
 

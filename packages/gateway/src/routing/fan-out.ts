@@ -33,8 +33,8 @@ export interface FanOutOptions {
   /** How long one list waits for slow backends. */
   readonly patienceMs: number;
   readonly audit: CallAudit | undefined;
-  /** Resolves when nothing more of this session's waiting budget is worth waiting for. */
-  waitForBackends(): Promise<void>;
+  /** Resolves when nothing more of this session's waiting budget is worth waiting for: of a list, for whom it is not known. */
+  waitForBackends(kind?: ListKind): Promise<void>;
 }
 
 export function fanOut(options: FanOutOptions): Stage<Call> {
@@ -63,7 +63,7 @@ async function list(
     if (from !== undefined) return page(kind, known, from, hintsOf(kind, options));
     return deny('invalid_params', 'this cursor is not one of ours, or its list has changed: list anew');
   }
-  await options.waitForBackends();
+  await options.waitForBackends(kind);
   const items = await options.catalog.list(kind);
   lists.set(kind, items);
   return page(kind, items, 0, { ...options.catalog.beside(kind), ...hintsOf(kind, options) });

@@ -58,8 +58,16 @@ export function nameAll<T extends Named>(items: readonly T[], naming: Naming): N
 function decide<T extends Named>(items: readonly T[], final: ReadonlyMap<string, readonly T[]>): NameTable<T> {
   const nameOf = new Map<T, string>();
   const hidden: { item: T; name: string; why: string }[] = [];
+  const folded = ownersByFold(final);
   for (const [name, group] of final) {
     const [first, ...rest] = group;
+    const nearly = folded.get(name.toLowerCase()) ?? [];
+    if (nearly.length > 1 && new Set(group.map((item) => item.backend)).size === 1) {
+      // An agent, or who reads over its shoulder, takes one for the other.
+      const why = `backends ${nearly.join(' and ')} both have it, but for upper and lower case`;
+      for (const item of group) hidden.push({ item, name, why });
+      continue;
+    }
     if (first && rest.length === 0) {
       nameOf.set(first, name);
       continue;
@@ -77,6 +85,20 @@ function decide<T extends Named>(items: readonly T[], final: ReadonlyMap<string,
     if (name !== undefined) shown.set(name, item);
   }
   return { shown, hidden };
+}
+
+/** By the name in lower case. Names of one backend that differ by case alone are its own affair. */
+function ownersByFold<T extends Named>(
+  final: ReadonlyMap<string, readonly T[]>,
+): ReadonlyMap<string, readonly string[]> {
+  const owners = new Map<string, Set<string>>();
+  for (const [name, group] of final) {
+    const key = name.toLowerCase();
+    const known = owners.get(key) ?? new Set();
+    for (const { backend } of group) known.add(backend);
+    owners.set(key, known);
+  }
+  return new Map([...owners].map(([key, ids]) => [key, [...ids]]));
 }
 
 function publicName(prefix: string, native: string): string {

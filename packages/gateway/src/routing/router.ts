@@ -27,10 +27,10 @@ export function route(options: RouterOptions): Stage<Call, RoutedCall> {
   return (next) => async (call) => {
     const found = await locate(call, options);
     if ('reply' in found) return found.reply;
-    const owner = found.routed.backend;
+    const { backend: owner, target, native } = found.routed;
     const { id, backend } = owner;
     call.trail.backend = id;
-    call.trail.target = found.routed.target;
+    call.trail.target = target;
     // Nothing but initialize may reach a server that has not answered it.
     if (!owner.welcome) await owner.settled;
     if (!owner.welcome) return unavailable(owner);
@@ -38,7 +38,7 @@ export function route(options: RouterOptions): Stage<Call, RoutedCall> {
       call.trail.callTimeoutMs = backend.config.callTimeoutMs;
       call.trail.onProgress?.();
     }
-    return next({ ...call, ...found.routed });
+    return next({ ...call, backend: owner, target, native });
   };
 }
 
@@ -75,13 +75,15 @@ async function byName(
   const only = single(options);
   const list = kind === 'tool' ? LISTS.tools : LISTS.prompts;
   if (only && options.naming.prefixOf(only.id) === '') {
-    const hidden = await options.catalog.isHidden(only, list, name);
-    return hidden ? { reply: unknownTarget(kind, name) } : to(only, kind, name, call.params);
+    if (await options.catalog.isHidden(only, list, name)) return { reply: unknownTarget(kind, name) };
+    const why = await options.catalog.withheld(only, list, name);
+    return why === undefined ? to(only, kind, name, call.params) : withheld(only, kind, name, why);
   }
   const absent = absentOwner(options, name);
   if (absent) await absent.settled;
   const entry = await options.catalog.find(list, name);
   const backend = entry && backendOf(options, entry.backend);
+  if (entry?.withheld !== undefined && backend) return withheld(backend, kind, name, entry.withheld);
   if (entry && backend) return to(backend, kind, entry.native, { ...call.params, name: entry.native });
   const owner = absentOwner(options, name);
   return { reply: owner ? unavailable(owner) : unknownTarget(kind, name) };
@@ -158,6 +160,20 @@ function absentOwner(options: RouterOptions, name: string): BackendSession | und
     return !backend.up && prefix !== '' && name.startsWith(prefix);
   });
 }
+
+/** What was denied answers like what was never there. */
+function withheld({ id }: BackendSession, kind: 'tool' | 'prompt', name: string, why: string): Found {
+  if (why === 'denied') return { reply: unknownTarget(kind, name) };
+  const said = WITHHELD[why] ?? 'is not approved';
+  const text = `${kind} ${name} of backend ${id} ${said}; its operator decides with: mcp-gateway approve`;
+  return { reply: deny('refused', text, { code: 'pin', backend: id }) };
+}
+
+const WITHHELD: Readonly<Record<string, string>> = {
+  changed: 'is not what was approved any more',
+  unapproved: 'was not approved yet',
+  unread: 'cannot be compared with what was approved, because its list cannot be had',
+};
 
 /** Named, with since when and why. */
 function unavailable(owner: BackendSession): Reply {

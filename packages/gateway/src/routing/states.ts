@@ -63,10 +63,11 @@ export function states({ states: its }: StatesOptions): Stage<PermittedCall> {
   const { seal, principal } = its;
   return (next) => async (call) => {
     if (!RESUMED.has(call.method)) return next(call);
-    const bound = boundTo(call, principal);
+    // A hash of all arguments, which hardly any call needs.
+    const bound = (): string => boundTo(call, principal);
     const given = call.native.requestState;
     if (given === undefined) return sealed(await next(call), seal, bound);
-    const requestState = typeof given === 'string' ? seal.open(given, bound) : undefined;
+    const requestState = typeof given === 'string' ? seal.open(given, bound()) : undefined;
     if (requestState === undefined) {
       const text = 'this requestState is not of this caller and this request, or is too old: call again without it';
       return deny('invalid_params', text);
@@ -75,12 +76,12 @@ export function states({ states: its }: StatesOptions): Stage<PermittedCall> {
   };
 }
 
-function sealed(reply: Reply, seal: StateSeal, bound: string): Reply {
+function sealed(reply: Reply, seal: StateSeal, bound: () => string): Reply {
   if ('error' in reply || ('answer' in reply && !reply.answer.bytes.includes(SPELT))) return reply;
   const result =
     'result' in reply ? reply.result : asObject((parseMessage(reply.answer) as { result?: unknown }).result);
   const state = asString(result?.requestState);
-  return result && state !== undefined ? { result: { ...result, requestState: seal.seal(state, bound) } } : reply;
+  return result && state !== undefined ? { result: { ...result, requestState: seal.seal(state, bound()) } } : reply;
 }
 
 /** The request but for what differs when it is made again: answers, state, and what belongs to the way. */

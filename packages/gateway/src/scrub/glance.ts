@@ -21,15 +21,15 @@ function kinds(): Uint8Array {
 }
 
 export interface Glance {
-  /** By literal: whether it occurs. */
-  readonly seen: Uint8Array;
+  /** By literal: whether it occurs; undefined: none does, as in most messages. */
+  readonly seen: Uint8Array | undefined;
   /** Something that bytes cannot tell: parse, and look at the texts. */
   readonly unsure: boolean;
 }
 
 export function glance(bytes: Uint8Array, finder: LiteralFinder): Glance {
   const { next, classOf, ends, width } = finder.tables();
-  const seen = new Uint8Array(finder.literals.length);
+  let seen: Uint8Array | undefined;
   let state = 0;
   let run = 0;
   let singles = 0;
@@ -38,6 +38,7 @@ export function glance(bytes: Uint8Array, finder: LiteralFinder): Glance {
     const byte = bytes[at] as number;
     state = next[state + (classOf[byte] as number)] as number;
     if (state !== 0 && ends[state / width] === 1) {
+      seen ??= new Uint8Array(finder.literals.length);
       for (const literal of finder.literalsAt(state)) seen[literal] = 1;
     }
     const kind = KINDS[byte] as number;

@@ -24,6 +24,7 @@ export const NOTHING: Looked = { texts: [], partly: false };
 export function mayHold(bytes: Uint8Array, book: Rulebook): boolean {
   const { seen, unsure } = glance(bytes, book.bytes.finder);
   if (unsure) return true;
+  if (seen === undefined) return false;
   const found = new Map<number, { literals: boolean; also: boolean }>();
   for (let literal = 0; literal < seen.length; literal += 1) {
     if (seen[literal] === 0) continue;

@@ -3,7 +3,7 @@
 import { META, MODERN_VERSIONS, UNCACHED } from '@mcp-overlay/relay';
 import type { BackendSession } from '../backend/backend-session.ts';
 import { asObject, type JsonObject } from '../call/json.ts';
-import { mergeCapabilities, mergeInstructions, type OwnIdentity, serverInfo } from './handshake.ts';
+import { type Known, mergeCapabilities, mergeInstructions, type OwnIdentity, serverInfo } from './handshake.ts';
 
 /** Extensions whose ids and URIs are told apart where several backends meet; methods of others could not be routed. */
 const RELAYABLE = ['io.modelcontextprotocol/tasks', 'io.modelcontextprotocol/ui'];
@@ -14,6 +14,7 @@ export function discovered(
   own: OwnIdentity,
   single: boolean,
   personal: boolean,
+  known?: Known,
 ): JsonObject {
   const [only] = backends;
   if (single && only?.welcome) {
@@ -23,8 +24,8 @@ export function discovered(
     const kept = personal ? { cacheScope: 'private' } : {};
     return { resultType: 'complete', ...UNCACHED, ...welcome, ...kept, supportedVersions: [...MODERN_VERSIONS], _meta };
   }
-  const instructions = mergeInstructions(backends);
-  const capabilities = mergeCapabilities(backends);
+  const instructions = mergeInstructions(backends, known);
+  const capabilities = mergeCapabilities(backends, known);
   const extensions = Object.entries(asObject(capabilities.extensions) ?? {}).filter(([id]) => RELAYABLE.includes(id));
   const { extensions: _all, tasks: _tasks, ...rest } = capabilities;
   return {

@@ -13,6 +13,15 @@ export interface OwnIdentity {
 
 const OWN_NAME = 'mcp-gateway';
 
+/** How a backend that was not heard yet greeted such a client before; undefined: nobody knows. */
+export interface Known {
+  greeting(backend: BackendSession): JsonObject | undefined;
+}
+
+function greetingOf(backend: BackendSession, known: Known | undefined): JsonObject | undefined {
+  return backend.welcome ?? (backend.starting ? known?.greeting(backend) : undefined);
+}
+
 /** What a server of these revisions can declare. */
 const ANYTHING: JsonObject = {
   tools: { listChanged: true },
@@ -28,15 +37,16 @@ export function welcome(
   backends: readonly BackendSession[],
   own: OwnIdentity,
   single: boolean,
+  known?: Known,
 ): JsonObject {
   const [only] = backends;
   if (single && only?.welcome) {
     return own.name === undefined ? only.welcome : { ...only.welcome, serverInfo: serverInfo(own) };
   }
-  const instructions = mergeInstructions(backends);
+  const instructions = mergeInstructions(backends, known);
   return {
     protocolVersion: agreeVersion(asString(params.protocolVersion)),
-    capabilities: mergeCapabilities(backends),
+    capabilities: mergeCapabilities(backends, known),
     serverInfo: serverInfo(own),
     ...(instructions === undefined ? {} : { instructions }),
   };
@@ -50,11 +60,14 @@ function agreeVersion(wanted: string | undefined): string {
   return LEGACY_VERSIONS.find((version) => version === wanted) ?? LATEST_LEGACY_VERSION;
 }
 
-export function mergeCapabilities(backends: readonly BackendSession[]): JsonObject {
+export function mergeCapabilities(backends: readonly BackendSession[], known?: Known): JsonObject {
   // A client that may have nothing gets empty lists, and no error for asking.
   let merged: JsonObject = backends.length === 0 ? { tools: {}, resources: {}, prompts: {} } : {};
   for (const backend of backends) {
-    merged = union(merged, backend.welcome ? (asObject(backend.welcome.capabilities) ?? {}) : ANYTHING);
+    merged = union(
+      merged,
+      greetingOf(backend, known) ? (asObject(greetingOf(backend, known)?.capabilities) ?? {}) : ANYTHING,
+    );
   }
   // Backends come and go, so every list the gateway has may change.
   for (const kind of ['tools', 'resources', 'prompts']) {
@@ -76,9 +89,9 @@ function union(a: JsonObject, b: JsonObject): JsonObject {
 }
 
 /** Each server's instructions under its id, so that an agent knows of whose tools they speak. */
-export function mergeInstructions(backends: readonly BackendSession[]): string | undefined {
+export function mergeInstructions(backends: readonly BackendSession[], known?: Known): string | undefined {
   const parts = backends.flatMap((backend) => {
-    const text = asString(backend.welcome?.instructions);
+    const text = asString(greetingOf(backend, known)?.instructions);
     return text === undefined || text === '' ? [] : [`# ${backend.id}\n\n${text}`];
   });
   return parts.length === 0 ? undefined : parts.join('\n\n');

@@ -6,6 +6,7 @@ import {
   errorMessage,
   faultReply,
   isRepeatable,
+  type ListKind,
   leaving,
   type Message,
   resultMessage,
@@ -35,6 +36,7 @@ import type { SessionScrub } from '../scrub/session-scrub.ts';
 import { FromBackend, paramsOf } from './from-backend.ts';
 import { welcome } from './handshake.ts';
 import { type OpenCall, OpenCalls } from './open-calls.ts';
+import { pinnedFor, type SessionPins } from './pinning.ts';
 import { scrubFor, withheldQuestion } from './scrubbing.ts';
 import { callAudit, type SessionOriginInfo, type SessionSettings } from './settings.ts';
 import { SlowBackends } from './slow-backends.ts';
@@ -66,6 +68,8 @@ export class LegacySession {
   private readonly caller: CallerLimits | undefined;
   private readonly slow: SlowBackends;
   private readonly scrub: SessionScrub | undefined;
+  private readonly pinned: SessionPins | undefined;
+  private readonly unlisten: () => void;
   private initialize: JsonObject | undefined;
   private initialized = false;
   private level: JsonObject | undefined;
@@ -83,6 +87,10 @@ export class LegacySession {
     this.info = info;
     this.settings = settings;
     this.scrub = scrubFor(settings, info);
+    this.pinned = pinnedFor(settings.pins, 'legacy', info.principal, () => ({
+      version: this.initialize?.protocolVersion,
+      capabilities: this.initialize?.capabilities,
+    }));
     this.slow = new SlowBackends(client, (backend) =>
       settings.log.warn({ session: info.number, backend }, 'backend does not read'),
     );
@@ -124,11 +132,13 @@ export class LegacySession {
       },
       hid: (backend, { member }, why) => settings.log.warn({ backend, list: member, why }, 'list incomplete'),
       limits: settings.limits,
+      pinned: this.pinned,
       look: this.scrub,
       patienceMs: settings.listWaitMs,
       pageMs: settings.callTimeoutMs,
       late: (kind) => this.fromBackend.announce(kind),
     });
+    this.unlisten = settings.pins?.onDecided(() => this.catalog.rejudge()) ?? (() => {});
     this.handle = pipeline({
       audit: this.audit,
       backends: this.backends,
@@ -144,7 +154,7 @@ export class LegacySession {
       limits: settings.limits,
       callTimeoutMs: settings.callTimeoutMs,
       patienceMs: settings.listWaitMs,
-      waitForBackends: () => this.waitForBackends(),
+      waitForBackends: (kind) => this.waitForBackends(kind),
     });
     client.start({
       message: (message) => this.fromClient(message),
@@ -241,7 +251,7 @@ export class LegacySession {
       for (const backend of this.backends) void backend.greet('initialize', params);
     }
     await this.waitForBackends();
-    return { result: welcome(params, this.backends, this.settings.own, this.single) };
+    return { result: welcome(params, this.backends, this.settings.own, this.single, this.pinned) };
   }
 
   private clientNotification(message: Message): void {
@@ -279,9 +289,13 @@ export class LegacySession {
     }
   }
 
-  /** A call in the clothes of a notification would pass the rules for calls. */
+  /** A call in the clothes of a notification would pass the rules for calls, and the filter of the backend's tools. */
   private mayNotify(backend: string, method: string, params: JsonObject): boolean {
-    if (HARMLESS.has(method) || !this.access.personal) return true;
+    if (HARMLESS.has(method)) return true;
+    if (!this.access.personal) {
+      const { name } = params;
+      return method !== 'tools/call' || (typeof name === 'string' && this.access.shows(backend, 'tool', name));
+    }
     return method.startsWith('notifications/') && this.access.decide(backend, 'method', method, params).allow;
   }
 
@@ -297,7 +311,10 @@ export class LegacySession {
     return new BackendSession({
       backend,
       health,
-      seen: this.scrub && ((greeting) => this.scrub?.welcome(backend.id, greeting) ?? greeting),
+      seen: (greeting, from) => {
+        const pinned = this.pinned?.greeted(from, greeting) ?? greeting;
+        return this.scrub?.welcome(backend.id, pinned) ?? pinned;
+      },
       origin: {
         session: info.handOn,
         via: info.via,
@@ -320,6 +337,7 @@ export class LegacySession {
         joined: (from) => this.joined(from),
         full: (from) => void this.slow.waitFor(from),
         back: (from) => {
+          this.catalog.recheck(from);
           if (this.level && this.levelMissed.delete(from)) void from.ask('logging/setLevel', this.level);
           for (const kind of this.catalog.takeMissed(from.id)) this.fromBackend.listChanged(from, kind);
         },
@@ -331,13 +349,17 @@ export class LegacySession {
     if (this.initialized) backend.notify('notifications/initialized');
     if (this.level && backend.has('logging')) void backend.ask('logging/setLevel', this.level);
     if (Date.now() < this.waitUntil && !this.initialized) return;
-    for (const kind of listsOf(backend)) this.fromBackend.listChanged(backend, kind);
+    for (const kind of listsOf(backend)) {
+      if (!this.catalog.isCold(backend.id, kind)) this.fromBackend.listChanged(backend, kind);
+    }
   }
 
-  private async waitForBackends(): Promise<void> {
+  private async waitForBackends(kind?: ListKind): Promise<void> {
     const leftMs = this.waitUntil - Date.now();
     if (leftMs <= 0) return;
-    await within(leftMs, Promise.all(this.backends.map((backend) => backend.settled)));
+    const { backends, pinned, single } = this;
+    const unknown = single ? backends : backends.filter((backend) => !pinned?.tells(backend, kind));
+    await within(leftMs, Promise.all(unknown.map((backend) => backend.settled)));
   }
 
   private send(message: Message): void {
@@ -350,6 +372,7 @@ export class LegacySession {
 
   private async closeNow(reason: CloseReason | undefined): Promise<void> {
     this.fromBackend.close();
+    this.unlisten();
     if (reason?.code === 'away') for (const answer of this.open.unknown(reason.reason)) this.send(answer);
     for (const call of this.open.values()) this.open.abandon(call, 'the session ended');
     await Promise.all([this.client.close(reason), ...this.backends.map((backend) => backend.close())]);

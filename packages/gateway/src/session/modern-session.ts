@@ -29,7 +29,7 @@ import type { CallAudit } from '../audit/calls.ts';
 import type { Backend } from '../backend/backend.ts';
 import { BackendSession, refusal } from '../backend/backend-session.ts';
 import type { HealthRecord } from '../backend/health.ts';
-import type { Call, Reply, RpcError } from '../call/call.ts';
+import { type Call, newTrail, type Reply, type RpcError } from '../call/call.ts';
 import { asObject, asString, type JsonObject } from '../call/json.ts';
 import { limited, type Refusal } from '../call/limited.ts';
 import type { Next } from '../call/stage.ts';
@@ -45,6 +45,7 @@ import { discovered } from './discover.ts';
 import { paramsOf } from './from-backend.ts';
 import { ModernListens } from './modern-listens.ts';
 import { type OpenCall, OpenCalls } from './open-calls.ts';
+import { pinnedFor, type SessionPins } from './pinning.ts';
 import { scrubFor } from './scrubbing.ts';
 import type { EraSession } from './session.ts';
 import { callAudit, type SessionOriginInfo, type SessionSettings } from './settings.ts';
@@ -82,6 +83,10 @@ export class ModernSession implements EraSession {
   private readonly logging = new Set<OpenCall>();
   private readonly slow: SlowBackends;
   private readonly scrub: SessionScrub | undefined;
+  private readonly pinned: SessionPins | undefined;
+  private readonly unlisten: () => void;
+  /** What the first request told. */
+  private first: JsonObject = {};
   /** Of all views together. */
   private readonly gauge = { open: 0 };
   private waitUntil: number | undefined;
@@ -95,6 +100,11 @@ export class ModernSession implements EraSession {
     this.info = info;
     this.settings = settings;
     this.scrub = scrubFor(settings, info);
+    this.pinned = this.pinnedFor(() => this.first);
+    this.unlisten =
+      settings.pins?.onDecided(() => {
+        for (const { catalog } of this.views.values()) catalog.rejudge();
+      }) ?? (() => {});
     this.slow = new SlowBackends(client, (backend) =>
       settings.log.warn({ session: info.number, backend }, 'backend does not read'),
     );
@@ -214,7 +224,7 @@ export class ModernSession implements EraSession {
       const [only] = this.backends;
       // A single backend that is not there yet has nothing to tell, and nobody else has.
       if (this.single && only && !only.welcome) await only.settled;
-      return { result: discovered(this.backends, this.settings.own, this.single, this.access.personal) };
+      return { result: discovered(this.backends, this.settings.own, this.single, this.access.personal, this.pinned) };
     }
     this.calls += 1;
     return this.viewFor(params).handle({ method, params, message, cancel: open.cancel, trail: open.trail });
@@ -222,7 +232,7 @@ export class ModernSession implements EraSession {
 
   private async refuseListen(id: string, params: JsonObject, refused: Refusal): Promise<void> {
     if (this.audit) await recordRefusal(this.audit, LISTEN, params, refused.limit);
-    this.send(replyMessage(id, limited({}, refused)));
+    this.send(replyMessage(id, limited(newTrail(), refused)));
   }
 
   private numbered(request: Message): Message {
@@ -253,12 +263,14 @@ export class ModernSession implements EraSession {
   private makeView(envelope: JsonObject): View {
     const { settings, backends, uris, tasks, access } = this;
     const { naming, limits } = settings;
+    const pinned = this.pinnedFor(() => envelope);
     const catalog = new Catalog({
       backends,
       naming,
       uris,
       access,
       limits,
+      pinned,
       look: this.scrub,
       envelope,
       listed: (id, { member }, why) => {
@@ -292,9 +304,16 @@ export class ModernSession implements EraSession {
       limits,
       callTimeoutMs: settings.callTimeoutMs,
       patienceMs: settings.listWaitMs,
-      waitForBackends: () => this.waitForBackends(),
+      waitForBackends: (kind) => this.waitForBackends(kind, pinned),
     });
     return { catalog, handle };
+  }
+
+  private pinnedFor(envelope: () => JsonObject): SessionPins | undefined {
+    return pinnedFor(this.settings.pins, 'modern', this.info.principal, () => ({
+      version: envelope()[META.version],
+      capabilities: envelope()[META.clientCapabilities],
+    }));
   }
 
   private forget(backend: string, kind: ListKind): void {
@@ -308,7 +327,10 @@ export class ModernSession implements EraSession {
     return new BackendSession({
       backend,
       health,
-      seen: this.scrub && ((greeting) => this.scrub?.welcome(backend.id, greeting) ?? greeting),
+      seen: (greeting, from) => {
+        const pinned = this.pinned?.greeted(from, greeting) ?? greeting;
+        return this.scrub?.welcome(backend.id, pinned) ?? pinned;
+      },
       origin: {
         session: info.handOn,
         via: info.via,
@@ -328,6 +350,7 @@ export class ModernSession implements EraSession {
         full: (from) => void this.slow.waitFor(from),
         back: (from) => {
           for (const { catalog } of this.views.values()) {
+            catalog.recheck(from);
             for (const kind of catalog.takeMissed(from.id)) this.changed(from, kind);
           }
         },
@@ -338,13 +361,17 @@ export class ModernSession implements EraSession {
   private greet(params: JsonObject): void {
     if (this.waitUntil !== undefined) return;
     this.waitUntil = Date.now() + this.settings.listWaitMs;
+    this.first = envelopeMeta(params);
     for (const backend of this.backends) void backend.greet('server/discover', { _meta: envelopeMeta(params) });
   }
 
   private joined(backend: BackendSession): void {
     this.listens.joined(backend);
     if (Date.now() < (this.waitUntil ?? 0)) return;
-    for (const kind of listsOf(backend)) this.changed(backend, kind);
+    for (const kind of listsOf(backend)) {
+      const cold = [...this.views.values()].some(({ catalog }) => catalog.isCold(backend.id, kind));
+      if (!cold) this.changed(backend, kind);
+    }
   }
 
   private changed(backend: BackendSession, kind: ListKind): void {
@@ -352,9 +379,11 @@ export class ModernSession implements EraSession {
     this.listens.announce(kind);
   }
 
-  private async waitForBackends(): Promise<void> {
+  private async waitForBackends(kind?: ListKind, pinned = this.pinned): Promise<void> {
     const leftMs = (this.waitUntil ?? 0) - Date.now();
-    if (leftMs > 0) await within(leftMs, Promise.all(this.backends.map((backend) => backend.settled)));
+    if (leftMs <= 0) return;
+    const unknown = this.single ? this.backends : this.backends.filter((backend) => !pinned?.tells(backend, kind));
+    await within(leftMs, Promise.all(unknown.map((backend) => backend.settled)));
   }
 
   private fromBackend(backend: BackendSession, message: Message): void {
@@ -380,6 +409,7 @@ export class ModernSession implements EraSession {
   private async closeNow(reason: CloseReason | undefined): Promise<void> {
     if (reason?.code === 'away') for (const answer of this.open.unknown(reason.reason)) this.send(answer);
     this.listens.close();
+    this.unlisten();
     for (const call of this.open.values()) this.open.abandon(call, 'the session ended');
     await Promise.all([this.client.close(reason), ...this.backends.map((backend) => backend.close())]);
     this.resolveClosed();

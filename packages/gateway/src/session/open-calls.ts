@@ -3,7 +3,7 @@
 
 import { errorMessage, isRepeatable, type Message, outcomeUnknown } from '@mcp-overlay/relay';
 import type { BackendSession } from '../backend/backend-session.ts';
-import type { Trail } from '../call/call.ts';
+import { newTrail, type Trail } from '../call/call.ts';
 import { Cancel } from '../call/cancel.ts';
 
 export interface OpenCall {
@@ -37,7 +37,7 @@ export class OpenCalls {
   }
 
   add(id: string, method: string, progressToken: unknown): OpenCall {
-    const call: OpenCall = { method, cancel: new Cancel(), trail: {}, progressToken, abandoned: false };
+    const call: OpenCall = { method, cancel: new Cancel(), trail: newTrail(), progressToken, abandoned: false };
     this.open.set(id, call);
     if (progressToken !== undefined) this.byToken.set(progressToken, call);
     return call;

@@ -7,6 +7,7 @@ import type { CallAudit } from '../audit/calls.ts';
 import type { Backend } from '../backend/backend.ts';
 import type { HealthRecord } from '../backend/health.ts';
 import type { GatewayLog } from '../call/log.ts';
+import type { Pins } from '../pins/open.ts';
 import type { Access } from '../policy/access.ts';
 import type { CallerLimits } from '../policy/allowances.ts';
 import type { CallGauge } from '../policy/limit.ts';
@@ -37,6 +38,8 @@ export interface SessionSettings {
   readonly scrubber?: Scrubber | undefined;
   /** Who hears what it found, by session. */
   readonly scrubHits?: ((session: SessionOriginInfo) => HitSink) | undefined;
+  /** What was seen or approved of what servers say of themselves; absent: all is shown as it comes. */
+  readonly pins?: Pins | undefined;
   /** Absent: `audit: off`. */
   readonly audit?: AuditSettings;
   readonly log: GatewayLog;

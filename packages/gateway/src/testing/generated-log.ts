@@ -72,7 +72,7 @@ export function generateLog(o: GeneratedLogOptions): GeneratedLog {
   };
   const add = (type: string, body: string): void => {
     const ts = new Date(fromMs + chain.seq * stepMs).toISOString();
-    const line = chain.add(type, body, { ts, mono: chain.seq * stepMs }, signing);
+    const line = Buffer.from(chain.add(type, body, { ts, mono: chain.seq * stepMs }, signing));
     last = { seq: chain.seq, ts };
     count += 1;
     held.push(line);

@@ -26,7 +26,7 @@ export function memoryAuditLog(): MemoryAuditLog {
       // Like a disk, it is never done at once.
       await new Promise(setImmediate);
       if (log.fails(event)) throw new Error('the disk is full');
-      events.push(event);
+      events.push(withoutAbsent(event));
       wake();
       return receiptOf(events.length);
     },
@@ -43,4 +43,9 @@ export function memoryAuditLog(): MemoryAuditLog {
     },
   };
   return log;
+}
+
+/** As a record has it: what is undefined is not there. */
+function withoutAbsent<T extends object>(event: T): T {
+  return Object.fromEntries(Object.entries(event).filter(([, value]) => value !== undefined)) as T;
 }

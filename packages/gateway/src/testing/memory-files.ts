@@ -163,6 +163,7 @@ export class MemoryFiles implements AuditFiles {
         inode.dirty = true;
       },
       size: async () => inode.data.length,
+      isAt: (name) => this.#names.get(name) === inode,
       close: async () => {},
     };
   }

@@ -363,6 +363,19 @@ test('T40: with rules no call reaches a server in the clothes of a notification'
   );
 });
 
+test('T40: nor past the filter of the tools of its backend, where there are no rules', async () => {
+  const shows = (_backend: string, kind: string, name: string) => kind !== 'tool' || name === 'echo';
+  const { played, house } = recorded([['a']], { accessFor: () => ({ ...EVERYTHING, personal: false, shows }) });
+  await using _ = house;
+  await house.shakeHands();
+  for (const name of ['erase', 7, undefined]) house.client.send(notificationMessage('tools/call', { name }));
+  house.client.send(notificationMessage('notifications/com.example/act', { name: 'erase' }));
+  assert.ok(resultIn(await house.ask('tools/call', { name: 'echo' })));
+  const got = played[0]?.servers[0]?.got ?? [];
+  const methods = got.flatMap(({ method = '' }) => (/call|example/.test(method) ? [method] : []));
+  assert.deepEqual(methods.toSorted(), ['notifications/com.example/act', 'tools/call']);
+});
+
 test('questions of a modern server are on record before the client sees them in a result', async () => {
   const inputRequests = { q: { method: 'elicitation/create', params: { message: 'who?' } } };
   const asks: Play = (method) => {

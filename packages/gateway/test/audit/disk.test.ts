@@ -9,6 +9,7 @@ import {
   mkdtempSync,
   readdirSync,
   readFileSync,
+  renameSync,
   rmSync,
   statSync,
   symlinkSync,
@@ -240,4 +241,34 @@ test('T17: a kernel that reports a failed fdatasync once', async (t) => {
   const names = readdirSync(join(base, log)).filter((name) => name.endsWith('.jsonl'));
   const text = names.map((name) => readFileSync(join(base, log, name), 'utf8')).join('');
   assert.match(text, /"log\.resumed","code":"EIO"/);
+});
+
+test('T17: a log that is removed or moved away while it is written is made anew in its place, or nothing passes', async (t) => {
+  const base = tempFolder(t);
+  const log = await openAuditLog({ base, key: KEY, durability: 'os' });
+  const receipts = [await log.append(call(1))];
+  const { path } = log.state();
+  const segment = join(path, '0000000001.jsonl');
+
+  rmSync(segment);
+  receipts.push(await log.append(call(2)));
+  renameSync(segment, join(base, 'carried-off'));
+  receipts.push(await log.append(call(3)));
+  // Yesterday's copy does not take its place either.
+  writeFileSync(join(path, 'old'), readFileSync(segment).subarray(0, 100));
+  renameSync(join(path, 'old'), segment);
+  receipts.push(await log.append(call(4)));
+  const kept = receipts.filter((one) => one !== undefined);
+  assert.equal((await verifyOnly(base, kept)).status, 'ok');
+  assert.equal(statSync(segment).mode & 0o777, 0o600);
+
+  renameSync(path, join(base, 'away'));
+  await assert.rejects(log.append(call(5)), { code: 'audit_unwritable' });
+  await assert.rejects(log.append(call(6)), { code: 'audit_unwritable' });
+  assert.match(log.state().trouble ?? '', /ENOENT/);
+  renameSync(join(base, 'away'), path);
+  const last = await log.append(call(7));
+  assert.ok(last);
+  await log.close();
+  assert.equal((await verifyOnly(base, [...kept, last])).status, 'ok');
 });

@@ -48,7 +48,11 @@ test('a key that evolves is found for any later segment, in whatever order it is
 test('short and long texts have the HMAC they should', () => {
   const mac = new ShortMac(KEY, 'leaf\n');
   for (const text of ['', 'x', 'é'.repeat(100), 'x'.repeat(316), 'x'.repeat(5000), '\ud800']) {
+    const bytes = Buffer.from(text);
     assert.deepEqual(mac.of(text), hmac(KEY, 'leaf\n', text), `${text.length}`);
+    assert.deepEqual(mac.of(bytes), hmac(KEY, 'leaf\n', bytes), `${bytes.length} bytes`);
+    assert.equal(mac.shortOf(text), hmac(KEY, 'leaf\n', text).toString('base64url', 0, 16));
+    assert.equal(mac.hexOf(text), hmac(KEY, 'leaf\n', text).toString('hex'));
   }
 });
 

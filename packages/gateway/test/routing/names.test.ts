@@ -95,3 +95,19 @@ test('any set of tools: names are legal, injective, and every tool is shown or s
     { numRuns: 500 },
   );
 });
+
+test('T05 names of two backends that differ by case alone are both hidden; those of one are its own affair', () => {
+  const backends = [{ id: 'fs' }, { id: 'FS' }];
+  const table = nameAll(
+    [item('fs', 'read'), item('FS', 'read'), item('fs', 'Get'), item('fs', 'get')],
+    naming(backends, '__'),
+  );
+  assert.deepEqual([...table.shown.keys()], ['fs__Get', 'fs__get']);
+  assert.deepEqual(
+    table.hidden.map(({ name, why }) => [name, why]),
+    [
+      ['fs__read', 'backends fs and FS both have it, but for upper and lower case'],
+      ['FS__read', 'backends fs and FS both have it, but for upper and lower case'],
+    ],
+  );
+});

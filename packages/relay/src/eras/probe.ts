@@ -8,7 +8,7 @@ import { requestMessage } from '../json-rpc.ts';
 import type { Message } from '../message.ts';
 import { LATEST_LEGACY_VERSION } from '../methods.ts';
 import type { CloseReason, Transport, TransportHandlers } from '../transport.ts';
-import { CODES, errorOf, type JsonObject, resultOf, withEnvelope } from './envelope.ts';
+import { CODES, errorOf, type JsonObject, MODERN_VERSIONS, resultOf, withEnvelope } from './envelope.ts';
 import { DISCOVER } from './methods.ts';
 
 /** A server that has said nothing until then is asked the other question as well. A first `npx` may be downloading. */
@@ -91,6 +91,9 @@ function ask(asked: Asked, options: ProbeOptions): Promise<Verdict> {
   const verdict = new Promise<Verdict>((resolve, reject) => {
     fail = (text) => reject(new RelayError('connection_lost', text));
     let both = false;
+    let again = false;
+    const discover = (): void =>
+      void asked.send(requestMessage(DISCOVER_ID, DISCOVER, withEnvelope({}, { capabilities: {}, clientInfo })));
     const silent = (): void => {
       if (hurried) resolve({ era: 'legacy', heard: 'nothing', usable: true });
       both = true;
@@ -107,6 +110,11 @@ function ask(asked: Asked, options: ProbeOptions): Promise<Verdict> {
           resolve({ era: 'legacy', heard: 'initialize', usable: false });
         }
         if (message.id !== DISCOVER_ID) return;
+        if (!again && takesOurs(message)) {
+          again = true;
+          discover();
+          return;
+        }
         const said = judge(message);
         // No evidence; but whoever has an initialize to send hears more by that.
         if (typeof said === 'string' && hurried) resolve({ era: 'legacy', heard: 'nothing', usable: true });
@@ -120,7 +128,7 @@ function ask(asked: Asked, options: ProbeOptions): Promise<Verdict> {
         else resolve({ era: 'legacy', heard: 'end', usable: false });
       },
     );
-    asked.send(requestMessage(DISCOVER_ID, DISCOVER, withEnvelope({}, { capabilities: {}, clientInfo })));
+    discover();
     signal?.addEventListener('abort', given, { once: true });
     if (signal?.aborted) given();
   });
@@ -134,6 +142,14 @@ function ask(asked: Asked, options: ProbeOptions): Promise<Verdict> {
 export function refusesDiscover(answer: Message): boolean {
   const said = judge(answer);
   return typeof said !== 'string' && said.era === 'legacy';
+}
+
+/** It refused the revision, and names one of ours among those that it speaks. */
+function takesOurs(answer: Message): boolean {
+  const error = errorOf(answer);
+  if (error?.code !== CODES.unsupportedVersion) return false;
+  const { supported } = (error.data ?? {}) as { readonly supported?: unknown };
+  return Array.isArray(supported) && MODERN_VERSIONS.some((version) => supported.includes(version));
 }
 
 /** A string: why it says nothing. */

@@ -342,6 +342,26 @@ test('what says nothing of the era does not keep a legacy client from its initia
   }
 });
 
+test('a server that refuses our first request and names our revision is asked once more, and no more', async () => {
+  const error = { code: -32022, message: 'Unsupported protocol version', data: { supported: ['2026-07-28'] } };
+  for (const refusals of [1, 9]) {
+    let left = refusals;
+    const { host, open } = house(
+      modernServer((method) => {
+        if (method !== 'server/discover' || left === 0) return undefined;
+        left -= 1;
+        return { error };
+      }),
+    );
+    const client = open('legacy');
+    if (refusals === 1) assert.equal((await call(await client)).result.isError, undefined);
+    else await (await client).ask('initialize', HELLO);
+    const asked = methods(host).flat();
+    assert.equal(asked.filter((method) => method === 'initialize').length, refusals === 1 ? 0 : 1, asked.join());
+    assert.ok(asked.filter((method) => method === 'server/discover').length <= 4, asked.join());
+  }
+});
+
 test('a server that speaks both is spoken to in the era of its client', async () => {
   const { open, eras } = house(dualServer());
   assert.equal((await (await open('legacy')).ask('initialize', HELLO)).result.serverInfo.name, 'old');

@@ -1,7 +1,7 @@
 // `mcp-tools create`, `delete`, `list`: persistent shares.
 
 import { announce, type Command, EXIT, type Flags, printJson, printTable, say, tellOverlay } from '@mcp-overlay/cli';
-import { forgetPeers, forgetTokens, type Overlay, openOverlay, type ShareInfo } from '@mcp-overlay/overlay';
+import { forgetShare, type Overlay, openOverlay, type ShareInfo } from '@mcp-overlay/overlay';
 
 export const createCommand: Command = {
   usage: 'create [name]',
@@ -36,8 +36,7 @@ export const deleteCommand: Command = {
   run: async (flags: Flags) =>
     withOverlay(flags, async (overlay) => {
       await overlay.deleteShare(String(flags.name));
-      await forgetPeers(String(flags.name), process.env);
-      await forgetTokens(String(flags.name), process.env);
+      await forgetShare(String(flags.name), process.env);
       announce({ deleted: String(flags.name) });
     }),
 };

@@ -1,7 +1,10 @@
 // An action of `mcp-gateway audit`: what it does, and which of the command's options belong to it.
 
-import { type ExitCode, type Flags, UsageError } from '@mcp-overlay/cli';
+import { type ExitCode, type Flags, openLog, UsageError } from '@mcp-overlay/cli';
+import type { AuditFrom } from '../../audit/configured.ts';
 import { type ReadableLog, readableLogs } from '../../audit/query/reading.ts';
+import { secretsOf } from '../../secrets.ts';
+import { askedAtStart } from '../ask-passphrase.ts';
 import { loadConfig } from '../load-config.ts';
 
 export interface AuditAction {
@@ -18,8 +21,17 @@ export function logsFrom(flags: Flags): Promise<readonly ReadableLog[]> {
     keys: [...((flags.key as string[] | undefined) ?? []), ...((flags.keyring as string[] | undefined) ?? [])],
     log: flags.log as string | undefined,
     env: process.env,
-    load: loadConfig,
+    load: loadForAudit,
   });
+}
+
+/** A configuration whose log is read: its keys may be in its vault. */
+export async function loadForAudit(path: string): Promise<AuditFrom> {
+  const config = await loadConfig(path);
+  const keys = config.audit === undefined || config.audit === 'off' ? [] : [config.audit.key, ...config.audit.keys];
+  const passphrase = keys.some((key) => key?.kind === 'vault') ? await askedAtStart(config) : undefined;
+  const log = openLog({ program: 'mcp-gateway', level: 'error' });
+  return { ...config, secrets: secretsOf({ config, env: process.env, log, passphrase }) };
 }
 
 const UNITS: Readonly<Record<string, number>> = { s: 1000, m: 60_000, h: 3_600_000, d: 86_400_000, w: 604_800_000 };

@@ -5,8 +5,7 @@ import { EXIT, type Flags, printJson, printTable, say, UsageError } from '@mcp-o
 import { readableLogs } from '../../audit/query/reading.ts';
 import { records } from '../../audit/query/records.ts';
 import { type ChangedCalls, type Replayed, replay } from '../../audit/replay.ts';
-import { timeFlag } from '../audit/action.ts';
-import { loadConfig } from '../load-config.ts';
+import { loadForAudit, timeFlag } from '../audit/action.ts';
 import { openOffline } from './offline.ts';
 
 const NOTHING: Replayed = { calls: 0, same: 0, denied: 0, allowed: 0, undecided: 0, unjudged: 0, left: 0, changes: [] };
@@ -25,7 +24,7 @@ export async function replayPolicy(flags: Flags) {
     keys: [],
     log: undefined,
     env: process.env,
-    load: loadConfig,
+    load: loadForAudit,
   });
   let all = NOTHING;
   for (const log of logs) all = plus(all, await replay(records({ ...log, ...range }), policy, log.leaves));
