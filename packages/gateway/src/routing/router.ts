@@ -82,10 +82,9 @@ async function byName(
   const only = single(options);
   const list = kind === 'tool' ? LISTS.tools : LISTS.prompts;
   if (only && options.naming.prefixOf(only.id) === '') {
+    if (await options.catalog.isHidden(only, list, name)) return { reply: unknownTarget(kind, name) };
     const why = await options.catalog.withheld(only, list, name);
-    if (why !== undefined) return withheld(only, kind, name, why);
-    const hidden = await options.catalog.isHidden(only, list, name);
-    return hidden ? { reply: unknownTarget(kind, name) } : to(only, kind, name, call.params);
+    return why === undefined ? to(only, kind, name, call.params) : withheld(only, kind, name, why);
   }
   const absent = absentOwner(options, name);
   if (absent) await absent.settled;
