@@ -33,7 +33,7 @@ export interface GatewayConfig {
   readonly vault?: VaultConfig;
   /** Absent: what is found is recorded, nothing is changed. */
   readonly scrub?: ScrubConfig;
-  /** Absent: DEFAULT_ALARMS. */
+  /** Absent: none. */
   readonly alarms?: AlarmsConfig | 'off';
   /** Absent: first use, kept in the state folder. */
   readonly pins?: PinsConfig;

@@ -331,7 +331,7 @@ export const gatewayShape = object(
       { default: 'flag: recorded, passed on byte for byte' },
     ),
     alarms: field(alarmsShape, 'what rings when an agent runs wild, and who is told (docs/ALARMS.md)', {
-      default: 'what no normal agent does is logged and recorded',
+      default: 'none; `alarms: {}` logs and records what no normal agent does',
     }),
     pins: field(
       pinsShape,

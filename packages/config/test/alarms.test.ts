@@ -7,7 +7,7 @@ import { configOf, problemsOf, withBackend } from './read.ts';
 
 const alarmsOf = (text: string) => configOf(withBackend(text)).alarms;
 
-test('without the key alarms are those of DEFAULT_ALARMS, which hold nobody up; off is off', () => {
+test('without the key there are none; an empty one has those of DEFAULT_ALARMS, which hold nobody up; off is off', () => {
   assert.equal(alarmsOf(''), undefined);
   assert.equal(alarmsOf('alarms: off\n'), 'off');
   assert.deepEqual(alarmsOf('alarms: {}\n'), DEFAULT_ALARMS);

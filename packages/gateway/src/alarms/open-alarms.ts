@@ -1,7 +1,7 @@
 // From the configuration to alarms: what they know already, and who is told.
 
 import { dirname } from 'node:path';
-import { DEFAULT_ALARMS, type GatewayConfig } from '@mcp-overlay/config';
+import type { GatewayConfig } from '@mcp-overlay/config';
 import { type Overlay, shareGuard } from '@mcp-overlay/overlay';
 import { safeEnvironment } from '@mcp-overlay/relay';
 import type { GatewayLog } from '../call/log.ts';
@@ -18,9 +18,9 @@ export interface OpenAlarmsOptions {
   readonly log: GatewayLog;
 }
 
-/** undefined: `alarms: off`. Rejects where what was known cannot be read. */
+/** undefined: there is no key `alarms`, or `alarms: off`: what nobody wants to hear costs nothing. Rejects where what was known cannot be read. */
 export async function openAlarms(
-  { alarms = DEFAULT_ALARMS, share, file, aggregator }: Pick<GatewayConfig, 'alarms' | 'share' | 'file' | 'aggregator'>,
+  { alarms = 'off', share, file, aggregator }: Pick<GatewayConfig, 'alarms' | 'share' | 'file' | 'aggregator'>,
   options: OpenAlarmsOptions,
 ): Promise<Alarms | undefined> {
   if (alarms === 'off') return undefined;
