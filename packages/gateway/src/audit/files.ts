@@ -65,6 +65,8 @@ export const diskFiles: AuditFiles = {
 };
 
 function fileOf(handle: FileHandle): AuditFile {
+  // While it is open no other file gets its number.
+  let own: Stats | undefined;
   return {
     write: (bytes, from, position) => {
       const length = bytes.length - from;
@@ -77,10 +79,10 @@ function fileOf(handle: FileHandle): AuditFile {
     truncate: (bytes) => handle.truncate(bytes),
     size: async () => (await handle.stat()).size,
     isAt: (path) => {
-      // Before every batch: two calls that the kernel answers from memory.
+      // Before every batch: a call that the kernel answers from memory.
+      own ??= fstatSync(handle.fd);
       const there = lstatSync(path, { throwIfNoEntry: false });
-      const here = fstatSync(handle.fd);
-      return there !== undefined && there.ino === here.ino && there.dev === here.dev;
+      return there !== undefined && there.ino === own.ino && there.dev === own.dev;
     },
     close: () => handle.close(),
   };

@@ -97,6 +97,9 @@ export async function rivals(path: string, ownId?: string): Promise<string[]> {
         await sweepUnclaimed(`${path}~${id}.s`);
         return undefined;
       }
+      // A name that only looks like a claim leads to the socket of a claim of its own.
+      const target = await readlink(`${path}~${id}`).catch(() => undefined);
+      if (target !== undefined && !isAbsolute(target) && target !== `${prefix}${id}.s`) return undefined;
       if (await isAlive(`${path}~${id}`)) return id;
       await sweep(`${path}~${id}`);
       return undefined;

@@ -58,7 +58,11 @@ test('a socket that another is about to claim is left alone', { timeout }, async
 test('claims on other names, however alike, are nobody else’s', { timeout }, async () => {
   await using temp = await tempFolder();
   const names = ['name.sock', 'name.sock~', 'name.sock~0123456789', 'name.soc', 'aname.sock'];
-  const bound = await Promise.all(names.map((name) => bindSocket(join(temp.path, name), (s) => s.end(name))));
+  const bind = (name: string) => bindSocket(join(temp.path, name), (s) => s.end(name));
+  const bound = await Promise.all(names.map(bind));
+  // Also one after the other, the one that looks like a claim first.
+  await bound.shift()?.close();
+  bound.unshift(await bind('name.sock'));
   for (const name of names) assert.equal(await heard(join(temp.path, name)), name);
   await Promise.all(bound.map((one) => one.close()));
   assert.deepEqual(await readdir(temp.path), []);
