@@ -11,15 +11,25 @@ export interface LinearRegex {
   test(text: string): boolean;
 }
 
+/** What one pattern may remember of the texts it saw. The package's own bound is 8 MiB, which hundreds of patterns and a
+ *  text that is made for it would fill; what does not fit is found out again. */
+const REMEMBERED_BYTES = 256 * 1024;
+
 /** Throws an Error that says what RE2 does not take. */
 export function compileRegex(source: string): LinearRegex {
   const compiled = RE2JS.compile(source);
+  let bounded = false;
+  const test = (text: string): boolean => {
+    if (!bounded) bound(compiled);
+    bounded = true;
+    return compiled.test(text);
+  };
   return {
     size: compiled.programSize(),
-    test: (text) => compiled.test(text),
+    test,
     each: (text, group, visit) => {
       // Saying no is several times cheaper than saying where.
-      if (!compiled.test(text)) return false;
+      if (!test(text)) return false;
       const matcher = compiled.matcher(text);
       while (matcher.find()) {
         const inner = group > 0 ? matcher.start(group) : -1;
@@ -29,4 +39,11 @@ export function compileRegex(source: string): LinearRegex {
       return true;
     },
   };
+}
+
+/** Before its first text: the machine is made when it is asked for. */
+function bound(compiled: RE2JS): void {
+  const { dfa } = compiled.re2();
+  dfa.stateBudget = Math.min(dfa.stateBudget, REMEMBERED_BYTES);
+  dfa.memBudget = dfa.stateBudget;
 }
