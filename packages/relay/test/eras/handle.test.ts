@@ -38,10 +38,13 @@ test('T08: one character changed anywhere makes it another text', () => {
   fc.assert(
     fc.property(fc.nat(text.length - 1), fc.constantFrom('A', 'B', '0', '-', '.'), (at, character) => {
       const changed = text.slice(0, at) + character + text.slice(at + 1);
-      // The last character of Base64 carries bits that mean nothing.
-      const same = Buffer.from(changed, 'base64url').equals(Buffer.from(text, 'base64url'));
-      return changed === text || same || handles.read(changed, bound) === undefined;
+      return changed === text || handles.read(changed, bound) === undefined;
     }),
   );
+  // The last one carries bits that mean nothing.
+  for (const character of 'ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_') {
+    const changed = text.slice(0, -1) + character;
+    assert.equal(handles.read(changed, bound), changed === text ? nonce : undefined);
+  }
   assert.equal(handles.read(text, bound), nonce);
 });
