@@ -23,7 +23,7 @@ const BROKEN: Engines = {
   patterns: () => ({ compile: () => ({ whole: fail, within: fail }) }),
   schemas: () => ({ compile: () => fail }),
   conditions: () => ({ compile: () => ({ fixed: false, holds: fail }) }),
-  sql: () => ({ parse: fail }),
+  sql: () => ({ parse: fail, settled: async () => {} }),
 };
 
 function fail(): never {

@@ -24,6 +24,8 @@ export type Parsed = { readonly statements: readonly JsonObject[] } | { readonly
 
 export interface SqlParser {
   parse(text: string): Parsed;
+  /** Resolves when no replacement is being made. */
+  settled(): Promise<void>;
 }
 
 export async function loadSqlParser(): Promise<SqlParser> {
@@ -31,27 +33,37 @@ export async function loadSqlParser(): Promise<SqlParser> {
   const start = async (): Promise<PgQueryModule> => (await make({ locateFile: wasmPath })) as PgQueryModule;
   // A spare one, so that who makes the first fail takes nothing from others.
   let [engine, spare]: (PgQueryModule | undefined)[] = await Promise.all([start(), start()]);
-  const replace = (): void => {
-    engine = spare;
-    spare = undefined;
-    start().then(
-      (fresh) => {
-        if (engine) spare = fresh;
-        else engine = fresh;
-      },
-      // Without one everything is refused.
-      () => {},
-    );
+  const making = new Set<Promise<void>>();
+  const refill = (): void => {
+    const made: Promise<void> = start()
+      .then(
+        (fresh) => {
+          if (engine) spare = fresh;
+          else engine = fresh;
+        },
+        // Until one can be made again, everything is refused; the next text tries.
+        () => {},
+      )
+      .finally(() => making.delete(made));
+    making.add(made);
   };
   return {
     parse: (text) => {
-      if (!engine) return { refused: 'failed' };
+      if (!engine) {
+        if (making.size === 0) refill();
+        return { refused: 'failed' };
+      }
       try {
         return read(engine, text);
       } catch {
-        replace();
+        engine = spare;
+        spare = undefined;
+        refill();
         return { refused: 'failed' };
       }
+    },
+    settled: async () => {
+      await Promise.all(making);
     },
   };
 }

@@ -4,7 +4,7 @@ import assert from 'node:assert/strict';
 import { after, test } from 'node:test';
 import type { SqlConfig } from '@mcp-overlay/config';
 import { sqlMatcher } from '../../../src/policy/args/sql.ts';
-import { loadSqlParser } from '../../../src/policy/sql/parser.ts';
+import { loadSqlParser, type SqlParser } from '../../../src/policy/sql/parser.ts';
 import { generatedSql, randomFrom } from './generated.ts';
 import { openPostgres, type Postgres } from './postgres.ts';
 import { corpus, HARMLESS, PLACES, WICKED_STATEMENTS, WICKED_VALUES } from './statements.ts';
@@ -29,8 +29,12 @@ after(async () => (await opened)?.[Symbol.asyncDispose]());
 
 const CALLER = { id: 'ziti:a', name: undefined };
 
-async function judge(more: Partial<SqlConfig> = {}) {
-  const match = sqlMatcher({ ...RULE, ...more }, await loadSqlParser());
+async function judge(more: Partial<SqlConfig> = {}): Promise<ReturnType<typeof judgeWith>> {
+  return judgeWith(await loadSqlParser(), more);
+}
+
+function judgeWith(parser: SqlParser, more: Partial<SqlConfig> = {}) {
+  const match = sqlMatcher({ ...RULE, ...more }, parser);
   return (text: unknown): string => match(text, CALLER)?.expected ?? 'fits';
 }
 
@@ -92,7 +96,8 @@ test('a rule may name more: statements, schemas, tables, functions, several stat
 });
 
 test('what is no text, too long, or deeper than anybody writes is refused, and the parser goes on', async () => {
-  const said = await judge({ maxBytes: 200_000 });
+  const parser = await loadSqlParser();
+  const said = judgeWith(parser, { maxBytes: 200_000 });
   assert.equal(said(5), 'SQL as a text');
   assert.match((await judge())(`select '${'x'.repeat(20_000)}'`), /at most 20000 bytes/);
   for (const sql of [
@@ -105,7 +110,7 @@ test('what is no text, too long, or deeper than anybody writes is refused, and t
   ]) {
     said(sql);
     // Whatever it made of this one, the next is judged as if nothing had been.
-    await new Promise((resolve) => setTimeout(resolve, 200));
+    await parser.settled();
     assert.equal(said('select id from users'), 'fits', sql.slice(0, 20));
     assert.notEqual(said('drop table users'), 'fits');
   }
