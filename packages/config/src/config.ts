@@ -3,6 +3,7 @@
 import type { AlarmsConfig } from './alarms-config.ts';
 import type { AllowancesConfig } from './limits-config.ts';
 import type { PolicyConfig } from './policy-config.ts';
+import type { ScrubMode } from './scrub-shape.ts';
 import type { SecretReference } from './secret/reference.ts';
 import type { ConfiguredText } from './secret/text.ts';
 
@@ -110,8 +111,6 @@ export interface BackendConfig {
   /** Absent: that of all. */
   readonly pins?: PinsConfig['mode'];
 }
-
-export type ScrubMode = 'off' | 'flag' | 'redact' | 'block' | 'wrap';
 
 /** What is done with what is found; rules by id or glob of ids. */
 export interface ScrubOverride {

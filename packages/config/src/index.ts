@@ -26,7 +26,6 @@ export type {
   PerIdentityConfig,
   PinsConfig,
   ScrubConfig,
-  ScrubMode,
   ScrubOverride,
   ShareConfig,
   ShareTransportConfig,
@@ -69,6 +68,7 @@ export type {
   SqlStatement,
   ViewConfig,
 } from './policy-config.ts';
+export { SCRUB_SURFACES, type ScrubMode, type ScrubSurface } from './scrub-shape.ts';
 export { type AccessReader, accessReader } from './secret/access.ts';
 export { type ComposeOptions, composeAll, type Place } from './secret/compose.ts';
 export { SECRET_ERROR_CODES, SecretError, type SecretErrorCode } from './secret/errors.ts';

@@ -3,24 +3,37 @@
 
 import { ConfigError, openReport, type Spot } from './errors.ts';
 import { readBytes } from './load.ts';
-import { SCRUB_MODES, SCRUB_SURFACES } from './scrub-shape.ts';
+import { SCRUB_MODES, SCRUB_SURFACES, type ScrubMode, type ScrubSurface } from './scrub-shape.ts';
 import { choice, count, field, list, object, type Reading, rootSpot, text, wrong } from './shape.ts';
 import { decodeSource, parseSource } from './source.ts';
+
+const SEVERITIES = ['low', 'medium', 'high', 'critical'] as const;
+const VIEWS = ['words', 'text', 'raw'] as const;
 
 export interface PatternEntry {
   readonly id: string;
   readonly description: string;
-  readonly severity: 'low' | 'medium' | 'high' | 'critical';
-  readonly mode: (typeof SCRUB_MODES)[number];
-  readonly surfaces?: readonly (typeof SCRUB_SURFACES)[number][];
-  readonly view: 'words' | 'text' | 'raw';
+  readonly severity: (typeof SEVERITIES)[number];
+  /** What happens where nothing else is configured. */
+  readonly mode: ScrubMode;
+  /** Absent: everything that comes from servers, and arguments where they are looked at. */
+  readonly surfaces?: readonly ScrubSurface[];
+  /** `words`: the text folded, blanks and emphasis one space; `text`: folded, only blanks; `raw`: as it is, for what depends
+   *  on case. */
+  readonly view: (typeof VIEWS)[number];
   readonly re2: string;
+  /** One of these must occur (lower case), at the beginning of a word if it begins with an ASCII letter, as a word of its
+   *  own if it has no more than three of them; `raw`: anywhere … */
   readonly literals: readonly string[];
+  /** … and one of these, where there are some. */
   readonly also: readonly string[];
   readonly reach: number;
+  /** What of a match counts; 0: all. */
   readonly group: number;
+  /** Shannon bits a character that it must have. */
   readonly entropy: number;
   readonly check?: string;
+  /** RE2: a match in which one of these is found is none. */
   readonly except: readonly string[];
   readonly tests: { readonly hit: readonly string[]; readonly miss: readonly string[] };
   /** Where it stands. */
@@ -41,10 +54,10 @@ const patternShape = object({
     { required: true },
   ),
   description: field(text(), 'what it finds, for people', { required: true }),
-  severity: field(choice(['low', 'medium', 'high', 'critical']), 'how bad a hit is', { required: true }),
+  severity: field(choice(SEVERITIES), 'how bad a hit is', { required: true }),
   mode: field(choice(SCRUB_MODES), 'what is done where the configuration says nothing', { default: 'flag' }),
   surfaces: field(list(choice(SCRUB_SURFACES)), 'where it looks', { default: 'everywhere' }),
-  view: field(choice(['words', 'text', 'raw']), 'how it sees the text', { default: 'words' }),
+  view: field(choice(VIEWS), 'how it sees the text', { default: 'words' }),
   re2: field(text(), 'the pattern, in RE2', { required: true }),
   literals: field(list(anyText), 'one of these is in every match', { required: true }),
   also: field(list(anyText), 'and one of these is near', { default: 'none' }),

@@ -6,6 +6,9 @@ import { globProblem } from './glob.ts';
 import { bool, choice, field, list, mapping, object, parsed, path, type Shape, text, wrong } from './shape.ts';
 
 export const SCRUB_MODES = ['off', 'flag', 'redact', 'block', 'wrap'] as const;
+export type ScrubMode = (typeof SCRUB_MODES)[number];
+
+/** Where a text stands. What a client sends is `arguments`, all else comes from a server. */
 export const SCRUB_SURFACES = [
   'text',
   'structured',
@@ -21,6 +24,8 @@ export const SCRUB_SURFACES = [
   'sampling',
   'arguments',
 ] as const;
+export type ScrubSurface = (typeof SCRUB_SURFACES)[number];
+
 export const PII_KINDS = [
   'mail',
   'phone',

@@ -3,7 +3,7 @@
 
 import { readFile } from 'node:fs/promises';
 import { type Command, displaySafe, EXIT, type Flags, printJson, printTable, UsageError } from '@mcp-overlay/cli';
-import { SURFACES, type Surface } from '../scrub/pattern.ts';
+import { SCRUB_SURFACES, type ScrubSurface } from '@mcp-overlay/config';
 import { loadConfig } from './load-config.ts';
 
 /** Of a text, and of what is shown of a finding. */
@@ -19,7 +19,7 @@ export const scrubCommand: Command = {
   },
   options: {
     config: { type: 'string', describe: 'configuration whose patterns and modes apply' },
-    surface: { choices: SURFACES, default: 'text', describe: 'where the text would stand' },
+    surface: { choices: SCRUB_SURFACES, default: 'text', describe: 'where the text would stand' },
     json: { type: 'boolean', describe: 'for programs' },
   },
   examples: [['curl -s https://example.com | $0 scrub test', 'before an agent reads it']],
@@ -27,7 +27,7 @@ export const scrubCommand: Command = {
     const { loadOwnPatterns, shippedPatterns } = await import('../scrub/pattern-files.ts');
     const { Scrubber } = await import('../scrub/scrubber.ts');
     const config = typeof flags.config === 'string' ? await loadConfig(flags.config) : undefined;
-    const surface = flags.surface as Surface;
+    const surface = flags.surface as ScrubSurface;
     const text = await read(typeof flags.file === 'string' ? flags.file : '');
     const own = await loadOwnPatterns(config?.scrub?.patterns ?? [], process.cwd());
     const scrubber = new Scrubber({

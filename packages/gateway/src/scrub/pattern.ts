@@ -1,68 +1,20 @@
 // What a rule of scrubbing is: a pattern of a YAML file, made ready to run, or one of the checks that are code
 // (./builtin.ts). A pattern looks only around its literals, so a text without them costs it nothing.
 
+import type { PatternEntry, ScrubMode, ScrubSurface } from '@mcp-overlay/config';
 import { checkOf, type ValueCheck } from './checks.ts';
 import { SCRUB_LIMITS } from './limits.ts';
 import { compileRegex, type LinearRegex } from './regex.ts';
 
-export const SEVERITIES = ['low', 'medium', 'high', 'critical'] as const;
-export type Severity = (typeof SEVERITIES)[number];
+export type Mode = ScrubMode;
+export type Surface = ScrubSurface;
+export type View = PatternEntry['view'];
 
-export const MODES = ['off', 'flag', 'redact', 'block', 'wrap'] as const;
-export type Mode = (typeof MODES)[number];
+/** Of a pattern, or of a check that is code. */
+export type RuleInfo = Pick<PatternEntry, 'id' | 'description' | 'severity' | 'surfaces' | 'mode'>;
 
-/** Where a text stands. What a client sends is `arguments`, all else comes from a server. */
-export const SURFACES = [
-  'text',
-  'structured',
-  'resource',
-  'link',
-  'error',
-  'prompt',
-  'description',
-  'instructions',
-  'name',
-  'log',
-  'elicitation',
-  'sampling',
-  'arguments',
-] as const;
-export type Surface = (typeof SURFACES)[number];
-
-/** How a pattern sees a text. `words`: folded (./shadow.ts), blanks and emphasis one space; `text`: folded, only blanks;
- *  `raw`: as it is, for what depends on case. */
-export const VIEWS = ['words', 'text', 'raw'] as const;
-export type View = (typeof VIEWS)[number];
-
-export interface RuleInfo {
-  readonly id: string;
-  readonly description: string;
-  readonly severity: Severity;
-  /** Absent: everything that comes from servers, and arguments where they are looked at. */
-  readonly surfaces?: readonly Surface[];
-  /** What happens where nothing else is configured. */
-  readonly mode: Mode;
-}
-
-/** As it stands in a file. */
-export interface PatternSpec extends RuleInfo {
-  readonly view: View;
-  readonly re2: string;
-  /** One of these must occur (lower case), at the beginning of a word if it begins with an ASCII letter, as a word of its
-   *  own if it has no more than three of them; `raw`: anywhere … */
-  readonly literals: readonly string[];
-  /** … and one of these, where there are some. */
-  readonly also: readonly string[];
-  readonly reach: number;
-  /** What of a match counts; 0: all. */
-  readonly group: number;
-  /** Shannon bits a character that it must have. */
-  readonly entropy: number;
-  readonly check?: string;
-  /** RE2: a match in which one of these is found is none. */
-  readonly except: readonly string[];
-  readonly tests: { readonly hit: readonly string[]; readonly miss: readonly string[] };
-}
+/** As it stands in a file, wherever that is. */
+export type PatternSpec = Omit<PatternEntry, 'spot'>;
 
 export class Pattern {
   readonly spec: PatternSpec;
