@@ -41,7 +41,10 @@ async function sweepOne(record: Record, listed: () => Promise<ZrokAccess[]>, opt
     }
     await record.remove();
   } catch (error) {
-    log.warn({ made, error: (error as Error).message }, 'what a dead program left stays for now');
+    log.warn(
+      { made, error: (error as Error).message },
+      'what a dead program left could not be removed; the next start tries again',
+    );
   }
 }
 

@@ -95,9 +95,9 @@ function callerOf({ claimed, identityId, identityName, appData, circuitId }: Dia
 
 /** Throws when it cannot be had. */
 function reserve(channel: EdgeChannel, given: number | undefined): number {
-  const placeholder = { connType: CONN_TYPES.dial, onMessage: () => {}, onLost: () => {} };
-  if (given === undefined) return channel.add(placeholder);
-  if (!channel.addAt(given, placeholder)) {
+  const reservation = { connType: CONN_TYPES.dial, onMessage: () => {}, onLost: () => {} };
+  if (given === undefined) return channel.add(reservation);
+  if (!channel.addAt(given, reservation)) {
     throw new ZitiError('connection_violation', 'the id for the connection is in use');
   }
   return given;

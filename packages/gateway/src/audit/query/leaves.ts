@@ -75,7 +75,9 @@ function openWith(keys: readonly ArgumentKeys[], sealed: string, log: string): {
   for (const key of keys) {
     try {
       return { args: unseal(sealed, key, log) };
-    } catch {}
+    } catch {
+      // Sealed under another of the keys: that is what a ring is for.
+    }
   }
   return undefined;
 }

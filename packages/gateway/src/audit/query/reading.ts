@@ -55,7 +55,10 @@ export async function readableLogs(options: ReadingOptions): Promise<readonly Re
 async function placeOf(o: ReadingOptions): Promise<{ place: AuditPlace; only: string | undefined }> {
   const { from, env, log } = o;
   if (from === undefined) return { place: await withKeys(await auditPlaceOf({ file: resolve('.') }, o), o), only: log };
-  const stats = await stat(from).catch(() => undefined);
+  const stats = await stat(from).catch((error: NodeJS.ErrnoException) => {
+    if (error.code === 'ENOENT' || error.code === 'ENOTDIR') return undefined;
+    throw new UsageError(`${from} cannot be read (${error.code})`);
+  });
   if (!stats) throw new UsageError(`${from} is neither a configuration nor a folder of audit logs`);
   if (!stats.isDirectory()) return { place: await withKeys(await auditPlaceOf(await o.load(from), o), o), only: log };
   const isLog = (await readdir(from)).some(isSegmentName);

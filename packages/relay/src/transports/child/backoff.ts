@@ -17,7 +17,7 @@ export interface BackoffOptions {
 }
 
 export interface BackoffState {
-  /** open: given up for now. trying: the pause is over, one attempt decides. */
+  /** open: no attempt is made until the pause is over. trying: the pause is over, one attempt decides. */
   readonly circuit: 'closed' | 'open' | 'trying';
   /** Crashes in a row without a stable time between. */
   readonly attempts: number;
