@@ -32,16 +32,15 @@ function bridge(house: House, token: string, era: 'legacy' | 'modern'): Promise<
   );
 }
 
-/** Tells until it is heard: right after a restart nobody may be listening yet. */
+/** Tells until it is heard, once more with each answer: right after a restart nobody may be listening yet. `heard` has a
+ *  deadline of its own. */
 async function eventually(tell: () => Promise<unknown>, heard: Promise<unknown>): Promise<void> {
   let over = false;
   const done = heard.finally(() => {
     over = true;
   });
-  while (!over) {
-    await tell().catch(() => {});
-    await Promise.race([done, new Promise((resolve) => setTimeout(resolve, 200))]);
-  }
+  done.catch(() => {});
+  while (!over) await tell();
   await done;
 }
 

@@ -2,7 +2,7 @@
 // to 14 were seen in the Go original 0.1.3, those of 15 elsewhere.
 
 import assert from 'node:assert/strict';
-import { chmod, mkdir, mkdtemp, rm, stat } from 'node:fs/promises';
+import { chmod, mkdir, mkdtemp, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, test } from 'node:test';
@@ -449,5 +449,27 @@ describe('faults of other gateways', () => {
     assert.deepEqual(told.map(({ tool }) => tool).toSorted(), ['echo', 'echo', ...add]);
   });
 
-  test.todo('15d. cutting the last lines of the audit is found (there is no audit yet)');
+  test('15d. cutting the last lines of the audit is found, by the numbers that callers kept', async () => {
+    await using house = await House.open();
+    const share = await house.createShare('cut');
+    const config = await house.config([stdioBackend('one')], { share: { token: share }, audit: { path: './audit' } });
+    const gateway = await house.start(house.gatewayProgram(config));
+    const agent = LineClient.spawn(house.agentProgram(share));
+    await agent.initialize();
+    for (let call = 0; call < 3; call += 1) await agent.told('echo', { nonce: `${call}` });
+    await agent.end();
+    await gateway.end();
+    const receipts = join(house.home, 'receipts.jsonl');
+    const kept = house.program('tools', 'receipts', share, '-o', receipts, '--overlay', 'local');
+    assert.equal((await runToEnd(kept)).code, 0);
+    const verify = () => runToEnd(house.program('gateway', 'audit', 'verify', config, '--anchor', receipts));
+    assert.equal((await verify()).code, 0);
+    const files = await readdir(join(house.home, 'audit'), { recursive: true });
+    const segment = join(house.home, 'audit', files.find((file) => /\d{10}\.jsonl$/.test(file)) ?? '');
+    const lines = (await readFile(segment, 'utf8')).split('\n');
+    await writeFile(segment, `${lines.slice(0, 3).join('\n')}\n`);
+    const { code, stdout } = await verify();
+    assert.equal(code, 1, stdout);
+    assert.match(stdout, /truncated/);
+  });
 });
