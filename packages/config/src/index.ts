@@ -69,7 +69,7 @@ export type {
   ViewConfig,
 } from './policy-config.ts';
 export { SCRUB_SURFACES, type ScrubMode, type ScrubSurface } from './scrub-shape.ts';
-export { type AccessReader, accessReader } from './secret/access.ts';
+export { type AccessReader, accessFromFlags, accessReader } from './secret/access.ts';
 export { type ComposeOptions, composeAll, type Place } from './secret/compose.ts';
 export { SECRET_ERROR_CODES, SecretError, type SecretErrorCode } from './secret/errors.ts';
 export type { Keyring, LoadKeyring } from './secret/keyring.ts';
