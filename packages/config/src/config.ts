@@ -14,6 +14,8 @@ export interface GatewayConfig {
   readonly format: 'ours' | 'original' | 'mcp-servers';
   /** Absolute. */
   readonly file: string;
+  /** `sha256:<hex>` of the file as it was read; absent: it came from no file. */
+  readonly digest?: string;
   readonly share: ShareConfig;
   readonly aggregator: AggregatorConfig;
   readonly backends: readonly BackendConfig[];

@@ -1,5 +1,6 @@
 // A configuration file from disk. Every way in which a path can be no file ends in the same ConfigError as a bad key.
 
+import { createHash } from 'node:crypto';
 import { open } from 'node:fs/promises';
 import { resolve } from 'node:path';
 import { ConfigError, type ConfigNote, openReport, type Report, WHOLE_FILE } from './errors.ts';
@@ -10,18 +11,25 @@ import { type Changer, changeableBy } from './tamper.ts';
 export async function loadGatewayConfig(path: string, around: Omit<ParseOptions, 'file'>): Promise<ParsedConfig> {
   const read = await readConfigText(path, around.cwd);
   const { config, notes } = parseGatewayConfig(read.text, { ...around, file: path });
-  return { config, notes: [...read.notes, ...notes] };
+  return { config: { ...config, digest: read.digest }, notes: [...read.notes, ...notes] };
 }
 
-/** Of any file of ours; `notes`: who else may change it. */
-export async function readConfigText(
-  path: string,
-  cwd: string,
-): Promise<{ readonly text: string; readonly notes: readonly ConfigNote[] }> {
+export interface ConfigText {
+  readonly text: string;
+  /** `sha256:<hex>` of the very bytes that were read. */
+  readonly digest: string;
+  /** Who else may change it. */
+  readonly notes: readonly ConfigNote[];
+}
+
+/** Of any file of ours. */
+export async function readConfigText(path: string, cwd: string): Promise<ConfigText> {
   const report = openReport(path);
-  const text = decodeSource(await readBytes(path, cwd, report), report);
+  const bytes = await readBytes(path, cwd, report);
+  const text = decodeSource(bytes, report);
   report.end();
-  return { text: text ?? '', notes: report.notes() };
+  const digest = `sha256:${createHash('sha256').update(bytes).digest('hex')}`;
+  return { text: text ?? '', digest, notes: report.notes() };
 }
 
 function judgeChanger(changer: Changer | undefined, path: string, report: Report): void {

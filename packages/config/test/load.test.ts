@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import { createHash } from 'node:crypto';
 import { chmod, mkdir, mkdtemp, rm, symlink, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -15,13 +16,12 @@ const around = (cwd: string) => ({ env: { HOME: '/home/ann' }, cwd });
 test('a file is read, and its relative paths begin beside it', async () => {
   await using place = await openFolder();
   await mkdir(join(place.folder, 'sub'));
-  await writeFile(
-    join(place.folder, 'sub/g.yml'),
-    'log_file: x.log\nbackends: [{ id: a, transport: { type: stdio, command: ./s } }]\n',
-  );
+  const text = 'log_file: x.log\nbackends: [{ id: a, transport: { type: stdio, command: ./s } }]\n';
+  await writeFile(join(place.folder, 'sub/g.yml'), text);
   const { config, notes } = await loadGatewayConfig('sub/g.yml', around(place.folder));
   assert.equal(config.file, join(place.folder, 'sub/g.yml'));
   assert.equal(config.logFile, join(place.folder, 'sub/x.log'));
+  assert.equal(config.digest, `sha256:${createHash('sha256').update(text).digest('hex')}`);
   assert.equal(notes[0]?.text.startsWith('sub/g.yml:'), true);
 });
 

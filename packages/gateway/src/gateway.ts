@@ -1,8 +1,7 @@
 // Read first: joins everything. Configuration + overlay -> backends with their health -> a share whose sessions each get
 // their own backend sessions -> an admin socket that tells how it is.
 
-import { createHash, randomBytes } from 'node:crypto';
-import { readFile } from 'node:fs/promises';
+import { randomBytes } from 'node:crypto';
 import { UsageError, withoutSecrets } from '@mcp-overlay/cli';
 import type { GatewayConfig, SecretString } from '@mcp-overlay/config';
 import {
@@ -224,7 +223,7 @@ async function begin(options: GatewayOptions, audit: AuditSettings | undefined):
   const settings = sessionSettings({ ...options, policy, audit: heard, scrub, allowances, alarms, pins });
   const books = await openShareBooks(config, config.share.token, secretsOf(options));
   const issuers = config.issuers.length === 0 ? undefined : await openIssuers({ issuers: config.issuers, log });
-  await audit?.log.append({ type: 'config.apply', digest: await digestOf(config.file) });
+  await audit?.log.append({ type: 'config.apply', digest: config.digest ?? 'none' });
   const share = await openShares({
     overlay,
     token: config.share.token,
@@ -286,13 +285,6 @@ async function begin(options: GatewayOptions, audit: AuditSettings | undefined):
 /** undefined: there are no rules. */
 export function rolesIn({ policy }: Pick<GatewayConfig, 'policy'>): readonly string[] | undefined {
   return policy && [...policy.roles.keys()];
-}
-
-/** Of the file as it was read: what it means with which environment is told by nobody. */
-async function digestOf(file: string): Promise<string> {
-  return `sha256:${createHash('sha256')
-    .update(await readFile(file))
-    .digest('hex')}`;
 }
 
 /** After the sessions: what they had in common. */
