@@ -17,29 +17,23 @@ import {
   within,
 } from '@mcp-overlay/relay';
 import { recordNotification, recordRefusal } from '../audit/aside.ts';
-import type { CallAudit } from '../audit/calls.ts';
 import type { Backend } from '../backend/backend.ts';
-import { BackendSession } from '../backend/backend-session.ts';
+import type { BackendSession } from '../backend/backend-session.ts';
 import type { HealthRecord } from '../backend/health.ts';
 import type { Call, Reply } from '../call/call.ts';
 import { asObject, asString, type JsonObject } from '../call/json.ts';
 import type { Next } from '../call/stage.ts';
 
 import { pipeline } from '../pipeline.ts';
-import type { Access } from '../policy/access.ts';
-import type { CallerLimits } from '../policy/allowances.ts';
 import { Catalog } from '../routing/catalog.ts';
 import { listsOf } from '../routing/fan-out.ts';
-import { prefixedTaskIds, singleTaskIds } from '../routing/task-ids.ts';
-import { prefixedUris, UNCHANGED } from '../routing/uris.ts';
-import type { SessionScrub } from '../scrub/session-scrub.ts';
 import { FromBackend, paramsOf } from './from-backend.ts';
+import { type Ground, groundOf } from './ground.ts';
 import { welcome } from './handshake.ts';
 import { type OpenCall, OpenCalls } from './open-calls.ts';
 import { pinnedFor, type SessionPins } from './pinning.ts';
-import { scrubFor, withheldQuestion } from './scrubbing.ts';
-import { callAudit, type SessionOriginInfo, type SessionSettings } from './settings.ts';
-import { SlowBackends } from './slow-backends.ts';
+import { withheldQuestion } from './scrubbing.ts';
+import type { SessionOriginInfo, SessionSettings } from './settings.ts';
 
 /** Notifications of clients that say how they are, not what shall be done. */
 const HARMLESS: ReadonlySet<string> = new Set([
@@ -55,19 +49,13 @@ export class LegacySession {
   calls = 0;
   private readonly client: Transport;
   private readonly settings: SessionSettings;
+  private readonly ground: Ground;
   /** Those of which this client may have anything. */
   private readonly backends: readonly BackendSession[];
-  /** Only one is configured, whoever may have it. */
-  private readonly single: boolean;
   private readonly fromBackend: FromBackend;
   private readonly catalog: Catalog;
   private readonly handle: Next<Call>;
   private readonly open = new OpenCalls();
-  private readonly audit: CallAudit | undefined;
-  private readonly access: Access;
-  private readonly caller: CallerLimits | undefined;
-  private readonly slow: SlowBackends;
-  private readonly scrub: SessionScrub | undefined;
   private readonly pinned: SessionPins | undefined;
   private readonly unlisten: () => void;
   private initialize: JsonObject | undefined;
@@ -88,29 +76,18 @@ export class LegacySession {
     this.client = client;
     this.info = info;
     this.settings = settings;
-    this.scrub = scrubFor(settings, info);
+    const ground = groundOf(client, info, settings);
+    this.ground = ground;
     this.pinned = pinnedFor(settings.pins, 'legacy', info.principal, () => ({
       version: this.initialize?.protocolVersion,
       capabilities: this.initialize?.capabilities,
     }));
-    this.slow = new SlowBackends(client, (backend) =>
-      settings.log.warn({ session: info.number, backend }, 'backend does not read'),
-    );
     this.closed = new Promise((resolve) => {
       this.resolveClosed = resolve;
     });
-    const { backends, naming } = settings;
-    const access = settings.accessFor(info.principal, info.number);
-    const [only] = backends;
-    const single = backends.length === 1 && only !== undefined;
-    const uris = single ? UNCHANGED : prefixedUris(backends.map(({ backend }) => backend.id));
-    const tasks = single ? singleTaskIds(only.backend.id) : prefixedTaskIds();
-    this.audit = callAudit(settings, info);
-    this.access = access;
-    this.caller = settings.limitsFor?.(info.principal);
-    this.single = single;
+    const { single, access, uris, tasks, audit } = ground;
     this.fromBackend = new FromBackend({
-      audit: this.audit,
+      audit,
       single,
       access,
       uris,
@@ -120,45 +97,18 @@ export class LegacySession {
       listChanged: (backend, kind) => this.catalog.forget(backend.id, kind),
       progressed: (backend, token) => this.open.progressed(backend, token),
     });
-    this.backends = backends
-      .filter(({ backend }) => access.reaches(backend.id))
-      .map(({ backend, health }) => this.openBackend(backend, health));
+    this.backends = ground.openBackends((backend, health) => this.openBackend(backend, health));
     this.catalog = new Catalog({
+      ...ground.catalog,
       backends: this.backends,
-      naming,
-      uris,
-      access,
-      listed: (id, { member }, why) => {
-        if (why !== undefined) settings.log.warn({ backend: id, list: member, why }, 'list incomplete');
-        backends.find(({ backend }) => backend.id === id)?.health.listed(member, why);
-      },
-      hid: (backend, { member }, why) => settings.log.warn({ backend, list: member, why }, 'list incomplete'),
-      limits: settings.limits,
-      decoys: settings.alarms?.decoys,
       pinned: this.pinned,
-      look: this.scrub,
-      patienceMs: settings.listWaitMs,
-      pageMs: settings.callTimeoutMs,
       late: (kind) => this.fromBackend.announce(kind),
     });
     this.unlisten = settings.pins?.onDecided(() => this.catalog.rejudge()) ?? (() => {});
     this.handle = pipeline({
-      audit: this.audit,
+      ...ground.pipeline,
       backends: this.backends,
-      configured: backends.map(({ backend }) => backend.id),
       catalog: this.catalog,
-      naming,
-      uris,
-      tasks,
-      access,
-      caller: this.caller,
-      scrub: this.scrub,
-      brake: settings.alarms?.brake?.stage(info.principal.id),
-      unchanged: single,
-      gauge: settings.gauge,
-      limits: settings.limits,
-      callTimeoutMs: settings.callTimeoutMs,
-      patienceMs: settings.listWaitMs,
       waitForBackends: (kind) => this.waitForBackends(kind),
     });
     client.start({
@@ -256,8 +206,9 @@ export class LegacySession {
       for (const backend of this.backends) void backend.greet('initialize', params);
     }
     await this.waitForBackends();
-    for (const backend of this.single ? [] : this.backends) if (this.pinned?.tells(backend)) this.foretold.add(backend);
-    return { result: welcome(params, this.backends, this.settings.own, this.single, this.pinned) };
+    for (const backend of this.ground.single ? [] : this.backends)
+      if (this.pinned?.tells(backend)) this.foretold.add(backend);
+    return { result: welcome(params, this.backends, this.settings.own, this.ground.single, this.pinned) };
   }
 
   private clientNotification(message: Message): void {
@@ -281,28 +232,28 @@ export class LegacySession {
 
   /** To every server. What is not MCP's own may have effects, as a call has. */
   private async passOn(method: string, params: JsonObject): Promise<void> {
-    const passage = HARMLESS.has(method) ? undefined : this.caller?.enter();
+    const passage = HARMLESS.has(method) ? undefined : this.ground.caller?.enter();
     if (passage && 'refused' in passage) {
-      if (this.audit) await recordRefusal(this.audit, method, params, passage.refused.limit);
+      if (this.ground.audit) await recordRefusal(this.ground.audit, method, params, passage.refused.limit);
       return;
     }
     passage?.release();
     for (const backend of this.backends) {
       if (!backend.welcome || !this.mayNotify(backend.id, method, params)) continue;
       const pass = (): void => backend.notify(method, params);
-      if (!this.audit || HARMLESS.has(method)) pass();
-      else await recordNotification(this.audit, backend.id, method, params, pass);
+      if (!this.ground.audit || HARMLESS.has(method)) pass();
+      else await recordNotification(this.ground.audit, backend.id, method, params, pass);
     }
   }
 
   /** A call in the clothes of a notification would pass the rules for calls, and the filter of the backend's tools. */
   private mayNotify(backend: string, method: string, params: JsonObject): boolean {
     if (HARMLESS.has(method)) return true;
-    if (!this.access.personal) {
+    if (!this.ground.access.personal) {
       const { name } = params;
-      return method !== 'tools/call' || (typeof name === 'string' && this.access.shows(backend, 'tool', name));
+      return method !== 'tools/call' || (typeof name === 'string' && this.ground.access.shows(backend, 'tool', name));
     }
-    return method.startsWith('notifications/') && this.access.decide(backend, 'method', method, params).allow;
+    return method.startsWith('notifications/') && this.ground.access.decide(backend, 'method', method, params).allow;
   }
 
   private cancelled(call: OpenCall | undefined, reason: string | undefined): void {
@@ -313,40 +264,22 @@ export class LegacySession {
   // --- backends -----------------------------------------------------------------------------------------------------
 
   private openBackend(backend: Backend, health: HealthRecord): BackendSession {
-    const { settings, info } = this;
-    return new BackendSession({
-      backend,
-      health,
-      seen: (greeting, from) => {
-        const pinned = this.pinned?.greeted(from, greeting) ?? greeting;
-        return this.scrub?.welcome(backend.id, pinned) ?? pinned;
+    return this.ground.openBackend('legacy', { backend, health }, this.pinned, {
+      request: (from, message) => {
+        const seen = this.ground.scrub ? this.ground.scrub.message(from.id, message) : message;
+        if (seen) this.fromBackend.request(from, seen);
+        else from.respond(withheldQuestion(message));
       },
-      origin: {
-        session: info.handOn,
-        via: info.via,
-        era: 'legacy',
-        principal: info.principal.id,
-        caller: info.principal,
+      notification: (from, message) => {
+        const seen = this.ground.scrub ? this.ground.scrub.message(from.id, message) : message;
+        if (seen) this.fromBackend.notification(from, seen);
       },
-      connectTimeoutMs: backend.config.connectTimeoutMs ?? settings.connectTimeoutMs,
-      log: settings.log,
-      events: {
-        request: (from, message) => {
-          const seen = this.scrub ? this.scrub.message(from.id, message) : message;
-          if (seen) this.fromBackend.request(from, seen);
-          else from.respond(withheldQuestion(message));
-        },
-        notification: (from, message) => {
-          const seen = this.scrub ? this.scrub.message(from.id, message) : message;
-          if (seen) this.fromBackend.notification(from, seen);
-        },
-        joined: (from) => this.joined(from),
-        full: (from) => void this.slow.waitFor(from),
-        back: (from) => {
-          this.catalog.recheck(from);
-          if (this.level && this.levelMissed.delete(from)) void from.ask('logging/setLevel', this.level);
-          for (const kind of this.catalog.takeMissed(from.id)) this.fromBackend.listChanged(from, kind);
-        },
+      joined: (from) => this.joined(from),
+      full: (from) => void this.ground.slow.waitFor(from),
+      back: (from) => {
+        this.catalog.recheck(from);
+        if (this.level && this.levelMissed.delete(from)) void from.ask('logging/setLevel', this.level);
+        for (const kind of this.catalog.takeMissed(from.id)) this.fromBackend.listChanged(from, kind);
       },
     });
   }
@@ -364,8 +297,8 @@ export class LegacySession {
   private async waitForBackends(kind?: ListKind): Promise<void> {
     const leftMs = this.waitUntil - Date.now();
     if (leftMs <= 0) return;
-    const { backends, pinned, single } = this;
-    const unknown = single ? backends : backends.filter((backend) => !pinned?.tells(backend, kind));
+    const { backends, pinned } = this;
+    const unknown = this.ground.single ? backends : backends.filter((backend) => !pinned?.tells(backend, kind));
     await within(leftMs, Promise.all(unknown.map((backend) => backend.settled)));
   }
 

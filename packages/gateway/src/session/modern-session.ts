@@ -25,32 +25,25 @@ import {
   within,
 } from '@mcp-overlay/relay';
 import { recordListen, recordRefusal } from '../audit/aside.ts';
-import type { CallAudit } from '../audit/calls.ts';
 import type { Backend } from '../backend/backend.ts';
-import { BackendSession, refusal } from '../backend/backend-session.ts';
+import { type BackendSession, refusal } from '../backend/backend-session.ts';
 import type { HealthRecord } from '../backend/health.ts';
 import { type Call, newTrail, type Reply, type RpcError } from '../call/call.ts';
 import { asObject, asString, type JsonObject } from '../call/json.ts';
 import { limited, type Refusal } from '../call/limited.ts';
 import type { Next } from '../call/stage.ts';
 import { pipeline } from '../pipeline.ts';
-import type { Access } from '../policy/access.ts';
-import type { CallerLimits } from '../policy/allowances.ts';
 import { Catalog } from '../routing/catalog.ts';
 import { listsOf } from '../routing/fan-out.ts';
-import { prefixedTaskIds, singleTaskIds, type TaskIds } from '../routing/task-ids.ts';
 import type { OwnTasks } from '../routing/task-owners.ts';
-import { prefixedUris, UNCHANGED, type UriNaming } from '../routing/uris.ts';
-import type { SessionScrub } from '../scrub/session-scrub.ts';
 import { discovered } from './discover.ts';
 import { paramsOf } from './from-backend.ts';
+import { type Ground, groundOf } from './ground.ts';
 import { ModernListens } from './modern-listens.ts';
 import { type OpenCall, OpenCalls } from './open-calls.ts';
 import { pinnedFor, type SessionPins } from './pinning.ts';
-import { scrubFor } from './scrubbing.ts';
 import type { EraSession } from './session.ts';
-import { callAudit, type SessionOriginInfo, type SessionSettings } from './settings.ts';
-import { SlowBackends } from './slow-backends.ts';
+import type { SessionOriginInfo, SessionSettings } from './settings.ts';
 
 /** Sets of capabilities that one client asks with; the oldest is forgotten and made anew when it comes back. */
 const MAX_VIEWS = 16;
@@ -69,22 +62,15 @@ export class ModernSession implements EraSession {
   private readonly client: Transport;
   private readonly info: SessionOriginInfo;
   private readonly settings: SessionSettings;
-  private readonly access: Access;
-  private readonly caller: CallerLimits | undefined;
+  private readonly ground: Ground;
   /** Those of which this client may have anything. */
   private readonly backends: readonly BackendSession[];
-  private readonly uris: UriNaming;
-  private readonly tasks: TaskIds;
-  private readonly single: boolean;
   private readonly ownTasks: OwnTasks | undefined;
   private readonly listens: ModernListens;
   private readonly views = new Map<string, View>();
   private readonly open = new OpenCalls();
-  private readonly audit: CallAudit | undefined;
   /** Those that asked for log lines. */
   private readonly logging = new Set<OpenCall>();
-  private readonly slow: SlowBackends;
-  private readonly scrub: SessionScrub | undefined;
   private readonly pinned: SessionPins | undefined;
   private readonly unlisten: () => void;
   /** What the first request told. */
@@ -101,40 +87,29 @@ export class ModernSession implements EraSession {
     this.client = client;
     this.info = info;
     this.settings = settings;
-    this.scrub = scrubFor(settings, info);
+    const ground = groundOf(client, info, settings);
+    this.ground = ground;
     this.pinned = this.pinnedFor(() => this.first);
     this.unlisten =
       settings.pins?.onDecided(() => {
         for (const { catalog } of this.views.values()) catalog.rejudge();
       }) ?? (() => {});
-    this.slow = new SlowBackends(client, (backend) =>
-      settings.log.warn({ session: info.number, backend }, 'backend does not read'),
-    );
     this.closed = new Promise((resolve) => {
       this.resolveClosed = resolve;
     });
-    const { backends } = settings;
-    this.audit = callAudit(settings, info);
-    const [only] = backends;
-    this.single = backends.length === 1 && only !== undefined;
-    this.uris = this.single ? UNCHANGED : prefixedUris(backends.map(({ backend }) => backend.id));
-    this.tasks = this.single && only ? singleTaskIds(only.backend.id) : prefixedTaskIds();
-    this.access = settings.accessFor(info.principal, info.number);
-    this.caller = settings.limitsFor?.(info.principal);
-    this.backends = backends
-      .filter(({ backend }) => this.access.reaches(backend.id))
-      .map(({ backend, health }) => this.openBackend(backend, health));
+    const { single, access, uris, tasks, audit } = ground;
+    this.backends = ground.openBackends((backend, health) => this.openBackend(backend, health));
     this.ownTasks = settings.taskOwners?.of(info.principal.id);
     this.listens = new ModernListens({
       ownTasks: this.ownTasks,
-      audit: this.audit,
+      audit,
       backends: this.backends,
-      access: this.access,
-      single: this.single,
-      uris: this.uris,
-      tasks: this.tasks,
+      access,
+      single,
+      uris,
+      tasks,
       patienceMs: settings.listWaitMs,
-      record: async (params) => (this.audit ? recordListen(this.audit, LISTEN, params) : async () => true),
+      record: async (params) => (audit ? recordListen(audit, LISTEN, params) : async () => true),
       send: (message) => this.send(message),
       listChanged: (backend, kind) => this.forget(backend.id, kind),
     });
@@ -183,7 +158,7 @@ export class ModernSession implements EraSession {
     }
     this.greet(params);
     if (method === LISTEN) {
-      const passage = this.caller?.enter();
+      const passage = this.ground.caller?.enter();
       if (passage && 'refused' in passage) {
         await this.refuseListen(id, params, passage.refused);
         return;
@@ -227,15 +202,23 @@ export class ModernSession implements EraSession {
       await this.waitForBackends();
       const [only] = this.backends;
       // A single backend that is not there yet has nothing to tell, and nobody else has.
-      if (this.single && only && !only.welcome) await only.settled;
-      return { result: discovered(this.backends, this.settings.own, this.single, this.access.personal, this.pinned) };
+      if (this.ground.single && only && !only.welcome) await only.settled;
+      return {
+        result: discovered(
+          this.backends,
+          this.settings.own,
+          this.ground.single,
+          this.ground.access.personal,
+          this.pinned,
+        ),
+      };
     }
     this.calls += 1;
     return this.viewFor(params).handle({ method, params, message, cancel: open.cancel, trail: open.trail });
   }
 
   private async refuseListen(id: string, params: JsonObject, refused: Refusal): Promise<void> {
-    if (this.audit) await recordRefusal(this.audit, LISTEN, params, refused.limit);
+    if (this.ground.audit) await recordRefusal(this.ground.audit, LISTEN, params, refused.limit);
     this.send(replyMessage(id, limited(newTrail(), refused)));
   }
 
@@ -265,53 +248,27 @@ export class ModernSession implements EraSession {
   }
 
   private makeView(envelope: JsonObject): View {
-    const { settings, backends, uris, tasks, access } = this;
-    const { naming, limits } = settings;
+    const { settings, backends, ground } = this;
     const pinned = this.pinnedFor(() => envelope);
     const catalog = new Catalog({
+      ...ground.catalog,
       backends,
-      naming,
-      uris,
-      access,
-      limits,
-      decoys: settings.alarms?.decoys,
       pinned,
-      look: this.scrub,
       envelope,
-      listed: (id, { member }, why) => {
-        if (why !== undefined) settings.log.warn({ backend: id, list: member, why }, 'list incomplete');
-        settings.backends.find(({ backend }) => backend.id === id)?.health.listed(member, why);
-      },
-      hid: (backend, { member }, why) => settings.log.warn({ backend, list: member, why }, 'list incomplete'),
-      patienceMs: settings.listWaitMs,
-      pageMs: settings.callTimeoutMs,
       late: (kind) => this.listens.announce(kind),
     });
     const handle = pipeline({
-      audit: this.audit,
+      ...ground.pipeline,
+      era: 'modern',
+      backends,
+      catalog,
       // A single server's answers pass as they are, where nobody is told apart.
       states:
-        settings.stateSeal && (access.personal || !this.single)
+        settings.stateSeal && (ground.access.personal || !ground.single)
           ? { seal: settings.stateSeal, principal: this.info.principal.id }
           : undefined,
-      era: 'modern',
       ownTasks: this.ownTasks,
-      backends,
-      configured: settings.backends.map(({ backend }) => backend.id),
-      catalog,
-      naming,
-      uris,
-      tasks,
-      access,
-      caller: this.caller,
-      scrub: this.scrub,
-      brake: settings.alarms?.brake?.stage(this.info.principal.id),
-      unchanged: this.single,
-      gauge: settings.gauge,
       sessionGauge: this.gauge,
-      limits,
-      callTimeoutMs: settings.callTimeoutMs,
-      patienceMs: settings.listWaitMs,
       waitForBackends: (kind) => this.waitForBackends(kind, pinned),
     });
     return { catalog, handle };
@@ -331,37 +288,19 @@ export class ModernSession implements EraSession {
   // --- backends -----------------------------------------------------------------------------------------------------
 
   private openBackend(backend: Backend, health: HealthRecord): BackendSession {
-    const { settings, info } = this;
-    return new BackendSession({
-      backend,
-      health,
-      seen: (greeting, from) => {
-        const pinned = this.pinned?.greeted(from, greeting) ?? greeting;
-        return this.scrub?.welcome(backend.id, pinned) ?? pinned;
+    return this.ground.openBackend('modern', { backend, health }, this.pinned, {
+      request: (from, message) => from.respond(refusal(message.id ?? 'null', 'servers of this revision do not ask')),
+      notification: (from, message) => {
+        const seen = this.ground.scrub ? this.ground.scrub.message(from.id, message) : message;
+        if (seen) this.fromBackend(from, seen);
       },
-      origin: {
-        session: info.handOn,
-        via: info.via,
-        era: 'modern',
-        principal: info.principal.id,
-        caller: info.principal,
-      },
-      connectTimeoutMs: backend.config.connectTimeoutMs ?? settings.connectTimeoutMs,
-      log: settings.log,
-      events: {
-        request: (from, message) => from.respond(refusal(message.id ?? 'null', 'servers of this revision do not ask')),
-        notification: (from, message) => {
-          const seen = this.scrub ? this.scrub.message(from.id, message) : message;
-          if (seen) this.fromBackend(from, seen);
-        },
-        joined: (from) => this.joined(from),
-        full: (from) => void this.slow.waitFor(from),
-        back: (from) => {
-          for (const { catalog } of this.views.values()) {
-            catalog.recheck(from);
-            for (const kind of catalog.takeMissed(from.id)) this.changed(from, kind);
-          }
-        },
+      joined: (from) => this.joined(from),
+      full: (from) => void this.ground.slow.waitFor(from),
+      back: (from) => {
+        for (const { catalog } of this.views.values()) {
+          catalog.recheck(from);
+          for (const kind of catalog.takeMissed(from.id)) this.changed(from, kind);
+        }
       },
     });
   }
@@ -390,7 +329,9 @@ export class ModernSession implements EraSession {
   private async waitForBackends(kind?: ListKind, pinned = this.pinned): Promise<void> {
     const leftMs = (this.waitUntil ?? 0) - Date.now();
     if (leftMs <= 0) return;
-    const unknown = this.single ? this.backends : this.backends.filter((backend) => !pinned?.tells(backend, kind));
+    const unknown = this.ground.single
+      ? this.backends
+      : this.backends.filter((backend) => !pinned?.tells(backend, kind));
     await within(leftMs, Promise.all(unknown.map((backend) => backend.settled)));
   }
 
@@ -401,7 +342,7 @@ export class ModernSession implements EraSession {
     } else if (message.method === 'notifications/message') {
       const asked = [...this.logging].some(({ trail }) => trail.backend === backend.id);
       if (asked) this.send(message);
-    } else if (this.single && message.method !== 'notifications/cancelled') {
+    } else if (this.ground.single && message.method !== 'notifications/cancelled') {
       this.send(message);
     }
   }

@@ -1,0 +1,100 @@
+// What a session of either era stands on: what its client may see and do, under which names, and the parts of catalogue,
+// pipeline and backend sessions that do not depend on the era. The sessions add what they know of their clients.
+
+import type { Era, Transport } from '@mcp-overlay/relay';
+import type { Backend } from '../backend/backend.ts';
+import { BackendSession, type BackendSessionOptions } from '../backend/backend-session.ts';
+import type { HealthRecord } from '../backend/health.ts';
+import type { PipelineOptions } from '../pipeline.ts';
+import type { CatalogOptions } from '../routing/catalog.ts';
+import { prefixedTaskIds, singleTaskIds } from '../routing/task-ids.ts';
+import { prefixedUris, UNCHANGED } from '../routing/uris.ts';
+import type { SessionPins } from './pinning.ts';
+import { scrubFor } from './scrubbing.ts';
+import { callAudit, type SessionOriginInfo, type SessionSettings } from './settings.ts';
+import { SlowBackends } from './slow-backends.ts';
+
+export type Ground = ReturnType<typeof groundOf>;
+
+export function groundOf(client: Transport, info: SessionOriginInfo, settings: SessionSettings) {
+  const { backends, naming, limits, log } = settings;
+  const [only] = backends;
+  /** Only one is configured, whoever may have it. */
+  const single = backends.length === 1 && only !== undefined;
+  const uris = single ? UNCHANGED : prefixedUris(backends.map(({ backend }) => backend.id));
+  const tasks = single ? singleTaskIds(only.backend.id) : prefixedTaskIds();
+  const access = settings.accessFor(info.principal, info.number);
+  const caller = settings.limitsFor?.(info.principal);
+  const audit = callAudit(settings, info);
+  const scrub = scrubFor(settings, info);
+  const slow = new SlowBackends(client, (backend) =>
+    log.warn({ session: info.number, backend }, 'backend does not read'),
+  );
+
+  const catalog = {
+    naming,
+    uris,
+    access,
+    limits,
+    decoys: settings.alarms?.decoys,
+    look: scrub,
+    listed: (id, { member }, why) => {
+      if (why !== undefined) log.warn({ backend: id, list: member, why }, 'list incomplete');
+      backends.find(({ backend }) => backend.id === id)?.health.listed(member, why);
+    },
+    hid: (backend, { member }, why) => log.warn({ backend, list: member, why }, 'list incomplete'),
+    patienceMs: settings.listWaitMs,
+    pageMs: settings.callTimeoutMs,
+  } satisfies Partial<CatalogOptions>;
+
+  const pipeline = {
+    audit,
+    configured: backends.map(({ backend }) => backend.id),
+    naming,
+    uris,
+    tasks,
+    access,
+    caller,
+    scrub,
+    brake: settings.alarms?.brake?.stage(info.principal.id),
+    unchanged: single,
+    gauge: settings.gauge,
+    limits,
+    callTimeoutMs: settings.callTimeoutMs,
+    patienceMs: settings.listWaitMs,
+  } satisfies Partial<PipelineOptions>;
+
+  return {
+    single,
+    uris,
+    tasks,
+    access,
+    caller,
+    audit,
+    scrub,
+    slow,
+    catalog,
+    pipeline,
+    /** Sessions with those backends of which this client may have anything. */
+    openBackends: (open: (backend: Backend, health: HealthRecord) => BackendSession): readonly BackendSession[] =>
+      backends.filter(({ backend }) => access.reaches(backend.id)).map(({ backend, health }) => open(backend, health)),
+    openBackend: (
+      era: Era,
+      { backend, health }: { readonly backend: Backend; readonly health: HealthRecord },
+      pinned: SessionPins | undefined,
+      events: BackendSessionOptions['events'],
+    ): BackendSession =>
+      new BackendSession({
+        backend,
+        health,
+        seen: (greeting, from) => {
+          const shown = pinned?.greeted(from, greeting) ?? greeting;
+          return scrub?.welcome(backend.id, shown) ?? shown;
+        },
+        origin: { session: info.handOn, via: info.via, era, principal: info.principal.id, caller: info.principal },
+        connectTimeoutMs: backend.config.connectTimeoutMs ?? settings.connectTimeoutMs,
+        log,
+        events,
+      }),
+  };
+}
