@@ -15,6 +15,7 @@ import { Family } from './family.ts';
 import { tolerantInput } from './input.ts';
 import { OWNER_VARIABLE } from './processes.ts';
 import type { Clock } from './rate.ts';
+import type { Wrapped } from './sandbox/plan.ts';
 import { startProcess } from './start.ts';
 import { endFamily } from './stop-ladder.ts';
 import { type StrayGuard, strayGuard } from './stray.ts';
@@ -28,6 +29,10 @@ const FLUSH_MS = 1000;
 const HELD_OPEN_MS = 1000;
 /** For the rest of stderr: what fits into a pipe. */
 const DIAGNOSTICS_MS = 500;
+
+/** What a server says that met the walls of its sandbox. */
+const WALL = /EROFS|read-only file system|EACCES|permission denied|ENOENT|no such file|ENETUNREACH|EAI_AGAIN|bwrap:/i;
+const IN_SANDBOX = 'it runs in a sandbox: sandbox.read and sandbox.write name what it may have';
 
 export interface ChildExit {
   readonly code: number | null;
@@ -43,8 +48,14 @@ export interface ChildOptions {
   readonly env: Readonly<Record<string, string>>;
   /** Default: ours. */
   readonly cwd?: string;
+  /** What it is started by (./sandbox); left out: nothing. */
+  readonly sandbox?: Wrapped | undefined;
   readonly limits: Limits;
   readonly log?: ChildLog;
+  /** It said something: it runs. */
+  readonly onSpoke?: () => void;
+  /** It is over, for this reason; `byOwner`: somebody wanted it to be. After `closed`. */
+  readonly onEnded?: (reason: CloseReason, byOwner: boolean) => void;
   /** One line of its stderr, cleaned, with a `[name]` prefix, at a bounded rate. */
   readonly onStderr?: (line: string) => void;
   /** Takes secrets out of what it says on stderr, before that is logged or told in a reason. */
@@ -93,6 +104,7 @@ class Child implements ChildTransport {
   #told = false;
   #paused = false;
   #received = 0;
+  #spoke = false;
   #streamClosed = false;
   #wake: () => void = () => {};
 
@@ -105,6 +117,7 @@ class Child implements ChildTransport {
     const owner = { [OWNER_VARIABLE]: mark };
     const { process: child, spawned } = startProcess({
       ...options,
+      ...(options.sandbox && { command: options.sandbox.command, args: options.sandbox.args }),
       // First, so that it is found at once; and again, so that nothing declared replaces it.
       env: { ...owner, ...env, ...owner },
     });
@@ -116,7 +129,12 @@ class Child implements ChildTransport {
       spawned.catch((error: unknown) => this.#failedToStart(error));
       return;
     }
-    this.#family = new Family({ pid: child.pid, mark, processes: this.#watcher.processes });
+    this.#family = new Family({
+      pid: child.pid,
+      mark,
+      processes: this.#watcher.processes,
+      handsOn: options.sandbox?.kind === 'walls',
+    });
     this.#watcher.record(child.pid, this.#family.start);
     this.exited = new Promise((resolve) => child.once('exit', (code, signal) => resolve({ code, signal })));
     this.#diagnostics = readDiagnostics({
@@ -185,6 +203,8 @@ class Child implements ChildTransport {
   }
 
   #message(message: Message): void {
+    if (!this.#spoke) this.#options.onSpoke?.();
+    this.#spoke = true;
     this.#received += 1;
     this.#handlers?.message(message);
   }
@@ -244,7 +264,7 @@ class Child implements ChildTransport {
     await this.#release(child);
     this.#final = this.#decided ?? (await this.#obituary(obeyed));
     log?.debug({ backend: name, pid: child.pid, code: this.#final.code }, 'child ended');
-    this.#tell();
+    this.#finish(this.#final);
   }
 
   /** What a dead child still said is delivered, however slowly its owner takes it; a close ends the patience. */
@@ -271,7 +291,8 @@ class Child implements ChildTransport {
   async #obituary(byItself: boolean): Promise<CloseReason> {
     const { name } = this.#options;
     const last = tellingLine(this.stderrTail());
-    const end = last === undefined ? '' : `: ${last}`;
+    const walls = this.#options.sandbox?.kind === 'walls' && WALL.test(this.stderrTail()) ? ` (${IN_SANDBOX})` : '';
+    const end = `${last === undefined ? '' : `: ${last}`}${walls}`;
     if (!byItself) return { code: 'child_exited', reason: `${name} closed its output and was ended${end}` };
     const { code, signal } = await this.exited;
     const how = signal === null ? `exited with code ${code}` : `was killed by ${signal}`;
@@ -284,7 +305,12 @@ class Child implements ChildTransport {
     const hint = error instanceof RelayError && error.hint !== undefined ? ` (${error.hint})` : '';
     log?.debug({ backend: name, reason }, 'child did not start');
     this.#final = { code: 'child_start_failed', reason: `${reason}${hint}` };
+    this.#finish(this.#final);
+  }
+
+  #finish(reason: CloseReason): void {
     this.#tell();
+    this.#options.onEnded?.(reason, this.#decided !== undefined && reason.code !== 'child_flooded');
   }
 
   #tell(): void {
