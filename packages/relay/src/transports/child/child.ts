@@ -10,7 +10,7 @@ import type { Fault, Message } from '../../message.ts';
 import { type CloseReason, DONE, type Transport, type TransportHandlers } from '../../transport.ts';
 import { within } from '../../wait.ts';
 import { streamTransport } from '../stream.ts';
-import { type Diagnostics, readDiagnostics, tellingLine } from './diagnostics.ts';
+import { type Diagnostics, lastLines, readDiagnostics, tellingLine } from './diagnostics.ts';
 import { Family } from './family.ts';
 import { tolerantInput } from './input.ts';
 import { OWNER_VARIABLE } from './processes.ts';
@@ -30,6 +30,7 @@ const HELD_OPEN_MS = 1000;
 /** For the rest of stderr: what fits into a pipe. */
 const DIAGNOSTICS_MS = 500;
 
+const SHOWN_OF_A_FAILED_START = 3;
 /** What a server says that met the walls of its sandbox. */
 const WALL = /EROFS|read-only file system|EACCES|permission denied|ENOENT|no such file|ENETUNREACH|EAI_AGAIN|bwrap:/i;
 const IN_SANDBOX = 'it runs in a sandbox: sandbox.read and sandbox.write name what it may have';
@@ -290,13 +291,21 @@ class Child implements ChildTransport {
 
   async #obituary(byItself: boolean): Promise<CloseReason> {
     const { name } = this.#options;
-    const last = tellingLine(this.stderrTail());
+    const last = this.#lastWords();
     const walls = this.#options.sandbox?.kind === 'walls' && WALL.test(this.stderrTail()) ? ` (${IN_SANDBOX})` : '';
     const end = `${last === undefined ? '' : `: ${last}`}${walls}`;
     if (!byItself) return { code: 'child_exited', reason: `${name} closed its output and was ended${end}` };
     const { code, signal } = await this.exited;
     const how = signal === null ? `exited with code ${code}` : `was killed by ${signal}`;
     return { code: 'child_exited', reason: `${name} ${how}${end}` };
+  }
+
+  /** Of one that never said anything the last lines too: whoever has to mend it was not there to see them. */
+  #lastWords(): string | undefined {
+    const tail = this.stderrTail();
+    const telling = tellingLine(tail);
+    const lines = this.#spoke ? [] : lastLines(tail, SHOWN_OF_A_FAILED_START).filter((line) => line !== telling);
+    return lines.length === 0 ? telling : `${telling} (its last lines: ${lines.join(' | ')})`;
   }
 
   #failedToStart(error: unknown): void {

@@ -19,8 +19,8 @@ export interface SandboxTarget {
   readonly cwd: string;
   /** The operator said so: it may write there. */
   readonly cwdIsNamed: boolean;
-  /** Folders that exist and are nobody's business: our keys and tokens. */
-  readonly hidden: readonly string[];
+  /** What exists and is no business of a server: our keys and tokens. */
+  readonly hidden: readonly { readonly path: string; readonly isFolder: boolean }[];
 }
 
 export interface Wrapped {
@@ -108,12 +108,20 @@ function wallsOf(rules: SandboxRules, { bwrap }: SandboxTools, target: SandboxTa
     ...['--dev', '/dev', '--proc', '/proc'],
     ...(tmp === 'private' ? [...size, '--tmpfs', '/tmp'] : also('--bind', ['/tmp'])),
     ...['--tmpfs', '/run', ...also('--ro-bind-try', OF_RUN)],
-    ...(read === undefined ? target.hidden.flatMap((path) => ['--tmpfs', path]) : []),
     ...also('--ro-bind', read ?? []),
+    ...hide(target, read ?? ['/']),
     ...also('--bind', write),
     ...also(target.cwdIsNamed ? '--bind' : '--ro-bind', shown),
+    ...hide(target, [...write, ...(target.cwdIsNamed ? shown : [])]),
     ...['--chdir', folder],
   ];
+}
+
+/** What would be seen by these being shown. */
+function hide({ hidden }: SandboxTarget, shown: readonly string[]): string[] {
+  return hidden
+    .filter(({ path }) => shown.some((one) => isBelow(path, one)))
+    .flatMap(({ path, isFolder }) => (isFolder ? ['--tmpfs', path] : ['--ro-bind', '/dev/null', path]));
 }
 
 /** Where it runs, and whether that must be shown anew. A folder that nobody named is shown only where all is. */

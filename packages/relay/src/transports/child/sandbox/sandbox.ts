@@ -13,7 +13,7 @@ import type { SandboxWish } from './wish.ts';
 
 export interface SandboxOptions {
   readonly log?: ChildLog | undefined;
-  /** Folders that no child may see: keys, tokens. */
+  /** Files and folders that no child may see: keys, tokens. */
   readonly hidden?: readonly string[];
   /** Default: looked for in our own PATH. */
   readonly tools?: () => Promise<SandboxTools>;
@@ -45,7 +45,7 @@ export class Sandbox {
     }
     // Once it is wrapped, nobody could tell a missing command from a missing anything.
     if (cwd === undefined || !isThere(start, cwd)) throw startError(start, { code: 'ENOENT' });
-    const hidden = (this.#options.hidden ?? []).flatMap((path) => realFolder(path) ?? []);
+    const hidden = (this.#options.hidden ?? []).flatMap(placeOf);
     const plan = planSandbox(wish, tools, { ...start, cwd, cwdIsNamed: start.cwd !== undefined, hidden });
     if ('refused' in plan) throw refusal(start, plan.refused, plan.hint);
     this.#tell(start.name, plan);
@@ -65,6 +65,14 @@ export class Sandbox {
 function isThere({ command, env }: StartOptions, cwd: string): boolean {
   if (!command.includes('/')) return lookUp(command, env.PATH ?? '/usr/bin:/bin') !== undefined;
   return existsSync(isAbsolute(command) ? command : resolve(cwd, command));
+}
+
+function placeOf(path: string): { path: string; isFolder: boolean }[] {
+  try {
+    return [{ path: realpathSync(path), isFolder: statSync(path).isDirectory() }];
+  } catch {
+    return [];
+  }
 }
 
 function realFolder(path: string): string | undefined {

@@ -124,6 +124,23 @@ describe('walls', () => {
     },
   );
 
+  test(
+    'a folder that may be written shows nothing of ours in it either, and no file of ours can be read',
+    needs('bwrap'),
+    async () => {
+      using all = folder();
+      const [keys, config] = [join(all.path, 'keys'), join(all.path, 'gateway.yml')];
+      mkdirSync(keys);
+      writeFileSync(join(keys, 'token-key'), 'private');
+      writeFileSync(config, 'secrets of others');
+      await using server = await looker({ write: [all.path] }, { hidden: [keys, config] });
+      assert.equal(await server.run(WRITE(join(all.path, 'mine'))), 'written');
+      assert.equal(await server.run(READ(join(keys, 'token-key'))), 'ENOENT');
+      assert.equal(await server.run(READ(config)), 'EACCES');
+      assert.equal(readFileSync(config, 'utf8'), 'secrets of others');
+    },
+  );
+
   test('network: false leaves it nobody to talk to, not even on this machine', needs('bwrap'), async () => {
     const listener = createServer((socket) => socket.end()).listen(0, '127.0.0.1');
     await new Promise((resolve) => listener.once('listening', resolve));
