@@ -7,6 +7,7 @@ import {
   endSignal,
   type Flags,
   hideFromOutput,
+  holdYoungGeneration,
   openLogFor,
   say,
   toolkitVersion,
@@ -60,6 +61,7 @@ export const bridgeCommand: Command = {
       );
     }
     const grants = readGrants((flags.grant as string[] | undefined) ?? []);
+    holdYoungGeneration();
     using end = endSignal();
     const declared = parseBridgeEnv((flags.env as string[] | undefined) ?? [], process.env);
     for (const [name, value] of Object.entries(declared)) {
