@@ -99,6 +99,8 @@ export class Spares<T> {
       backoff.note('ok');
       void spare.child.exited.then(() => {
         if (!this.#waiting.delete(spare)) return;
+        // Nobody will read what it still said.
+        this.#end(spare);
         backoff.note('crash');
         this.fill(backoff.next());
       });

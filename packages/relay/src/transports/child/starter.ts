@@ -97,6 +97,11 @@ export class Starter<T> {
     return { child: await this.#spawn(start, attempt), with: mine };
   }
 
+  /** Before anybody came. */
+  warmUp(): void {
+    this.#spares.fill(0);
+  }
+
   /** Nobody will take them. */
   dropSpares(): void {
     this.#spares.drop();
