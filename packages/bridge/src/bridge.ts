@@ -82,7 +82,7 @@ export async function startBridge(options: BridgeOptions): Promise<Bridge> {
     log,
     judge: gate.judge,
     prove: gate.prove,
-    ownServers: shared === undefined,
+    lostServers: shared === undefined ? 'gone' : undefined,
     onReturn: (accepted, principal) => gate.renew(accepted.principal, principal),
     onSession: (accepted) => {
       count += 1;

@@ -90,6 +90,8 @@ export async function openShare(options: ShareOptions): Promise<Share> {
     },
     prove: gate.prove,
     instance: settings.instance,
+    once: settings.onceSeconds,
+    lostServers: 'told',
     elsewhere: options.elsewhere,
     onSession: (accepted) => {
       const number = options.nextNumber();
@@ -98,6 +100,7 @@ export async function openShare(options: ShareOptions): Promise<Share> {
         {
           number,
           handOn: handOn(accepted),
+          returning: accepted.returning,
           via: [...accepted.via, settings.instance],
           principal: accepted.principal,
           by: accepted.by,

@@ -27,6 +27,8 @@ export interface AcceptedSession<P extends Peer = Peer> {
   readonly via: readonly string[];
   /** Program and version of the peer, a claim. */
   readonly by: string | undefined;
+  /** Its client had this session before, here or at a predecessor, and what was kept of it is not here. */
+  readonly returning: boolean;
   /** The one that it has now: a session outlives its links. */
   readonly link: Link | undefined;
 }
@@ -46,9 +48,9 @@ export interface AcceptorOptions<P extends Peer = Peer> {
   onReturn?(session: AcceptedSession<P>, principal: P): void;
   /** Seconds for which outcomes of calls are kept by whoever runs the servers (docs/WIRE.md 3). */
   readonly once?: number | undefined;
-  /** The servers of a session live in this process and as long as the session: of a session that is none of those here it
-   *  is known that nothing is left. */
-  readonly ownServers?: boolean | undefined;
+  /** What is known of the servers of a session that is not here any more: `gone`, they lived in this process and as long as
+   *  the session; `told`, whoever serves the session tells its client itself what is lost. Absent: nothing is known. */
+  readonly lostServers?: 'gone' | 'told' | undefined;
   readonly limits?: Limits;
   /** Sessions of other shares of this host: `limits.sessions` is for all of them. */
   readonly elsewhere?: () => number;
@@ -95,7 +97,7 @@ export class Acceptor<P extends Peer = Peer> {
       clock: SYSTEM_CLOCK,
       awayMs: this.limits.linkClosedWindowMs,
       onReturn: back,
-      onSession: (session, { principal, session: name, via, by }) => {
+      onSession: (session, { principal, session: name, via, by, returning }) => {
         const accepted: AcceptedSession<P> = {
           transport: session,
           protocol: 'link',
@@ -103,6 +105,7 @@ export class Acceptor<P extends Peer = Peer> {
           principal,
           via,
           by,
+          returning,
           get link() {
             return session.link;
           },
@@ -121,7 +124,10 @@ export class Acceptor<P extends Peer = Peer> {
       refuse: ({ via }) => this.refuse(via),
       onReturn: (link, principal) => back(this.held.of(link), principal),
       awaits: (info) => this.held.awaits(info),
-      onLink: (link, info) => this.held.take(link, info) || (options.ownServers === true ? false : undefined),
+      onLink: (link, info) => {
+        if (this.held.take(link, info)) return true;
+        return options.lostServers === undefined ? undefined : options.lostServers === 'told';
+      },
     });
   }
 
@@ -260,7 +266,7 @@ export class Acceptor<P extends Peer = Peer> {
 
   private unlinked(transport: Transport, protocol: 'ndjson' | 'http', principal: P): AcceptedSession<P> {
     const session = randomBytes(16).toString('hex');
-    return { transport, protocol, session, principal, via: [], by: undefined, link: undefined };
+    return { transport, protocol, session, principal, via: [], by: undefined, returning: false, link: undefined };
   }
 
   private full(): boolean {

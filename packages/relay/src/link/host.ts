@@ -173,7 +173,8 @@ export class LinkHost<P extends Peer = Peer> {
       this.#options.onState?.(known, 'up', undefined);
       return undefined;
     }
-    const info: LinkInfo<P> = { principal, session: hello.session, by: hello.by, via: hello.via, proof: hello.proof };
+    const { session, by, via, proof: shown } = hello;
+    const info: LinkInfo<P> = { principal, session, by, via, proof: shown, returning: hello.link !== null };
     const awaited = this.#options.awaits?.(info) === true;
     const refusal = awaited ? undefined : (this.#makeRoom(principal.id) ?? this.#options.refuse?.(info));
     if (refusal) return refusal;

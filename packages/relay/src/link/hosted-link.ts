@@ -20,6 +20,8 @@ export interface LinkInfo<P extends Peer = Peer> {
   /** Instances the session came through before. */
   readonly via: readonly string[];
   readonly proof: PeerProof | null;
+  /** The dialer had a link of this session before, which is not here any more. */
+  readonly returning: boolean;
 }
 
 /** A request of the dialer that has no answer. */
