@@ -74,6 +74,7 @@ export {
 } from './methods.ts';
 export { type RelayHooks, relay } from './relay.ts';
 export { SharedServer, type SharedServerOptions } from './shared/server.ts';
+export { type Lost, lostMemory } from './steady/lost-memory.ts';
 export type { SourceEvents, SteadyOptions, SteadyState } from './steady/options.ts';
 export { leaving } from './steady/refusals.ts';
 export { SteadySession } from './steady/steady.ts';
