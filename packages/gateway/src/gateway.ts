@@ -13,8 +13,9 @@ import {
   openOverlay,
   openPeerBook,
   ownIdentity,
+  privatePlaces,
 } from '@mcp-overlay/overlay';
-import { DONE, LIMITS, type Limits } from '@mcp-overlay/relay';
+import { DONE, LIMITS, type Limits, Sandbox } from '@mcp-overlay/relay';
 import type { Alarms } from './alarms/alarms.ts';
 import { type AlarmControl, alarmControl } from './alarms/control.ts';
 import { openAlarms } from './alarms/open-alarms.ts';
@@ -100,6 +101,7 @@ export function sessionSettings(options: SettingsOptions): SessionSettings {
   };
   const limits: Limits = { ...LIMITS, ...config.limits };
   const children = { count: 0 };
+  const sandbox = new Sandbox({ log, hidden: [...privatePlaces(options.env, options.identity), config.file] });
   const secrets = secretsOf(options);
   hideWritten(config.backends, options.env);
   const enabled = config.backends.filter((backend) => !backend.disabled);
@@ -120,6 +122,7 @@ export function sessionSettings(options: SettingsOptions): SessionSettings {
       log,
       limits,
       children,
+      sandbox,
       secrets,
       hide: withoutSecrets,
       ...(alarms && { onHostDoubt: (backend, code) => alarms.hostDoubted(backend, code) }),
