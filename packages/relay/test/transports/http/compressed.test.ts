@@ -30,7 +30,7 @@ test('T22: a compressed answer is an error of its request, whatever it would bec
       });
     });
     const url = await listening(server);
-    const client = new Recorder(httpTransport({ url, protocol: 'streamable' }));
+    const client = new Recorder(httpTransport({ url: url.href, protocol: 'streamable' }));
     client.send(initializeRequest());
     await client.answer(0);
     const before = process.memoryUsage().rss;
