@@ -7,6 +7,7 @@ import type { AuditLog, AuditState } from './audit/audit-log.ts';
 import type { BackendHealth } from './backend/health.ts';
 import type { Pins, PinsStatus } from './pins/open.ts';
 import type { LimitRow } from './policy/meter.ts';
+import type { ConfigStatus } from './reload/outcome.ts';
 import type { Scrubbing, ScrubStatus } from './scrub/open.ts';
 import type { SessionSettings } from './session/settings.ts';
 import type { Shares } from './shares.ts';
@@ -19,6 +20,8 @@ export interface GatewayStatus {
   /** Shares of views. */
   readonly views: readonly { readonly view: string; readonly token: string }[];
   readonly overlay: string;
+  /** What is in force, and what could not be taken over. */
+  readonly config: ConfigStatus;
   /** Who the gateway is on its network; absent: it proves nothing there. */
   readonly identity: Self | undefined;
   readonly startedAt: string;
@@ -66,6 +69,7 @@ export interface StatusSources {
   readonly identity: Self | undefined;
   readonly startedAt: number;
   readonly share: Shares;
+  readonly config: ConfigStatus;
   readonly settings: SessionSettings;
   readonly scrub?: Scrubbing | undefined;
   readonly audit: AuditLog | undefined;
@@ -80,6 +84,7 @@ export function statusOf({
   identity,
   startedAt,
   share,
+  config,
   settings,
   scrub,
   pins,
@@ -94,6 +99,7 @@ export function statusOf({
     share: share.token,
     views: share.views,
     overlay,
+    config,
     identity,
     startedAt: new Date(startedAt).toISOString(),
     calls: { open: settings.gauge.open, waiting: settings.gauge.waiting.size },
