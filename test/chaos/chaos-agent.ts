@@ -138,7 +138,8 @@ function failureOf(error: unknown): Outcome | undefined {
   const name = data?.error;
   if (name === 'outcome_unknown') return 'unknown';
   if (name === 'call_timeout') return 'timeout';
-  if (NOT_RUN.has(name) || (name === 'audit_unavailable' && data?.ran === false)) return 'refused';
+  if (name === 'audit_unavailable') return data?.ran === true ? 'withheld' : 'refused';
+  if (NOT_RUN.has(name)) return 'refused';
   if (name === undefined && code === -32602) return 'denied';
   return 'error';
 }

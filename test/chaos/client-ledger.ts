@@ -9,6 +9,8 @@ export type Outcome =
   | 'refused'
   /** Told that there is no such tool. */
   | 'denied'
+  /** Told that it ran, and that its answer is kept back, for it could not be recorded. */
+  | 'withheld'
   /** Told that no answer came in time; it may have run. */
   | 'timeout'
   /** The client's own program was killed. */

@@ -54,6 +54,8 @@ export interface Evidence {
 
 /** After a trouble is over: back-off of dialers and of restarted servers. */
 const RECOVERY_MS = 10_000;
+/** From the death of a child until its owner knows, on a loaded machine. */
+const NOTICED_MS = 1000;
 
 export function judge(evidence: Evidence): Finding[] {
   const { calls, strange, ran, records } = evidence;
@@ -97,6 +99,7 @@ export function judge(evidence: Evidence): Finding[] {
     if ((outcome === 'refused' || outcome === 'denied') && lines.length > 0) {
       say(outcome === 'denied' ? 'I7' : 'I3', `${nonce} ran, and its caller was told that it did not: ${call.told}`);
     }
+    if (outcome === 'withheld' && lines.length === 0) say('I3', `${nonce} was told that it ran, and it did not`);
     if (call.tool === 'forbidden') {
       if (lines.length > 0) say('I7', `${nonce} is forbidden and ran`);
       if (outcome === 'ok' || outcome === 'error') say('I7', `${nonce} is forbidden and was told ${outcome}`);
@@ -114,13 +117,15 @@ function excused(call: SentCall, outcome: Outcome, evidence: Evidence): boolean 
   const { troubles, owners, pending } = evidence;
   return troubles.some((trouble) => {
     if (outcome === 'lost') return trouble.of === `tools:${call.client}` && overlaps(call, trouble, 0);
+    if (outcome === 'withheld') return trouble.of === 'gateway' && !trouble.death && overlaps(call, trouble, 0);
     if (outcome === 'refused') return onTheWay(call, trouble, owners) && overlaps(call, trouble, RECOVERY_MS);
     if (outcome === 'timeout') return trouble.of === call.server && !trouble.death && overlaps(call, trouble, 0);
     if (outcome !== 'unknown' || !trouble.death) return false;
     if (pending.has('once')) return onTheWay(call, trouble, owners) && overlaps(call, trouble, RECOVERY_MS);
     // Only the death of the process that had the child, or of the child; and only if it was asked before.
-    const owner = trouble.of === call.server || trouble.of === owners[call.server];
-    return owner && call.sentAt <= trouble.at && ended(call) >= trouble.at;
+    // Who owns a child that dies learns of it a moment later, and cannot know what it still read.
+    if (trouble.of === call.server) return overlaps(call, trouble, NOTICED_MS);
+    return trouble.of === owners[call.server] && call.sentAt <= trouble.at && ended(call) >= trouble.at;
   });
 }
 

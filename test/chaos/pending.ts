@@ -3,6 +3,8 @@
 
 export type Layer =
   /** An open call of a server that outlives the death of whoever stands before it is answered, never unknown. */
-  'once';
+  | 'once'
+  /** What a gateway that was killed held at a bridge is taken over by its successor, not left to a deadline. */
+  | 'held';
 
-export const PENDING: ReadonlySet<Layer> = new Set<Layer>(['once']);
+export const PENDING: ReadonlySet<Layer> = new Set<Layer>(['once', 'held']);

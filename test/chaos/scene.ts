@@ -2,13 +2,13 @@
 // three ledgers. Troubles are noted as they are made; `verdict` holds everything against the oracle.
 
 import { randomBytes } from 'node:crypto';
-import { readlinkSync } from 'node:fs';
+import { readFileSync } from 'node:fs';
 import { readdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as wait } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { processesWith } from '@mcp-overlay/relay/testing';
-import { runToEnd } from '../e2e/harness.ts';
+import { type Finished, runToEnd } from '../e2e/harness.ts';
 import { commandBackend, shareBackend } from '../e2e/servers.ts';
 import { Actor } from './actor.ts';
 import { ChaosAgent, type Era } from './chaos-agent.ts';
@@ -19,9 +19,8 @@ import { type AuditRecord, type Finding, judge, type Ran, type Trouble } from '.
 import { PENDING } from './pending.ts';
 
 const SERVER = fileURLToPath(new URL('./server.mjs', import.meta.url));
+/** In every town. `far` is the bridge's; nobody ever does anything to `calm`. */
 export const SERVERS = ['own', 'far', 'calm'] as const;
-export type ServerName = (typeof SERVERS)[number];
-export const OWNERS = { own: 'gateway', far: 'bridge', calm: 'gateway' } as const;
 
 export interface SceneOptions {
   /** One agent each. */
@@ -29,6 +28,8 @@ export interface SceneOptions {
   /** A call without a terminal outcome by then has none. */
   readonly deadlineMs?: number;
   readonly config?: Readonly<Record<string, unknown>>;
+  /** More servers of the gateway: one that dies often is left alone for two minutes. */
+  readonly more?: readonly string[];
 }
 
 export class Scene implements AsyncDisposable {
@@ -41,9 +42,13 @@ export class Scene implements AsyncDisposable {
   readonly config: string;
   readonly marker: string;
   readonly dice: Dice;
+  readonly servers: readonly string[];
+  readonly owners: Readonly<Record<string, 'gateway' | 'bridge'>>;
 
   private constructor(ground: Ground, dice: Dice, config: string, marker: string, options: SceneOptions) {
     const { eras = ['legacy', 'modern', 'legacy', 'modern'], deadlineMs = 60_000 } = options;
+    this.servers = [...SERVERS, ...(options.more ?? [])];
+    this.owners = Object.fromEntries(this.servers.map((name) => [name, name === 'far' ? 'bridge' : 'gateway']));
     this.ground = ground;
     this.dice = dice;
     this.config = config;
@@ -75,21 +80,23 @@ export class Scene implements AsyncDisposable {
     const tools = { mode: 'deny', list: ['forbidden'] };
     const stdio = (name: string) => commandBackend(name, serverOf(ground, name, marker), { tools });
     return {
-      aggregator: { connection: { list_wait: '20s', call_timeout: '20s' } },
+      aggregator: { connection: { list_wait: '20s', call_timeout: '3s' } },
       share: ground.share,
       audit: { path: './audit', key: 'file:./audit.key', durability: 'os', arguments: 'clear' },
-      backends: [stdio('own'), shareBackend('far', ground.bridgeShare, { tools }), stdio('calm')],
+      backends: this.servers.map((name) =>
+        name === 'far' ? shareBackend('far', ground.bridgeShare, { tools }) : stdio(name),
+      ),
       ...more,
     };
   }
 
   /** How this server behaves from its next start and its next call on; '' is well. */
-  async mood(server: ServerName, mood: string): Promise<void> {
+  async mood(server: string, mood: string): Promise<void> {
     await writeFile(moodFile(this.ground, server), mood);
   }
 
-  pidsOf(server: ServerName): number[] {
-    return processesWith(`${this.marker}-${server}`).filter((pid) => isNode(pid));
+  pidsOf(server: string): number[] {
+    return processesWith(`${this.marker}-${server}`).filter((pid) => isServer(pid));
   }
 
   /** Notes the trouble while `work` makes it. */
@@ -112,7 +119,7 @@ export class Scene implements AsyncDisposable {
 
   async ran(): Promise<Ran[]> {
     const texts = await Promise.all(
-      SERVERS.map((server) => readFile(ledgerOf(this.ground, server), 'utf8').catch(() => '')),
+      this.servers.map((server) => readFile(ledgerOf(this.ground, server), 'utf8').catch(() => '')),
     );
     return texts.flatMap((text) => lines<Ran>(text));
   }
@@ -120,14 +127,14 @@ export class Scene implements AsyncDisposable {
   /** Findings of the oracle, and of `audit verify`. */
   async verdict(): Promise<Finding[]> {
     const [ran, records] = [await this.ran(), await this.records()];
-    const { ledger, troubles } = this;
+    const { ledger, owners, troubles } = this;
     const found = judge({
       calls: ledger.calls.values(),
       strange: ledger.strange,
       ran,
       records,
       troubles,
-      owners: OWNERS,
+      owners,
       pending: PENDING,
     });
     const { code, stdout, stderr } = await runToEnd(this.ground.admin('audit', 'verify', this.config));
@@ -138,13 +145,18 @@ export class Scene implements AsyncDisposable {
   }
 
   /** Each agent asks each server; all must be well. Resolves with how long the slowest took. */
-  async settle(servers: readonly ServerName[] = SERVERS): Promise<number> {
+  async settle(servers: readonly string[] = SERVERS): Promise<number> {
     const from = performance.now();
     const calls = this.agents.flatMap((agent) => servers.map((server) => agent.call({ server })));
     for (const call of await Promise.all(calls)) {
       if (call.outcome !== 'ok') throw new Error(`not well after the trouble: ${JSON.stringify(call)}\n${this.said()}`);
     }
     return performance.now() - from;
+  }
+
+  /** A second gateway with the same file, as somebody starts it by mistake. */
+  second(): Promise<Finished> {
+    return runToEnd(this.ground.gatewayProgram(this.config));
   }
 
   /** What the programs wrote last. */
@@ -187,10 +199,10 @@ function lines<T>(text: string): T[] {
     .map((line) => JSON.parse(line) as T);
 }
 
-/** Not the shell or the wrapper around it. */
-function isNode(pid: number): boolean {
+/** Not a wrapper around it, nor the bridge, which has the server's words among its own. */
+function isServer(pid: number): boolean {
   try {
-    return readlinkSync(`/proc/${pid}/exe`) === process.execPath;
+    return readFileSync(`/proc/${pid}/cmdline`, 'latin1').split('\0')[1] === SERVER;
   } catch {
     return false;
   }
