@@ -19,6 +19,7 @@ import { buildAllowances } from './limits-shape.ts';
 import { quoteText } from './node.ts';
 import { buildPins } from './pins-shape.ts';
 import { buildPolicy } from './policy-build.ts';
+import { buildReload } from './reload-shape.ts';
 import type { RawBackend, RawGateway, RawTools } from './schema.ts';
 import { buildOverride, buildScrub } from './scrub-shape.ts';
 import type { Reading } from './shape.ts';
@@ -70,6 +71,7 @@ export function buildGateway(raw: RawGateway, file: string, reading: Reading): G
       scrub: raw.scrub && buildScrub(raw.scrub),
       alarms: raw.alarms && buildAlarms(raw.alarms, idsOf(raw), reading),
       pins: raw.pins && buildPins(raw.pins),
+      reload: raw.reload && buildReload(raw.reload),
     }),
   };
   if (raw.secrets?.inline === 'refuse') reading.report.refuse('inline-secret');

@@ -40,6 +40,15 @@ export interface GatewayConfig {
   readonly alarms?: AlarmsConfig | 'off';
   /** Absent: first use, kept in the state folder. */
   readonly pins?: PinsConfig;
+  /** Absent: as in DEFAULTS, and watched. */
+  readonly reload?: ReloadConfig;
+}
+
+export interface ReloadConfig {
+  /** A changed file is taken over by itself. */
+  readonly watch: boolean;
+  /** How long sessions that began before keep what they began with. */
+  readonly maxDrainMs: number;
 }
 
 export interface PinsConfig {
@@ -252,6 +261,8 @@ export const DEFAULTS = {
   connectTimeoutMs: 120_000,
   callTimeoutMs: 600_000,
   listWaitMs: 3000,
+  /** Of sessions that began under another configuration. */
+  maxDrainMs: 15 * 60_000,
   maxTtlMs: 30 * 24 * 3600 * 1000,
 } as const;
 

@@ -11,6 +11,7 @@ import { injectShape } from './inject-shape.ts';
 import { allowanceFields, backendAllowanceShape } from './limits-shape.ts';
 import { pinMode, pinsShape } from './pins-shape.ts';
 import { identitiesShape, rolesShape, viewsShape } from './policy-shape.ts';
+import { reloadShape } from './reload-shape.ts';
 import { backendScrubShape, scrubShape } from './scrub-shape.ts';
 import {
   argument,
@@ -340,6 +341,9 @@ export const gatewayShape = object(
       'what becomes of definitions of tools, prompts and resource templates, and of instructions, that are new or have changed; a mode alone is enough (docs/PINS.md)',
       { default: 'first-use, kept in the state folder; another version of a server is taken anew after a restart' },
     ),
+    reload: field(reloadShape, 'how a changed file is taken over while the gateway runs (docs/RELIABILITY.md)', {
+      default: 'watched, 15m',
+    }),
     share_token: field(shareToken, 'share.token, as the Go original calls it', { example: 'my-gateway' }),
     orchestrator: field(
       object({

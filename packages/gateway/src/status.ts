@@ -9,6 +9,7 @@ import type { ServersState } from './backend/children.ts';
 import type { BackendHealth } from './backend/health.ts';
 import type { Pins, PinsStatus } from './pins/open.ts';
 import type { LimitRow } from './policy/meter.ts';
+import type { ConfigStatus } from './reload/outcome.ts';
 import type { Scrubbing, ScrubStatus } from './scrub/open.ts';
 import type { SessionSettings } from './session/settings.ts';
 import type { Shares } from './shares.ts';
@@ -21,6 +22,8 @@ export interface GatewayStatus {
   /** Shares of views. */
   readonly views: readonly { readonly view: string; readonly token: string }[];
   readonly overlay: string;
+  /** What is in force, and what could not be taken over. */
+  readonly config: ConfigStatus;
   /** Who the gateway is on its network; absent: it proves nothing there. */
   readonly identity: Self | undefined;
   readonly startedAt: string;
@@ -72,6 +75,7 @@ export interface StatusSources {
   readonly identity: Self | undefined;
   readonly startedAt: number;
   readonly share: Shares;
+  readonly config: ConfigStatus;
   readonly settings: SessionSettings;
   readonly scrub?: Scrubbing | undefined;
   readonly audit: AuditLog | undefined;
@@ -86,6 +90,7 @@ export function statusOf({
   identity,
   startedAt,
   share,
+  config,
   settings,
   scrub,
   pins,
@@ -100,6 +105,7 @@ export function statusOf({
     share: share.token,
     views: share.views,
     overlay,
+    config,
     identity,
     startedAt: new Date(startedAt).toISOString(),
     calls: { open: settings.gauge.open, waiting: settings.gauge.waiting.size },

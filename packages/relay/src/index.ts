@@ -75,6 +75,7 @@ export {
 export { type RelayHooks, relay } from './relay.ts';
 export { type RestingOptions, restingServer } from './resting/resting.ts';
 export { SharedServer, type SharedServerOptions } from './shared/server.ts';
+export { type Lost, lostMemory } from './steady/lost-memory.ts';
 export type { SourceEvents, SteadyOptions, SteadyState } from './steady/options.ts';
 export { leaving } from './steady/refusals.ts';
 export { SteadySession } from './steady/steady.ts';

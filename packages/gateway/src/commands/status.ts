@@ -1,6 +1,15 @@
 // `mcp-gateway status [TOKEN]`: how a running gateway is, read from its admin socket.
 
-import { type Command, displaySafe, EXIT, type Flags, print, printJson, printTable } from '@mcp-overlay/cli';
+import {
+  type Command,
+  displaySafe,
+  displaySafeLines,
+  EXIT,
+  type Flags,
+  print,
+  printJson,
+  printTable,
+} from '@mcp-overlay/cli';
 import { askAdmin } from '../admin/client.ts';
 import type { BackendStatus, GatewayStatus } from '../status.ts';
 
@@ -17,6 +26,14 @@ export const statusCommand: Command = {
     return EXIT.done;
   },
 };
+
+/** What is in force; and where another could not be taken over: when, why, what to do. */
+function configLines({ config: { file, since, failed, draining } }: GatewayStatus): string[] {
+  const going = draining === 0 ? '' : `, ${draining} sessions go on as they began before`;
+  const lines = [`config ${file} since ${since}${going}`];
+  if (failed) lines.push(`config: last reload failed at ${failed.at}: ${failed.why}`, `  ${failed.remedy}`);
+  return lines;
+}
 
 function auditLine({ audit }: GatewayStatus): string {
   if (!audit) return 'audit off';
@@ -65,6 +82,7 @@ function show(status: GatewayStatus): void {
   }
   for (const { view, token } of views) print(`${token} shows view ${view}\n`);
   print(`${calls.open} calls open, ${calls.waiting} waiting\n`);
+  for (const line of configLines(status)) print(`${displaySafeLines(line)}\n`);
   print(`${auditLine(status)}\n`);
   print(`${scrubLine(status)}\n`);
   for (const line of [...limitLines(status), ...alarmLines(status)]) print(`${line}\n`);
