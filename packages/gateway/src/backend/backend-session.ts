@@ -53,7 +53,7 @@ export interface BackendSessionOptions {
 const ASK_AGAIN = {
   clock: () => performance.now(),
   random: Math.random,
-  maxMs: 10_000,
+  maxMs: 4000,
   crashes: Number.POSITIVE_INFINITY,
 };
 
