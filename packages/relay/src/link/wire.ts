@@ -94,6 +94,8 @@ export class Wire {
   open(rest: Buffer): void {
     if (rest.length > 0) this.#connection.unshift(rest);
     this.#connection.resume();
+    // It may have ended while its first line was judged: nobody would tell us again.
+    if (this.#connection.readableEnded || this.#connection.destroyed) process.nextTick(this.#onEnd);
     this.wake();
   }
 
