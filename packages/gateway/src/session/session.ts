@@ -50,9 +50,13 @@ export class ClientSession {
     );
   }
 
-  /** Which configuration it began under. */
+  /** Under which configuration it is. */
+  get origin(): SessionSettings['origin'] {
+    return this.settings.origin;
+  }
+
   get generation(): number {
-    return this.settings.generation?.number ?? 0;
+    return this.settings.origin?.number ?? 0;
   }
 
   /** What it may see has changed: the client is told to list anew where it does. */
