@@ -4,6 +4,7 @@
 import { buildIssuers, buildTokens } from './access-shape.ts';
 import { buildAlarms } from './alarms-shape.ts';
 import { buildAudit } from './audit-shape.ts';
+import { buildChildren } from './children-shape.ts';
 import {
   type BackendConfig,
   compact,
@@ -121,6 +122,7 @@ function buildBackend(raw: RawBackend, isOf: InjectSurroundings['identity'], rea
     name: raw.name ?? id,
     transport,
     disabled,
+    ...buildChildren(raw, { transport, ...compact({ shared: raw.shared, era: raw.era }) }, reading),
     ...compact({
       prefix: raw.prefix,
       tools: raw.tools && buildTools(raw.tools, raw.spotOf('tools'), reading),

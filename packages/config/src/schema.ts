@@ -5,6 +5,7 @@
 import { issuersShape, tokensShape, trustFile } from './access-shape.ts';
 import { alarmsShape } from './alarms-shape.ts';
 import { auditShape } from './audit-shape.ts';
+import { childrenFields } from './children-shape.ts';
 import { globProblem } from './glob.ts';
 import { injectShape } from './inject-shape.ts';
 import { allowanceFields, backendAllowanceShape } from './limits-shape.ts';
@@ -185,6 +186,7 @@ const backendFields = {
     'what the server speaks: legacy (revisions up to 2025-11-25) or modern (2026-07-28); auto finds out. Clients of either are served, translated where it differs',
     { default: 'auto' },
   ),
+  ...childrenFields,
   inject: field(injectShape, 'variables or headers besides those of the transport, the same for all or by who calls'),
   disabled: field(bool(), 'the backend is left out', { default: 'false' }),
   scrub: field(backendScrubShape, 'what is done with what is found in its texts; a mode alone is enough', {

@@ -4,8 +4,16 @@
 import { randomBytes } from 'node:crypto';
 import { UsageError, withoutSecrets } from '@mcp-overlay/cli';
 import type { BackendConfig, GatewayConfig, ResolveOptions, SecretString } from '@mcp-overlay/config';
-import { type AccessSource, type Overlay, OWNER, openOverlay, openPeerBook, ownIdentity } from '@mcp-overlay/overlay';
-import { DONE, LIMITS, type Limits } from '@mcp-overlay/relay';
+import {
+  type AccessSource,
+  type Overlay,
+  OWNER,
+  openOverlay,
+  openPeerBook,
+  ownIdentity,
+  privatePlaces,
+} from '@mcp-overlay/overlay';
+import { DONE, LIMITS, type Limits, Sandbox } from '@mcp-overlay/relay';
 import type { Alarms } from './alarms/alarms.ts';
 import { type AlarmControl, alarmControl } from './alarms/control.ts';
 import { openAlarms } from './alarms/open-alarms.ts';
@@ -121,6 +129,7 @@ export function sessionSettings(options: SettingsOptions): SessionSettings {
   const by = `mcp-gateway/${version}`;
   const limits: Limits = { ...LIMITS, ...config.limits };
   const { children, secrets, overlayOf } = lasting;
+  const sandbox = new Sandbox({ log, hidden: [...privatePlaces(options.env, options.identity), config.file] });
   hideWritten(config.backends, options.env);
   const enabled = config.backends.filter((backend) => !backend.disabled);
   const servers = enabled.filter(({ transport, shared }) => transport.type === 'stdio' && shared !== true).length;
@@ -142,6 +151,7 @@ export function sessionSettings(options: SettingsOptions): SessionSettings {
       log,
       limits,
       children,
+      sandbox,
       secrets,
       hide: withoutSecrets,
       ...(alarms && { onHostDoubt: (backend, code) => alarms.hostDoubted(backend, code) }),

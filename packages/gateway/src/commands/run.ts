@@ -1,6 +1,16 @@
 // `mcp-gateway run CONFIG`: serves until it is told to end. stdout carries the token line and nothing else.
 
-import { announce, type Command, EXIT, endSignal, type Flags, openLogFor, say, toolkitVersion } from '@mcp-overlay/cli';
+import {
+  announce,
+  type Command,
+  EXIT,
+  endSignal,
+  type Flags,
+  holdYoungGeneration,
+  openLogFor,
+  say,
+  toolkitVersion,
+} from '@mcp-overlay/cli';
 import { grantsOf, identityNotes, openOverlay } from '@mcp-overlay/overlay';
 import { openAdmin } from '../admin/server.ts';
 import { overlayOptions, startGateway } from '../gateway.ts';
@@ -24,6 +34,7 @@ export const runCommand: Command = {
   },
   examples: [['$0 run config.yml', 'prints {"share_token":"…"} once it can be dialled']],
   run: async (flags: Flags) => {
+    holdYoungGeneration();
     let reload: () => void = () => {};
     using end = endSignal({ onHangup: () => reload() });
     const file = String(flags.config);

@@ -88,18 +88,20 @@ function show(status: GatewayStatus): void {
   for (const line of [...limitLines(status), ...alarmLines(status)]) print(`${line}\n`);
   print('\n');
   printTable(
-    ['backend', 'kind', 'speaks', 'state', 'since', 'calls', 'restarts', 'reason'],
+    ['backend', 'kind', 'speaks', 'state', 'servers', 'since', 'calls', 'restarts', 'reason'],
     status.backends.map((b) => [
       b.id,
       b.kind,
       spoken(b.protocol),
       b.state,
+      runningOf(b),
       new Date(b.since).toISOString(),
       String(b.calls),
       String(b.restarts),
       b.reason ?? Object.values(b.incomplete).join('; '),
     ]),
   );
+  for (const line of status.backends.flatMap(troubleLines)) print(`${line}\n`);
   for (const { backend, list, name, why } of status.pins?.waiting ?? []) {
     print(`\n${list} ${displaySafe(`${backend}/${name}`)}: ${why}, hidden until mcp-gateway approve`);
   }
@@ -121,6 +123,25 @@ function show(status: GatewayStatus): void {
       ...[s.link?.sent, s.link?.received, s.link?.breaks, s.link?.resent].map((count) => String(count ?? '')),
     ]),
   );
+}
+
+/** `3`, `3 and 1 spare`. */
+function runningOf({ servers }: BackendStatus): string {
+  if (servers === undefined) return '';
+  const { running, spare } = servers;
+  return spare === 0 ? String(running) : `${running - spare} and ${spare} spare`;
+}
+
+/** Of one that fails: what is being done, and what it said itself. */
+function troubleLines({ id, state, circuit, servers }: BackendStatus): string[] {
+  if (servers === undefined || (state !== 'failing' && circuit === 'closed')) return [];
+  const { failures, retrySeconds, stderr } = servers;
+  const done = {
+    open: `it failed ${failures} times within two minutes and is left alone; tried again in ${retrySeconds ?? 0} s`,
+    'half-open': 'it was left alone; the next start decides',
+    closed: 'it is tried again',
+  }[circuit];
+  return [`\n${id}: ${done}`, ...stderr.map((line) => `  ${id} said: ${displaySafe(line)}`)];
 }
 
 /** `legacy 2025-11-25`, `both 2026-07-28`, `modern (configured)`. */

@@ -9,11 +9,12 @@ import { OverlayError } from '../errors.ts';
 import type { Overlay, PeerHint } from '../overlay.ts';
 import { idsOf, OWNER, type Principal, UNPROVEN } from '../proof/principal.ts';
 import type { ProofOnWire } from '../proof/proof.ts';
-import { judgeAgain, judgeProof, makeProof } from '../proof/prove.ts';
+import { judgeProof, makeProof } from '../proof/prove.ts';
 import { SeenProofs } from '../proof/seen-proofs.ts';
 import { type Admission, admissionOf, type Grants, letsIn } from './admission.ts';
 import { ownersOf } from './owners.ts';
 import type { PeerBook } from './peer-book.ts';
+import { evidenceOf } from './proven.ts';
 import { offered } from './self.ts';
 import { occasionOf } from './share-guard.ts';
 import { type Evidence, type Standing, watchStanding } from './standing.ts';
@@ -101,10 +102,13 @@ export function openGate(options: GateOptions): Gate {
     if (!occasion) {
       throw new OverlayError('proof_unbound', 'a proof came on a connection that cannot carry one');
     }
-    const { id, name, chain } = judgeProof(proof, occasion, { trusted, now: now(), seen });
+    const proven = judgeProof(proof, occasion, { trusted, now: now(), seen });
+    const { id, name } = proven;
     const known = book?.get(id)?.name ?? name;
     const principal: Principal = { id, name: known, proven: true, via: overlay.kind, groups: [] };
-    return { principal, evidence: { againIn: (believed) => judgeAgain(chain, id, believed) }, token: false };
+    // A connection that ends is taken up anew, with a proof anew; what crosses on it waits for that.
+    const ask = (): void => void connection.destroy();
+    return { principal, evidence: evidenceOf(proven, { now: now(), trust, ask }), token: false };
   };
 
   const identifyToken = async (connection: Duplex, offer: unknown): Promise<Identified> => {
