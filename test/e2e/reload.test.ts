@@ -9,7 +9,7 @@ import { setTimeout as wait } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { scriptedServer } from '@mcp-overlay/relay/testing';
 import { stringify } from 'yaml';
-import { type Agent, connect } from './agent.ts';
+import { type Agent, connect, type SdkVersion } from './agent.ts';
 import { type Finished, House, type Running, runToEnd } from './harness.ts';
 
 const RELOADS = Number(process.env.MCP_RELOADS ?? 20);
@@ -27,7 +27,7 @@ interface Reloading {
   readonly token: string;
   write(config: object | string): Promise<void>;
   reload(...flags: readonly string[]): Promise<Finished>;
-  agent(): Promise<Agent>;
+  agent(sdk?: SdkVersion): Promise<Agent>;
   /** Of the log, by their event. */
   logged(event: string): readonly Record<string, unknown>[];
   until(event: string, count?: number): Promise<Record<string, unknown>>;
@@ -54,7 +54,7 @@ async function reloading(house: House, config: object, ...flags: readonly string
       await rename(`${file}.new`, file);
     },
     reload: (...more) => runToEnd(house.program('gateway', 'reload', token, ...more)),
-    agent: () => connect('v1', house.agentProgram(token), house.home),
+    agent: (sdk = 'v1') => connect(sdk, house.agentProgram(token), house.home),
     logged,
     until: async (event, count = 1) => {
       for (let left = 400; left > 0; left -= 1) {
@@ -70,6 +70,12 @@ async function reloading(house: House, config: object, ...flags: readonly string
 const names = async (agent: Agent): Promise<readonly string[]> => {
   const { tools } = (await agent.listTools()) as { tools: { name: string }[] };
   return tools.map(({ name }) => name);
+};
+
+/** What a server that counts the calls of its life says. */
+const countedBy = async (agent: Agent, tool: string): Promise<{ pid: number; count: number }> => {
+  const { content } = (await agent.callTool(tool, {})) as { content: [{ text: string }] };
+  return JSON.parse(content[0].text);
 };
 
 test(`${RELOADS} reloads under load, half of them broken: no call fails`, async () => {
@@ -132,10 +138,7 @@ test('a session goes on with its server over a reload that leaves it as it is, a
   const config = (more: object, ...backends: object[]) => ({ ...more, backends: [memory, ...backends] });
   const at = await reloading(house, config({ reload: { max_drain: '3s' } }));
   await using agent = await at.agent();
-  const counted = async (): Promise<{ pid: number; count: number }> => {
-    const { content } = (await agent.callTool('counter', {})) as { content: [{ text: string }] };
-    return JSON.parse(content[0].text);
-  };
+  const counted = () => countedBy(agent, 'counter');
   const { pid, count } = await counted();
   await at.write(config({ reload: { max_drain: '3s' } }, server('notes', 'note')));
   await at.until('configuration applied');
@@ -146,6 +149,26 @@ test('a session goes on with its server over a reload that leaves it as it is, a
   assert.ok((await names(agent)).includes('notes__note'));
   assert.notEqual((await counted()).pid, pid);
 });
+
+for (const sdk of ['v1', 'v2'] as const) {
+  test(`a session gains a backend that is added beside those it has, and keeps their servers (client ${sdk})`, async () => {
+    await using house = await House.open();
+    const { command, args } = scriptedServer();
+    const two = [server('files', 'read_file'), { id: 'memory', transport: { type: 'stdio', command, args } }];
+    const at = await reloading(house, { backends: two });
+    await using agent = await at.agent(sdk);
+    const before = await names(agent);
+    assert.equal((await countedBy(agent, 'memory__counter')).count, 1);
+    await at.write({ backends: [server('notes', 'note'), ...two] });
+    await agent.heard('notifications/tools/list_changed');
+    assert.deepEqual([...(await names(agent))].sort(), [...before, 'notes__note'].sort());
+    const { content } = (await agent.callTool('notes__note', {})) as { content: [{ text: string }] };
+    assert.equal(content[0].text, 'note');
+    assert.equal((await countedBy(agent, 'memory__counter')).count, 2);
+    const { draining } = (await at.until('configuration applied')) as { draining: number };
+    assert.equal(draining, 0);
+  });
+}
 
 test('what a change takes away is gone at once, and told', async () => {
   await using house = await House.open();

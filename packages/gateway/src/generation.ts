@@ -107,12 +107,12 @@ export async function buildGeneration(world: World, config: GatewayConfig, befor
   });
   const number = (before?.number ?? 0) + 1;
   const generation = join(world, { number, config, policy, settings, allowances, issuers, books, pins });
-  const carries = before !== undefined && sameFurniture(before, generation);
+  const carriesOn = before !== undefined && carries(before, generation);
   return {
     generation,
     rotated,
     renewed: new Set([...rotated, ...(before ? recredentialed(before.config, config) : [])]),
-    carries,
+    carries: carriesOn,
     apply: () => {
       world.now = generation;
       if (pins) world.pins = pins;
@@ -255,24 +255,18 @@ function recredentialed(before: GatewayConfig, after: GatewayConfig): readonly s
     .map(({ id }) => id);
 }
 
-/** Whether sessions of one could as well be sessions of the other, but for what they may do. */
-function sameFurniture(a: Generation, b: Generation): boolean {
-  const alike = (of: (one: Generation) => readonly unknown[]): boolean => {
-    const [ofA, ofB] = [of(a), of(b)];
-    return ofA.length === ofB.length && ofA.every((one, at) => one === ofB[at]);
-  };
-  const words = ({
-    settings: { naming, own, limits, callTimeoutMs, connectTimeoutMs, listWaitMs, backends },
-  }: Generation) =>
-    JSON.stringify([
-      backends.map(({ backend: { id } }) => naming.prefixOf(id)),
-      own,
-      limits,
-      [callTimeoutMs, connectTimeoutMs, listWaitMs],
-    ]);
-  return (
-    alike(({ settings }) => settings.backends.map(({ backend }) => backend)) &&
-    alike(({ settings: { pins, scrubber, alarms } }) => [pins, scrubber, alarms]) &&
-    words(a) === words(b)
+/** Whether sessions of the one go on under the other: what they are made of is there as it was, under the same names. What is
+ *  there besides they gain, and what they may do follows the rules. */
+function carries(before: Generation, after: Generation): boolean {
+  const [old, now] = [before.settings, after.settings];
+  const kept = new Set(now.backends.map(({ backend }) => backend));
+  const goOn = old.backends.every(
+    ({ backend }) => kept.has(backend) && old.naming.prefixOf(backend.id) === now.naming.prefixOf(backend.id),
   );
+  // With one alone nothing is told apart, and it speaks for itself.
+  const alike = (old.backends.length === 1) === (now.backends.length === 1);
+  const words = ({ own, limits, callTimeoutMs, connectTimeoutMs, listWaitMs }: SessionSettings): string =>
+    JSON.stringify([own, limits, callTimeoutMs, connectTimeoutMs, listWaitMs]);
+  const same = old.pins === now.pins && old.alarms === now.alarms && words(old) === words(now);
+  return goOn && alike && same;
 }

@@ -231,7 +231,7 @@ class OpenReloads implements Reloads {
       commitShares,
       () => probes.use(generation.settings),
       () => draft.retire(),
-      () => this.#relist(),
+      () => shares.refresh(),
       () => this.#sweep(),
     ];
     for (const step of steps) {
@@ -242,14 +242,6 @@ class OpenReloads implements Reloads {
     this.watch();
     this.#drain(generation);
     return { ended };
-  }
-
-  /** One session at a time, so that calls are not held up. */
-  async #relist(): Promise<void> {
-    for (const { session } of this.#options.shares.sessions()) {
-      session.relist();
-      await new Promise((resolve) => setImmediate(resolve));
-    }
   }
 
   #drain({ number, config }: Generation): void {
