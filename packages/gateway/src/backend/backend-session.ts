@@ -2,8 +2,10 @@
 // server starts by itself handed to the session. Survives the server's death (relay/steady).
 
 import {
+  type CloseReason,
   createBackoff,
   errorMessage,
+  lostMemory,
   type Message,
   notificationMessage,
   parseMessage,
@@ -90,7 +92,7 @@ export class BackendSession {
     this.steady = new SteadySession({
       name: `backend ${this.id}`,
       open: (events, signal) => options.backend.open(options.origin, events, signal),
-      backoff: options.backend.backoff(),
+      backoff: options.backend.backoff(options.origin.caller),
       waitMs: options.connectTimeoutMs,
       startMs: options.connectTimeoutMs,
       unavailable: 'backend_unavailable',
@@ -117,6 +119,13 @@ export class BackendSession {
   /** It was neither heard nor lost yet. */
   get starting(): boolean {
     return this.unsettled;
+  }
+
+  /** What it held in memory for this session before we were started, or lost the session: undefined if nothing is lost. */
+  get memoryLost(): Message | undefined {
+    // What is behind a URL did not go with us.
+    const lost = this.backend.config.transport.type === 'http' ? 'unknown' : this.steady.memoryLost;
+    return lostMemory(`backend ${this.id}`, lost);
   }
 
   get state(): SteadyState {
@@ -202,10 +211,11 @@ export class BackendSession {
     this.steady.resume();
   }
 
-  close(): Promise<void> {
+  /** `away`: a host keeps its servers for our successor. */
+  close(reason?: CloseReason): Promise<void> {
     this.closed = true;
     clearTimeout(this.askAgain);
-    return this.steady.close();
+    return this.steady.close(reason);
   }
 
   private onMessage(message: Message): void {
