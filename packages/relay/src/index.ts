@@ -72,6 +72,10 @@ export {
   type ListKind,
   listKindOf,
 } from './methods.ts';
+export { callSession } from './once/key.ts';
+export { Ledger, type LedgerOptions } from './once/ledger.ts';
+export { ONCE_LIMITS } from './once/limits.ts';
+export { type OnceOptions, OnceSession } from './once/once.ts';
 export { type RelayHooks, relay } from './relay.ts';
 export { SharedServer, type SharedServerOptions } from './shared/server.ts';
 export type { SourceEvents, SteadyOptions, SteadyState } from './steady/options.ts';
