@@ -14,7 +14,6 @@ import {
   type EraWay,
   type Fault,
   LIMITS,
-  type Link,
   relay,
   ServerEras,
   SharedServer,
@@ -67,8 +66,6 @@ export async function startBridge(options: BridgeOptions): Promise<Bridge> {
   const sessions = new Map<SteadySession, Promise<unknown>>();
   const shared = options.shared ? sharedServer(options) : undefined;
   const eras = serverEras(options);
-  /** Who opened each link. */
-  const callers = new WeakMap<Link, Principal>();
   let count = 0;
   let name: (token: string) => void = () => {};
   const gate = openGate({
@@ -85,12 +82,9 @@ export async function startBridge(options: BridgeOptions): Promise<Bridge> {
     log,
     judge: gate.judge,
     prove: gate.prove,
-    onReturn: (link, principal) => {
-      const known = callers.get(link);
-      if (known) gate.renew(known, principal);
-    },
+    lostServers: shared === undefined ? 'gone' : undefined,
+    onReturn: (accepted, principal) => gate.renew(accepted.principal, principal),
     onSession: (accepted) => {
-      if (accepted.link) callers.set(accepted.link, accepted.principal);
       count += 1;
       const number = count;
       const unwatch = gate.watch(accepted.principal, (why) => void accepted.transport.close(why));

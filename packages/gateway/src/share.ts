@@ -90,6 +90,8 @@ export async function openShare(options: ShareOptions): Promise<Share> {
     },
     prove: gate.prove,
     instance: settings.instance,
+    once: settings.onceSeconds,
+    lostServers: 'told',
     elsewhere: options.elsewhere,
     onSession: (accepted) => {
       const number = options.nextNumber();
@@ -98,6 +100,7 @@ export async function openShare(options: ShareOptions): Promise<Share> {
         {
           number,
           handOn: handOn(accepted),
+          returning: accepted.returning,
           via: [...accepted.via, settings.instance],
           principal: accepted.principal,
           by: accepted.by,
@@ -118,9 +121,9 @@ export async function openShare(options: ShareOptions): Promise<Share> {
         settings.log.info({ session: session.info.number, calls: session.calls }, 'session closed');
       });
     },
-    onReturn: (link, principal) => {
-      const [session, accepted] = [...sessions].find(([, { link: theirs }]) => theirs === link) ?? [];
-      if (!session || !accepted) return;
+    onReturn: (accepted, principal) => {
+      const [session] = [...sessions].find(([, theirs]) => theirs === accepted) ?? [];
+      if (!session) return;
       gate.renew(accepted.principal, principal);
       // What it may has changed with its token: a session of its own for that.
       if (!sameRights(accepted.principal, principal)) void session.close(CHANGED);

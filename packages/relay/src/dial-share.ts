@@ -53,6 +53,7 @@ export async function dialShare(options: DialShareOptions): Promise<Transport> {
       if (phase === 'down') events.suspended(`${name} cannot be reached: ${reason}`, error);
       if (phase === 'up') events.resumed();
     },
+    onAgreed: (terms) => events.agreed?.(terms),
     onRenewed: () => events.renewed(link.notRun),
   });
   const onAbort = (): void => void link.close();

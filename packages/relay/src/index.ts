@@ -78,6 +78,7 @@ export { ONCE_LIMITS } from './once/limits.ts';
 export { type OnceOptions, OnceSession } from './once/once.ts';
 export { type RelayHooks, relay } from './relay.ts';
 export { SharedServer, type SharedServerOptions } from './shared/server.ts';
+export { type Lost, lostMemory } from './steady/lost-memory.ts';
 export type { SourceEvents, SteadyOptions, SteadyState } from './steady/options.ts';
 export { leaving } from './steady/refusals.ts';
 export { SteadySession } from './steady/steady.ts';

@@ -2,8 +2,10 @@
 // server starts by itself handed to the session. Survives the server's death (relay/steady).
 
 import {
+  type CloseReason,
   createBackoff,
   errorMessage,
+  lostMemory,
   type Message,
   notificationMessage,
   parseMessage,
@@ -119,6 +121,13 @@ export class BackendSession {
     return this.unsettled;
   }
 
+  /** What it held in memory for this session before we were started, or lost the session: undefined if nothing is lost. */
+  get memoryLost(): Message | undefined {
+    // What is behind a URL did not go with us.
+    const lost = this.backend.config.transport.type === 'http' ? 'unknown' : this.steady.memoryLost;
+    return lostMemory(`backend ${this.id}`, lost);
+  }
+
   get state(): SteadyState {
     return this.barred ? { ...this.steady.state, phase: 'closed', reason: NOT_SERVED } : this.steady.state;
   }
@@ -202,10 +211,11 @@ export class BackendSession {
     this.steady.resume();
   }
 
-  close(): Promise<void> {
+  /** `away`: a host keeps its servers for our successor. */
+  close(reason?: CloseReason): Promise<void> {
     this.closed = true;
     clearTimeout(this.askAgain);
-    return this.steady.close();
+    return this.steady.close(reason);
   }
 
   private onMessage(message: Message): void {

@@ -1,6 +1,7 @@
 // What a session of either era stands on: what its client may see and do, under which names, and the parts of catalogue,
 // pipeline and backend sessions that do not depend on the era. The sessions add what they know of their clients.
 
+import { createHash } from 'node:crypto';
 import type { Era, Transport } from '@mcp-overlay/relay';
 import type { Backend } from '../backend/backend.ts';
 import { BackendSession, type BackendSessionOptions } from '../backend/backend-session.ts';
@@ -91,10 +92,21 @@ export function groundOf(client: Transport, info: SessionOriginInfo, settings: S
           const shown = pinned?.greeted(from, greeting) ?? greeting;
           return scrub?.welcome(backend.id, shown) ?? shown;
         },
-        origin: { session: info.handOn, via: info.via, era, principal: info.principal.id, caller: info.principal },
+        origin: {
+          session: sessionAt(backend.id, era, info),
+          via: info.via,
+          era,
+          principal: info.principal.id,
+          caller: info.principal,
+        },
         connectTimeoutMs: backend.config.connectTimeoutMs ?? settings.connectTimeoutMs,
         log,
         events,
       }),
   };
+}
+
+/** One session has one link: a host that still has its servers must know which of ours comes back. The same after a restart. */
+function sessionAt(backend: string, era: Era, { handOn }: SessionOriginInfo): string {
+  return createHash('sha256').update(`${handOn}\n${era}\n${backend}`).digest('hex').slice(0, 32);
 }

@@ -356,11 +356,12 @@ export class ModernSession implements EraSession {
   }
 
   private async closeNow(reason: CloseReason | undefined): Promise<void> {
-    if (reason?.code === 'away') for (const answer of this.open.unknown(reason.reason)) this.send(answer);
+    // A host behind us keeps servers for whoever comes after us.
+    const ending = reason?.code === 'away' ? reason : undefined;
+    for (const answer of this.open.end(reason, this.settings.onceSeconds !== undefined)) this.send(answer);
     this.listens.close();
     this.unlisten();
-    for (const call of this.open.values()) this.open.abandon(call, 'the session ended');
-    await Promise.all([this.client.close(reason), ...this.backends.map((backend) => backend.close())]);
+    await Promise.all([this.client.close(reason), ...this.backends.map((backend) => backend.close(ending))]);
     this.resolveClosed();
   }
 }

@@ -36,6 +36,8 @@ export interface SessionSettings {
   readonly listWaitMs: number;
   readonly limits: Limits;
   readonly gauge: CallGauge;
+  /** Outcomes of calls are kept for so long, by us or by whoever runs the servers: clients ask again. Absent: by nobody. */
+  readonly onceSeconds?: number | undefined;
   /** Seals what modern servers let calls be gone on with; absent: it passes as it is. */
   readonly stateSeal?: StateSeal;
   /** Whose tasks are on servers that callers share. */
@@ -77,6 +79,8 @@ export interface SessionOriginInfo {
   /** For status and logs; the session's secret parts never go there. */
   readonly number: number;
   readonly handOn: string;
+  /** Its client had it before; its servers may have begun anew since. */
+  readonly returning?: boolean;
   readonly via: readonly string[];
   readonly principal: Principal;
   readonly by: string | undefined;

@@ -10,7 +10,15 @@ import { type Clock, type LinkLog, SILENT, SYSTEM_CLOCK } from './clock.ts';
 import { readFirstLine } from './first-line.ts';
 import type { HostCheck } from './judgement.ts';
 import { type Link, LinkEnd, type LinkPhase } from './link.ts';
-import { encodeHello, encodeTold, type Question, type Refusal, readAnswer, type Welcome } from './preamble.ts';
+import {
+  encodeHello,
+  encodeTold,
+  type HostTerms,
+  type Question,
+  type Refusal,
+  readAnswer,
+  type Welcome,
+} from './preamble.ts';
 
 export interface DialState {
   /** 'connecting' until the first handshake; 'down' from a break to the next one. */
@@ -44,6 +52,8 @@ export interface DialLinkOptions {
   isFatal?(error: unknown): boolean;
   /** Also called for each failed attempt. */
   onState?(state: DialState): void;
+  /** With each handshake, before anything is said on the connection. */
+  onAgreed?(terms: HostTerms): void;
   /** The host has forgotten the link: numbers start again, `lost` was never acknowledged. Before onState 'up'; what is
    *  sent from here on is the new session. */
   onRenewed?(lost: readonly Message[]): void;
@@ -225,6 +235,7 @@ class DialedLink extends LinkEnd implements LinkDialer {
     this.#id = welcome.link;
     this.by = welcome.by;
     this.peer = welcome.proof;
+    this.#options.onAgreed?.(termsOf(welcome));
     this.attach(connection, welcome.got, rest);
     this.#log.info({ by: welcome.by, renewed, lost: lost.length }, 'link up');
     this.#onReady?.resolve();
@@ -283,4 +294,8 @@ class DialedLink extends LinkEnd implements LinkDialer {
       };
     });
   }
+}
+
+function termsOf({ once, kept }: Welcome): HostTerms {
+  return { ...(once !== undefined && { once }), ...(kept !== undefined && { kept }) };
 }

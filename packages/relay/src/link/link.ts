@@ -180,6 +180,15 @@ export class LinkEnd implements Link {
     this.#over(reason);
   }
 
+  /** The same, for another link that takes its place: what the peer never acknowledged is handed back. */
+  protected giveWay(reason: CloseReason): Message[] {
+    this.#detach();
+    this.#dropInbox();
+    const unacknowledged = this.#forgetSent();
+    this.#over(reason);
+    return unacknowledged;
+  }
+
   canResume(peerGot: number): boolean {
     return this.#outbox.canResume(peerGot);
   }
