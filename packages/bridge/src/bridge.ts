@@ -4,16 +4,20 @@
 
 import { withoutSecrets } from '@mcp-overlay/cli';
 import { quoteWord } from '@mcp-overlay/config';
-import { type Grants, type Listener, type Overlay, openGate, type Principal } from '@mcp-overlay/overlay';
+import { type Grants, type Listener, type Overlay, openGate, type Principal, stateFolder } from '@mcp-overlay/overlay';
 import {
   Acceptor,
+  callSession,
   createBackoff,
   describeFault,
   type Era,
   type EraSetting,
   type EraWay,
   type Fault,
+  Ledger,
   LIMITS,
+  ledgerPlace,
+  OnceSession,
   relay,
   ServerEras,
   SharedServer,
@@ -36,6 +40,8 @@ export interface BridgeOptions {
   readonly token: string | undefined;
   readonly command: string;
   readonly args: readonly string[];
+  /** Where the state folder is. */
+  readonly stateEnv: NodeJS.ProcessEnv;
   /** All of the child's environment. */
   readonly env: Readonly<Record<string, string>>;
   readonly cwd: string | undefined;
@@ -63,6 +69,7 @@ export interface Bridge {
 
 export async function startBridge(options: BridgeOptions): Promise<Bridge> {
   const { overlay, log, by, grants } = options;
+  const ledger = await openLedger(options);
   const sessions = new Map<SteadySession, Promise<unknown>>();
   const shared = options.shared ? sharedServer(options) : undefined;
   const eras = serverEras(options);
@@ -82,6 +89,7 @@ export async function startBridge(options: BridgeOptions): Promise<Bridge> {
     log,
     judge: gate.judge,
     prove: gate.prove,
+    once: ledger.seconds,
     lostServers: shared === undefined ? 'gone' : undefined,
     onReturn: (accepted, principal) => gate.renew(accepted.principal, principal),
     onSession: (accepted) => {
@@ -92,7 +100,9 @@ export async function startBridge(options: BridgeOptions): Promise<Bridge> {
       log.info({ session: number, by: accepted.by, principal: accepted.principal.id }, 'session opened');
       const lane = (era: Era, client: Transport): void => {
         const server = steady(options, (events, signal) => eras.open(era, way, events, signal));
-        const over = join(client, server, log, number).then((reason) => {
+        const session = callSession(accepted.principal.id, accepted.session, era);
+        const once = new OnceSession({ server, ledger, session, name: `server ${options.command}` });
+        const over = join(client, once, log, number).then((reason) => {
           sessions.delete(server);
           log.info({ session: number, era, code: reason.code }, 'session closed');
         });
@@ -123,8 +133,18 @@ export async function startBridge(options: BridgeOptions): Promise<Bridge> {
       await acceptor.close(reason);
       await Promise.all([...ended, ...over]);
       await Promise.all([shared?.close(reason), eras.close(reason)]);
+      await ledger.close();
     },
   };
+}
+
+async function openLedger({ overlay, token, stateEnv, log }: BridgeOptions): Promise<Ledger> {
+  const { ledgers } = await stateFolder(stateEnv);
+  return Ledger.open({
+    ...(await ledgerPlace(ledgers, token === undefined ? undefined : [overlay.kind, token])),
+    onTrouble: (trouble) => log.warn({ trouble: trouble ?? 'none' }, 'ledger of calls'),
+    onDamage: (lines) => log.warn({ lines }, 'lines of the ledger of calls cannot be read; those calls are unknown'),
+  });
 }
 
 function steady(options: BridgeOptions, open: SteadyOptions['open']): SteadySession {
@@ -191,7 +211,7 @@ function strayLogger(log: BridgeLog): (fault: Fault) => void {
   };
 }
 
-function join(client: Transport, server: SteadySession, log: BridgeLog, session: number) {
+function join(client: Transport, server: Transport, log: BridgeLog, session: number) {
   return relay(client, server, {
     onFault: (side, fault) => log.warn({ session, side, fault: describeFault(fault) }, 'message skipped'),
   });

@@ -79,6 +79,7 @@ export const bridgeCommand: Command = {
       command,
       args,
       env,
+      stateEnv: process.env,
       cwd,
       grants,
       shared: flags.shared === true,

@@ -40,6 +40,14 @@ export interface GatewayConfig {
   readonly alarms?: AlarmsConfig | 'off';
   /** Absent: first use, kept in the state folder. */
   readonly pins?: PinsConfig;
+  /** How outcomes of calls are kept; absent: as long and as large as the relay's limits say. */
+  readonly once?: OnceConfig;
+}
+
+export interface OnceConfig {
+  readonly keepMs?: number;
+  readonly bytes?: number;
+  readonly durability?: 'os' | 'commit';
 }
 
 export interface PinsConfig {
@@ -112,6 +120,8 @@ export interface BackendConfig {
   readonly scrub?: ScrubOverride;
   /** Absent: that of all. */
   readonly pins?: PinsConfig['mode'];
+  /** Globs on the backend's own names: what may run twice where nobody knows how it ended. */
+  readonly mayRunTwice?: readonly string[];
 }
 
 /** What is done with what is found; rules by id or glob of ids. */

@@ -14,7 +14,7 @@ import {
   openPeerBook,
   ownIdentity,
 } from '@mcp-overlay/overlay';
-import { DONE, LIMITS, type Limits } from '@mcp-overlay/relay';
+import { DONE, type Ledger, LIMITS, type Limits } from '@mcp-overlay/relay';
 import type { Alarms } from './alarms/alarms.ts';
 import { type AlarmControl, alarmControl } from './alarms/control.ts';
 import { openAlarms } from './alarms/open-alarms.ts';
@@ -25,6 +25,7 @@ import { HealthRecord } from './backend/health.ts';
 import { backendOf } from './backend/kinds.ts';
 import { watching } from './backend/watch.ts';
 import type { GatewayLog } from './call/log.ts';
+import { openConfiguredLedger } from './ledger.ts';
 import { type Peers, peersOf } from './peers.ts';
 import { openConfiguredPins } from './pinning.ts';
 import type { Pins } from './pins/open.ts';
@@ -84,10 +85,11 @@ export interface SettingsOptions extends Omit<GatewayOptions, 'onLost'> {
   readonly pins?: Pins | undefined;
   readonly allowances?: Allowances | undefined;
   readonly alarms?: Alarms | undefined;
+  readonly ledger?: Ledger | undefined;
 }
 
 export function sessionSettings(options: SettingsOptions): SessionSettings {
-  const { config, log, version, audit, allowances, alarms } = options;
+  const { config, log, version, audit, allowances, alarms, ledger } = options;
   const by = `mcp-gateway/${version}`;
   const others = new Map<string, Promise<Overlay>>();
   const overlayOf = (kind: string | undefined): Promise<Overlay> => {
@@ -140,6 +142,7 @@ export function sessionSettings(options: SettingsOptions): SessionSettings {
     listWaitMs: config.aggregator.listWaitMs,
     limits,
     gauge: callGauge(),
+    ...(ledger && { ledger, onceSeconds: ledger.seconds }),
     stateSeal: new StateSeal(),
     taskOwners: new TaskOwners(),
     scrubber: options.scrub?.scrubber,
@@ -220,7 +223,8 @@ async function begin(options: GatewayOptions, audit: AuditSettings | undefined):
         .catch((error: unknown) => log.warn({ error: String(error) }, 'change of a definition is not on record'));
     },
   });
-  const settings = sessionSettings({ ...options, policy, audit: heard, scrub, allowances, alarms, pins });
+  const ledger = await openConfiguredLedger(options);
+  const settings = sessionSettings({ ...options, policy, audit: heard, scrub, allowances, alarms, pins, ledger });
   const books = await openShareBooks(config, config.share.token, secretsOf(options));
   const issuers = config.issuers.length === 0 ? undefined : await openIssuers({ issuers: config.issuers, log });
   await audit?.log.append({ type: 'config.apply', digest: config.digest ?? 'none' });
@@ -275,6 +279,7 @@ async function begin(options: GatewayOptions, audit: AuditSettings | undefined):
       await Promise.all([probes.close(), share.close()]);
       await Promise.all([book.close(), allowances?.close()]);
       await closeBackends(settings);
+      await ledger.close();
       await pins?.close();
       await Promise.all([scrub?.close(), alarms?.close()]);
       await audit?.log.close();

@@ -23,6 +23,8 @@ export interface OnceOptions {
   readonly facts?: Readonly<Record<string, unknown>>;
   /** Tools that the operator lets run again where nobody knows how they ended. */
   readonly mayRunTwice?: ((tool: string) => boolean) | undefined;
+  /** The server is a host that does all this itself: then keys are its business. */
+  readonly keepsOutcomes?: (() => boolean) | undefined;
 }
 
 /** One asking of ours. */
@@ -75,7 +77,7 @@ export class OnceSession implements Transport {
 
   send(message: Message): boolean {
     if (this.#closed) return true;
-    if (message.kind === 'request' && message.call !== undefined) {
+    if (message.kind === 'request' && message.call !== undefined && this.#o.keepsOutcomes?.() !== true) {
       this.#ask(message, message.call);
       return !this.#full;
     }
