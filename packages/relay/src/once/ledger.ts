@@ -442,7 +442,7 @@ export class Ledger {
   async #endedElsewhere(key: CallKey): Promise<Outcome> {
     for (;;) {
       await new Promise((resolve) => {
-        setTimeout(resolve, LOOK_AGAIN_MS).unref();
+        setTimeout(resolve, LOOK_AGAIN_MS);
       });
       this.#follow();
       const entry = this.#book.look(key);

@@ -16,7 +16,7 @@ import {
   requestMessage,
   resultMessage,
 } from '../../src/index.ts';
-import { linkedTransports } from '../../src/testing/linked.ts';
+import { linkedTransports, MemoryLedgerFiles } from '../../src/testing/index.ts';
 import { errorOf, Queue } from '../steady/one-server.ts';
 
 const SESSION = 'ab'.repeat(16);
@@ -184,4 +184,112 @@ test('an error of ours that says it never ran lets the key be asked again; one o
   once.send(echo('3', 17));
   assert.match(errorOf(await client.next())?.message ?? '', /said by the server/);
   assert.equal(server.all.length, 2);
+});
+
+test('a call is refused before it runs when it cannot be written down, and the next one runs', async () => {
+  await using house = await openHouse();
+  const files = new MemoryLedgerFiles();
+  const { once, far, client, server } = openOnce(await house.ledger({ files }));
+  files.room = 0;
+  once.send(echo('1', 17));
+  const error = errorOf(await client.next());
+  assert.equal(error?.data?.error, 'ledger_unavailable');
+  assert.match(error?.message ?? '', /ENOSPC.*was not run.*make room/);
+  once.send(requestMessage('2', 'tools/list'));
+  assert.equal((await server.next()).id, '2');
+  files.room = Number.POSITIVE_INFINITY;
+  once.send(echo('3', 17));
+  assert.equal((await server.next()).id, '3');
+  far.send(resultMessage('3', { text: 'a' }));
+  assert.equal(textOf(await client.next()), 'a');
+});
+
+test('with commit nothing reaches the server before it is on the disk, and what is taken back meanwhile never does', async () => {
+  await using house = await openHouse();
+  const files = new MemoryLedgerFiles();
+  let release: () => void = () => {};
+  const held = new Promise<void>((resolve) => {
+    release = resolve;
+  });
+  const ledger = await house.ledger({ files, durability: 'commit' });
+  const { once, far, client, server } = openOnce(ledger);
+  const create = files.create.bind(files);
+  files.create = (path) => {
+    const file = create(path);
+    return { ...file, size: 0, sync: () => held.then(() => file.sync()) };
+  };
+  once.send(echo('1', 1));
+  once.send(echo('2', 2));
+  once.send(notificationMessage('notifications/cancelled', { requestId: 2 }));
+  once.send(requestMessage('3', 'ping'));
+  assert.equal((await server.next()).id, '3');
+  release();
+  assert.equal((await server.next()).id, '1');
+  far.send(resultMessage('1', { text: 'a' }));
+  assert.equal(textOf(await client.next()), 'a');
+  once.send(echo('4', 2));
+  assert.equal((await server.next()).id, '4');
+});
+
+test('what a server leaves open when it ends is unknown, for everybody who asked', async () => {
+  await using house = await openHouse();
+  const ledger = await house.ledger();
+  const first = openOnce(ledger);
+  const second = openOnce(ledger);
+  first.once.send(echo('1', 17));
+  await first.server.next();
+  second.once.send(echo('9', 17));
+  first.far.break();
+  assert.equal(await first.closed, 'connection_lost');
+  assert.equal(errorOf(await second.client.next())?.data?.error, 'outcome_unknown');
+  second.once.send(echo('10', 17));
+  assert.equal(errorOf(await second.client.next())?.data?.error, 'outcome_unknown');
+});
+
+test('a client that takes nothing gets stored answers when it takes again', async () => {
+  await using house = await openHouse();
+  const { once, far, client, server } = openOnce(await house.ledger());
+  once.send(echo('1', 17));
+  await server.next();
+  far.send(resultMessage('1', { text: 'a' }));
+  await client.next();
+  once.pause();
+  once.send(echo('2', 17));
+  once.send(requestMessage('3', 'ping'));
+  await server.next();
+  assert.equal(client.all.length, 1);
+  once.resume();
+  assert.equal((await client.next()).id, '2');
+});
+
+test('a host that keeps outcomes itself is asked every time', async () => {
+  await using house = await openHouse();
+  const ledger = await house.ledger();
+  const [near, far] = linkedTransports();
+  const server = new Queue();
+  far.start({ message: (message) => server.push(message), fault: () => {}, closed: () => {} });
+  const once = new OnceSession({ server: near, ledger, session: SESSION, name: 'share x', keepsOutcomes: () => true });
+  once.start({ message: () => {}, fault: () => {}, closed: () => {} });
+  once.send(echo('1', 17));
+  once.send(echo('2', 17));
+  await server.next();
+  assert.equal((await server.next()).id, '2');
+  assert.equal(ledger.size.outcomes, 0);
+});
+
+test('a session that its client ended is not kept, one that went away is', async () => {
+  await using house = await openHouse();
+  const ledger = await house.ledger();
+  for (const [code, session, left] of [
+    ['away', SESSION, 1],
+    ['done', 'cd'.repeat(16), 1],
+  ] as const) {
+    const { once, far, client, server } = openOnce(ledger, undefined, session);
+    once.send(echo('1', 17));
+    await server.next();
+    far.send(resultMessage('1', { text: 'a' }));
+    await client.next();
+    await once.close({ code, reason: '' });
+    assert.equal(ledger.size.outcomes, left);
+  }
 });
