@@ -26,6 +26,7 @@ export type {
   OwnSecrets,
   PerIdentityConfig,
   PinsConfig,
+  ReloadConfig,
   ScrubConfig,
   ScrubOverride,
   ShareConfig,
@@ -49,6 +50,7 @@ export {
   openReport,
   type Report,
   type Spot,
+  WHOLE_FILE,
 } from './errors.ts';
 export { compileGlob } from './glob.ts';
 export type { AllowanceConfig, AllowancesConfig, IdentityAllowance, ToolAllowance } from './limits-config.ts';
@@ -76,6 +78,7 @@ export { SECRET_ERROR_CODES, SecretError, type SecretErrorCode } from './secret/
 export type { Keyring, LoadKeyring } from './secret/keyring.ts';
 export {
   IDENTITY,
+  namesIdentity,
   parseSecretReference,
   SECRET_REFERENCE_FORM,
   type SecretReference,

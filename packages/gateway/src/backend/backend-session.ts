@@ -99,7 +99,7 @@ export class BackendSession {
     this.steady = new SteadySession({
       name: `backend ${this.id}`,
       open: (events, signal) => options.backend.open(options.origin, events, signal),
-      backoff: options.backend.backoff(),
+      backoff: options.backend.backoff(options.origin.caller),
       waitMs: options.connectTimeoutMs,
       startMs: options.connectTimeoutMs,
       unavailable: 'backend_unavailable',

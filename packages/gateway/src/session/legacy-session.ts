@@ -137,6 +137,10 @@ export class LegacySession {
     return this.open.idle();
   }
 
+  relist(): void {
+    this.catalog.relist();
+  }
+
   close(reason?: CloseReason): Promise<void> {
     this.closing ??= this.closeNow(reason);
     return this.closing;

@@ -136,6 +136,10 @@ export class ModernSession implements EraSession {
     return this.open.idle();
   }
 
+  relist(): void {
+    for (const { catalog } of this.views.values()) catalog.relist();
+  }
+
   close(reason?: CloseReason): Promise<void> {
     this.closing ??= this.closeNow(reason);
     return this.closing;

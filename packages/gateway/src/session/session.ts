@@ -10,6 +10,7 @@ export interface EraSession {
   readonly calls: number;
   readonly openCalls: number;
   backendStates(): BackendState[];
+  relist(): void;
   drain(): Promise<void>;
   close(reason?: CloseReason): Promise<void>;
   readonly closed: Promise<void>;
@@ -47,6 +48,16 @@ export class ClientSession {
       },
       { onClosed: () => this.resolveClosed() },
     );
+  }
+
+  /** Which configuration it began under. */
+  get generation(): number {
+    return this.settings.generation?.number ?? 0;
+  }
+
+  /** What it may see has changed: the client is told to list anew where it does. */
+  relist(): void {
+    for (const session of this.sessions.values()) session.relist();
   }
 
   get calls(): number {
