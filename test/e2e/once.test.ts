@@ -179,7 +179,8 @@ test('kills at any moment: each key runs at most once, and what was answered sta
         await wait(2);
       }
     })();
-    await wait(100 + Math.random() * 150);
+    for (const enough = answered.size + 10; answered.size < enough; ) await wait(5);
+    await wait(Math.random() * 20);
     await running.end('SIGKILL');
     asking = false;
     await load;

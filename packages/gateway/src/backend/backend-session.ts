@@ -236,7 +236,7 @@ export class BackendSession {
       name: `backend ${this.id}`,
       facts: { backend: this.id },
       mayRunTwice: backend.mayRunTwice,
-      keepsOutcomes: () => steady.keepsOutcomes,
+      keepsOutcomes: () => steady.terms?.once !== undefined,
     });
   }
 
