@@ -73,6 +73,7 @@ export {
   listKindOf,
 } from './methods.ts';
 export { type RelayHooks, relay } from './relay.ts';
+export { type RestingOptions, restingServer } from './resting/resting.ts';
 export { SharedServer, type SharedServerOptions } from './shared/server.ts';
 export { type Lost, lostMemory } from './steady/lost-memory.ts';
 export type { SourceEvents, SteadyOptions, SteadyState } from './steady/options.ts';

@@ -134,7 +134,10 @@ export function backendOf(config: BackendConfig, around: BackendSurroundings): B
     seat: (caller) => seatOf(caller)?.key,
     open,
     era: () => known,
-    ...(children && { servers: () => children.state() }),
+    ...(children && {
+      servers: () => children.state(),
+      onWoken: (listener: () => void) => children.onWoken(listener),
+    }),
     close: () => lives.close(),
   };
 }

@@ -51,7 +51,7 @@ export class LegacySession {
   private readonly settings: SessionSettings;
   private readonly ground: Ground;
   /** Those of which this client may have anything. */
-  private readonly backends: readonly BackendSession[];
+  private readonly backends: BackendSession[];
   private readonly fromBackend: FromBackend;
   private readonly catalog: Catalog;
   private readonly handle: Next<Call>;
@@ -60,8 +60,8 @@ export class LegacySession {
   private readonly unlisten: () => void;
   private initialize: JsonObject | undefined;
   private initialized = false;
-  /** The client takes log messages. */
-  private tellsLogs = false;
+  /** Capabilities that the client was told of. */
+  private declared: JsonObject | undefined;
   private level: JsonObject | undefined;
   /** Backends that were away when it was set. */
   private readonly levelMissed = new Set<BackendSession>();
@@ -141,6 +141,14 @@ export class LegacySession {
     this.catalog.relist();
   }
 
+  gain(now: SessionSettings): void {
+    if (this.closing) return;
+    for (const backend of this.ground.gain(now, (backend, health) => this.openBackend(backend, health))) {
+      this.backends.push(backend);
+      if (this.initialize) void backend.greet('initialize', this.initialize);
+    }
+  }
+
   close(reason?: CloseReason): Promise<void> {
     this.closing ??= this.closeNow(reason);
     return this.closing;
@@ -215,7 +223,7 @@ export class LegacySession {
     for (const backend of this.ground.single ? [] : this.backends)
       if (this.pinned?.tells(backend)) this.foretold.add(backend);
     const result = welcome(params, this.backends, this.settings.own, this.ground.single, this.pinned);
-    this.tellsLogs = asObject(result.capabilities)?.logging !== undefined;
+    this.declared = asObject(result.capabilities);
     return { result };
   }
 
@@ -302,13 +310,15 @@ export class LegacySession {
     const missed = this.catalog.takeMissed(backend.id);
     if (Date.now() < this.waitUntil && !this.initialized) return;
     for (const kind of this.foretold.has(backend) ? missed : listsOf(backend)) {
+      // What the client was not told of it does not ask for, until it begins anew.
+      if (this.declared && this.declared[kind.capability] === undefined) continue;
       if (!this.catalog.isCold(backend.id, kind)) this.fromBackend.listChanged(backend, kind);
     }
   }
 
   /** A client that had this session before learns what of it is gone, if it takes log messages at all. */
   private tellLost(backend: BackendSession): void {
-    const said = this.info.returning === true && this.tellsLogs ? backend.memoryLost : undefined;
+    const said = this.info.returning === true && this.declared?.logging !== undefined ? backend.memoryLost : undefined;
     if (said) this.send(said);
   }
 

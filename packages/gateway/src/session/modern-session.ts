@@ -64,7 +64,7 @@ export class ModernSession implements EraSession {
   private readonly settings: SessionSettings;
   private readonly ground: Ground;
   /** Those of which this client may have anything. */
-  private readonly backends: readonly BackendSession[];
+  private readonly backends: BackendSession[];
   private readonly ownTasks: OwnTasks | undefined;
   private readonly listens: ModernListens;
   private readonly views = new Map<string, View>();
@@ -138,6 +138,14 @@ export class ModernSession implements EraSession {
 
   relist(): void {
     for (const { catalog } of this.views.values()) catalog.relist();
+  }
+
+  gain(now: SessionSettings): void {
+    if (this.closing) return;
+    for (const backend of this.ground.gain(now, (backend, health) => this.openBackend(backend, health))) {
+      this.backends.push(backend);
+      if (this.waitUntil !== undefined) void backend.greet('server/discover', { _meta: this.first });
+    }
   }
 
   close(reason?: CloseReason): Promise<void> {
