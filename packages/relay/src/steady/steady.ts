@@ -77,6 +77,11 @@ export class SteadySession implements Transport {
     return lostWith(this.terms);
   }
 
+  /** The host behind it keeps outcomes of calls itself. */
+  get keepsOutcomes(): boolean {
+    return this.terms?.once !== undefined;
+  }
+
   /** Resolves when every request of the client is answered. */
   idle(): Promise<void> {
     return this.open.idle();
