@@ -379,13 +379,12 @@ export class ModernSession implements EraSession {
   }
 
   private async closeNow(reason: CloseReason | undefined): Promise<void> {
-    // A host behind us keeps servers for whoever comes after us.
-    const ending = reason?.code === 'away' ? reason : undefined;
     for (const answer of this.open.end(reason, this.settings.onceSeconds !== undefined)) this.send(answer);
     this.listens.close();
     this.dropped.close();
     this.unlisten();
-    await Promise.all([this.client.close(reason), ...this.backends.map((backend) => backend.close(ending))]);
+    // Hosts behind us and ledgers keep what they have, unless the session was ended on purpose.
+    await Promise.all([this.client.close(reason), ...this.backends.map((backend) => backend.close(reason))]);
     this.resolveClosed();
   }
 }
