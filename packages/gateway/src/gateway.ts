@@ -45,6 +45,8 @@ import type { AuditSettings, SessionSettings } from './session/settings.ts';
 import { openShareBooks, type TokensFor, tokensForShares } from './share-tokens.ts';
 import { openShares } from './shares.ts';
 import { type GatewayStatus, statusOf } from './status.ts';
+import { type Succession, successionOf } from './succession/succession.ts';
+import { asReady, type Predecessor } from './succession/take-over.ts';
 
 export interface GatewayOptions {
   readonly config: GatewayConfig;
@@ -64,6 +66,8 @@ export interface GatewayOptions {
   readonly scrub?: Scrubbing | undefined;
   /** Of a vault that wants one. Absent: nobody is at a terminal. */
   readonly passphrase?: (() => Promise<SecretString>) | undefined;
+  /** Who has the share now and agreed to lose it. */
+  readonly predecessor?: Predecessor | undefined;
   onLost(error: Error): void;
 }
 
@@ -74,6 +78,7 @@ export interface Gateway {
   readonly tokens: TokensFor;
   readonly alarms: AlarmControl;
   readonly approvals: Approvals;
+  readonly succession: Succession;
   close(): Promise<void>;
 }
 
@@ -224,23 +229,31 @@ async function begin(options: GatewayOptions, audit: AuditSettings | undefined):
   const books = await openShareBooks(config, config.share.token, secretsOf(options));
   const issuers = config.issuers.length === 0 ? undefined : await openIssuers({ issuers: config.issuers, log });
   await audit?.log.append({ type: 'config.apply', digest: config.digest ?? 'none' });
-  const share = await openShares({
-    overlay,
-    token: config.share.token,
-    policy,
-    settingsFor: (policy) => ({ ...settings, accessFor: accessFor(config, policy) }),
-    by: `mcp-gateway/${version}`,
-    grants: grantsOf(config.share.grants),
-    hosts: config.share.hosts,
-    book,
-    accessFor: (view) => {
-      const book = view === undefined ? books.own : books.views.get(view)?.book;
-      if (!book) throw new TypeError(`no view ${view}`);
-      return { book, issuers, rules: policy.ruled };
-    },
-    onLost: options.onLost,
-  });
   const probes = openProbes(settings);
+  const opening = asReady(options.predecessor, settings.backends).then(() =>
+    openShares({
+      overlay,
+      token: config.share.token,
+      policy,
+      settingsFor: (policy) => ({ ...settings, accessFor: accessFor(config, policy) }),
+      takeOver: options.predecessor !== undefined,
+      by: `mcp-gateway/${version}`,
+      grants: grantsOf(config.share.grants),
+      hosts: config.share.hosts,
+      book,
+      accessFor: (view) => {
+        const book = view === undefined ? books.own : books.views.get(view)?.book;
+        if (!book) throw new TypeError(`no view ${view}`);
+        return { book, issuers, rules: policy.ruled };
+      },
+      onLost: options.onLost,
+    }),
+  );
+  const share = await opening.catch(async (error: unknown) => {
+    await probes.close();
+    throw error;
+  });
+  const succession = successionOf({ share, backends: settings.backends, log, record });
   const startedAt = Date.now();
   return {
     token: share.token,
@@ -253,6 +266,7 @@ async function begin(options: GatewayOptions, audit: AuditSettings | undefined):
         startedAt,
         share,
         settings,
+        leaving: succession.departure()?.status(),
         audit: audit?.log,
         alarms,
         scrub,
@@ -262,6 +276,7 @@ async function begin(options: GatewayOptions, audit: AuditSettings | undefined):
     },
     peers: peersOf(book, share, { roles: rolesIn(config), record }),
     approvals: approvalsOf(pins, { record, by: OWNER }),
+    succession,
     tokens: tokensForShares(books, {
       network: overlay.proofs?.network ?? overlay.kind,
       share: share.token,

@@ -12,11 +12,13 @@ import {
   type PeerBook,
   type Principal,
   UNPROVEN,
+  type Yielding,
 } from '@mcp-overlay/overlay';
-import { type AcceptedSession, Acceptor, within } from '@mcp-overlay/relay';
+import { type AcceptedSession, Acceptor, type LinkStats, within } from '@mcp-overlay/relay';
 import { denialRecorder, recordClosed, recordOpened } from './audit/lives.ts';
 import { ClientSession } from './session/session.ts';
 import type { SessionSettings } from './session/settings.ts';
+import { depart } from './succession/depart.ts';
 
 /** How long open calls may still take when the gateway is told to end. */
 const DRAIN_MS = 1500;
@@ -42,6 +44,8 @@ export interface ShareOptions {
   readonly access: AccessOptions;
   /** Sessions open at other shares of the gateway. */
   elsewhere(): number;
+  /** Another process has the share and agreed to lose it. */
+  readonly takeOver?: boolean;
   /** Of the next session, unique in the gateway. */
   nextNumber(): number;
   onLost(error: Error): void;
@@ -56,6 +60,13 @@ export interface Share {
   widen(id: string): Promise<void>;
   /** Judges everybody who is in, now: a token may have been revoked. */
   check(): Promise<void>;
+  /** Takes no new sessions from here on; resolves when those that are here have gone, each after its open calls, or nothing
+   *  more is done because the time is up. */
+  leave(over: AbortSignal): Promise<void>;
+  /** Agrees to lose the share to another process (overlay `Listener.yield`). */
+  yield(): Yielding;
+  /** The other process has it. */
+  withdraw(): Promise<void>;
   /** No new sessions or requests, a little time for open ones, then every session ends as `away`. */
   close(): Promise<void>;
 }
@@ -77,6 +88,7 @@ export async function openShare(options: ShareOptions): Promise<Share> {
     remedy: (id) => (id === UNPROVEN ? 'share.grants: [unproven]' : `mcp-gateway peers allow ${quoteWord(id)}`),
     log: settings.log,
   });
+  let left = false;
   const { audit } = settings;
   const denied = audit && denialRecorder(audit.log);
   const acceptor = new Acceptor<Principal>({
@@ -91,6 +103,7 @@ export async function openShare(options: ShareOptions): Promise<Share> {
     prove: gate.prove,
     instance: settings.instance,
     elsewhere: options.elsewhere,
+    turnAway: () => (left ? LEFT : settings.turnAway?.()),
     onSession: (accepted) => {
       const number = options.nextNumber();
       const session = new ClientSession(
@@ -127,6 +140,7 @@ export async function openShare(options: ShareOptions): Promise<Share> {
     },
   });
   const listenOptions = {
+    takeOver: options.takeOver ?? false,
     onConnection: acceptor.accept,
     onLost: options.onLost,
     grants: grants.accounts,
@@ -160,6 +174,18 @@ export async function openShare(options: ShareOptions): Promise<Share> {
       );
     },
     check: gate.check,
+    leave: async (over) => {
+      left = true;
+      // One that was being let in meanwhile goes too.
+      while (sessions.size > 0 && !over.aborted) {
+        const each = [...sessions].map(([session, { link }]) =>
+          depart(session, { over, reason: MOVED, delivered: () => link === undefined || delivered(link.stats()) }),
+        );
+        await Promise.all(each);
+      }
+    },
+    yield: () => listener.yield(),
+    withdraw: () => listener.close(),
     close: async () => {
       await listener.close();
       await within(DRAIN_MS, Promise.all([...sessions.keys()].map((session) => session.drain())));
@@ -168,6 +194,15 @@ export async function openShare(options: ShareOptions): Promise<Share> {
       await acceptor.close(reason);
     },
   };
+}
+
+/** A peer that comes back finds a successor, or waits for one. */
+const LEFT = { code: 'away', reason: 'this gateway is leaving; its successor takes new sessions', retryMs: 1000 };
+const MOVED = { code: 'away', reason: 'the gateway is leaving' };
+
+/** A link that is down, and an agent without its last answers: it may come back for them. */
+function delivered({ state, sent, acked }: LinkStats): boolean {
+  return state === 'up' || state === 'closed' || acked === sent;
 }
 
 /** The peer opens a new session at once. */

@@ -68,6 +68,20 @@ export async function openShares(options: SharesOptions): Promise<Shares> {
     check: async () => {
       await Promise.all(all().map((share) => share.check()));
     },
+    leave: async (over) => {
+      await Promise.all(all().map((share) => share.leave(over)));
+    },
+    yield: () => {
+      const yielded = all().map((share) => share.yield());
+      return {
+        takeBack: async () => {
+          await Promise.all(yielded.map((one) => one.takeBack()));
+        },
+      };
+    },
+    withdraw: async () => {
+      await Promise.all(all().map((share) => share.withdraw()));
+    },
     close,
   };
 }

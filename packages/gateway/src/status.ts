@@ -10,6 +10,7 @@ import type { LimitRow } from './policy/meter.ts';
 import type { Scrubbing, ScrubStatus } from './scrub/open.ts';
 import type { SessionSettings } from './session/settings.ts';
 import type { Shares } from './shares.ts';
+import type { DepartureStatus } from './succession/departure.ts';
 
 export interface GatewayStatus {
   readonly program: 'mcp-gateway';
@@ -22,6 +23,8 @@ export interface GatewayStatus {
   /** Who the gateway is on its network; absent: it proves nothing there. */
   readonly identity: Self | undefined;
   readonly startedAt: string;
+  /** Absent: it stays. */
+  readonly leaving: DepartureStatus | undefined;
   readonly calls: { readonly open: number; readonly waiting: number };
   /** How far the audit log is: an outside memory of it, for whoever asks now and then. Absent: `audit: off`. */
   readonly audit: AuditState | undefined;
@@ -66,6 +69,7 @@ export interface StatusSources {
   readonly identity: Self | undefined;
   readonly startedAt: number;
   readonly share: Shares;
+  readonly leaving?: DepartureStatus | undefined;
   readonly settings: SessionSettings;
   readonly scrub?: Scrubbing | undefined;
   readonly audit: AuditLog | undefined;
@@ -80,6 +84,7 @@ export function statusOf({
   identity,
   startedAt,
   share,
+  leaving,
   settings,
   scrub,
   pins,
@@ -96,6 +101,7 @@ export function statusOf({
     overlay,
     identity,
     startedAt: new Date(startedAt).toISOString(),
+    leaving,
     calls: { open: settings.gauge.open, waiting: settings.gauge.waiting.size },
     audit: audit?.state(),
     backends: settings.backends.map(({ backend, health }) => ({

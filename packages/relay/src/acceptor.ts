@@ -45,6 +45,8 @@ export interface AcceptorOptions<P extends Peer = Peer> {
   readonly limits?: Limits;
   /** Sessions of other shares of this host: `limits.sessions` is for all of them. */
   readonly elsewhere?: () => number;
+  /** Why no new session is taken now; those that are here go on, and broken links may be taken up again. */
+  readonly turnAway?: () => Refusal | undefined;
 }
 
 export interface AcceptorLog {
@@ -63,6 +65,7 @@ const EVENTS_TYPE = 'text/event-stream';
 const MAX_VIA = 8;
 /** A full host wants to be asked again after this. */
 const RETRY_MS = 1000;
+const FULL: Refusal = { code: 'busy', reason: 'too many sessions are open here', retryMs: RETRY_MS };
 
 export class Acceptor<P extends Peer = Peer> {
   private readonly options: AcceptorOptions<P>;
@@ -138,15 +141,22 @@ export class Acceptor<P extends Peer = Peer> {
       const refused = 'refused' in judged ? judged.refused : NOBODY;
       this.options.log.info({ code: refused.code, protocol: 'ndjson' }, 'caller refused');
       turnAway(connection, refusalOf(refused));
-    } else if (this.full()) {
-      turnAway(connection, errorMessage('null', 'busy', 'too many sessions are open here', { retryAfterMs: RETRY_MS }));
     } else {
-      if (head.length > 0) connection.unshift(head);
-      const transport = streamTransport({ input: connection, output: connection, limits: this.limits });
-      this.bare.add(transport);
-      connection.once('close', () => this.bare.delete(transport));
-      this.options.onSession(this.unlinked(transport, 'ndjson', judged.principal));
+      this.openBare(connection, head, judged.principal);
     }
+  }
+
+  private openBare(connection: Duplex, head: Buffer, principal: P): void {
+    const refused = this.noRoom();
+    if (refused) {
+      turnAway(connection, errorMessage('null', 'busy', refused.reason, { retryAfterMs: refused.retryMs ?? RETRY_MS }));
+      return;
+    }
+    if (head.length > 0) connection.unshift(head);
+    const transport = streamTransport({ input: connection, output: connection, limits: this.limits });
+    this.bare.add(transport);
+    connection.once('close', () => this.bare.delete(transport));
+    this.options.onSession(this.unlinked(transport, 'ndjson', principal));
   }
 
   private async takeHttp(connection: Duplex, head: Buffer): Promise<void> {
@@ -171,7 +181,7 @@ export class Acceptor<P extends Peer = Peer> {
       log,
       limits: this.limits,
       maxSessions: this.limits.sessions,
-      elsewhere: () => this.open() - this.httpCount(),
+      elsewhere: () => (this.noRoom() ? Number.POSITIVE_INFINITY : this.open() - this.httpCount()),
       sharedBy: (request) => this.sharedBy(request),
       ownerOf: (request) => this.idOf(request),
       onSession: (transport, { request, by: claimed }) => {
@@ -237,22 +247,21 @@ export class Acceptor<P extends Peer = Peer> {
     return { transport, protocol, session, principal, via: [], by: undefined, link: undefined };
   }
 
-  private full(): boolean {
-    return this.open() >= this.limits.sessions;
+  private noRoom(): Refusal | undefined {
+    return this.options.turnAway?.() ?? (this.open() >= this.limits.sessions ? FULL : undefined);
   }
 
   private open(): number {
     return this.links.count() + this.bare.size + this.httpCount() + (this.options.elsewhere?.() ?? 0);
   }
 
-  private refuse(via: readonly string[]): { code: string; reason: string; retryMs?: number } | undefined {
+  private refuse(via: readonly string[]): Refusal | undefined {
     const { instance } = this.options;
     if (instance !== undefined && via.includes(instance)) {
       return { code: 'cycle', reason: 'this gateway is a backend of itself, through others' };
     }
     if (via.length >= MAX_VIA) return { code: 'cycle', reason: `more than ${MAX_VIA} gateways in a row` };
-    if (this.full()) return { code: 'busy', reason: 'too many sessions are open here', retryMs: RETRY_MS };
-    return undefined;
+    return this.noRoom();
   }
 }
 

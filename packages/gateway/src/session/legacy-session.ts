@@ -55,7 +55,7 @@ export class LegacySession {
   private readonly fromBackend: FromBackend;
   private readonly catalog: Catalog;
   private readonly handle: Next<Call>;
-  private readonly open = new OpenCalls();
+  readonly open = new OpenCalls();
   private readonly pinned: SessionPins | undefined;
   private readonly unlisten: () => void;
   private initialize: JsonObject | undefined;
