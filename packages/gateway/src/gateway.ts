@@ -25,6 +25,7 @@ import { HealthRecord } from './backend/health.ts';
 import { backendOf } from './backend/kinds.ts';
 import { watching } from './backend/watch.ts';
 import type { GatewayLog } from './call/log.ts';
+import { type Overload, openOverload } from './overload/overload.ts';
 import { type Peers, peersOf } from './peers.ts';
 import { openConfiguredPins } from './pinning.ts';
 import type { Pins } from './pins/open.ts';
@@ -47,6 +48,8 @@ import { openShares } from './shares.ts';
 import { type GatewayStatus, statusOf } from './status.ts';
 import { type Succession, successionOf } from './succession/succession.ts';
 import { asReady, type Predecessor } from './succession/take-over.ts';
+import { troublesOf } from './troubles/look.ts';
+import { watchTroubles } from './troubles/trouble.ts';
 
 export interface GatewayOptions {
   readonly config: GatewayConfig;
@@ -89,10 +92,11 @@ export interface SettingsOptions extends Omit<GatewayOptions, 'onLost'> {
   readonly pins?: Pins | undefined;
   readonly allowances?: Allowances | undefined;
   readonly alarms?: Alarms | undefined;
+  readonly overload?: Overload | undefined;
 }
 
 export function sessionSettings(options: SettingsOptions): SessionSettings {
-  const { config, log, version, audit, allowances, alarms } = options;
+  const { config, log, version, audit, allowances, alarms, overload } = options;
   const by = `mcp-gateway/${version}`;
   const others = new Map<string, Promise<Overlay>>();
   const overlayOf = (kind: string | undefined): Promise<Overlay> => {
@@ -144,7 +148,8 @@ export function sessionSettings(options: SettingsOptions): SessionSettings {
     connectTimeoutMs: config.aggregator.connectTimeoutMs,
     listWaitMs: config.aggregator.listWaitMs,
     limits,
-    gauge: callGauge(),
+    gauge: callGauge(overload?.retryCallMs),
+    overload,
     stateSeal: new StateSeal(),
     taskOwners: new TaskOwners(),
     scrubber: options.scrub?.scrubber,
@@ -225,7 +230,8 @@ async function begin(options: GatewayOptions, audit: AuditSettings | undefined):
         .catch((error: unknown) => log.warn({ error: String(error) }, 'change of a definition is not on record'));
     },
   });
-  const settings = sessionSettings({ ...options, policy, audit: heard, scrub, allowances, alarms, pins });
+  const overload = openOverload({ log });
+  const settings = sessionSettings({ ...options, policy, audit: heard, scrub, allowances, alarms, pins, overload });
   const books = await openShareBooks(config, config.share.token, secretsOf(options));
   const issuers = config.issuers.length === 0 ? undefined : await openIssuers({ issuers: config.issuers, log });
   await audit?.log.append({ type: 'config.apply', digest: config.digest ?? 'none' });
@@ -254,6 +260,12 @@ async function begin(options: GatewayOptions, audit: AuditSettings | undefined):
     throw error;
   });
   const succession = successionOf({ share, backends: settings.backends, log, record });
+  overload.whenShort(share.endIdle);
+  const troubles = watchTroubles({
+    log,
+    look: () =>
+      troublesOf({ config, overlay: overlay.kind, share, settings, audit: audit?.log, pins, scrub, alarms, overload }),
+  });
   const startedAt = Date.now();
   return {
     token: share.token,
@@ -267,6 +279,8 @@ async function begin(options: GatewayOptions, audit: AuditSettings | undefined):
         share,
         settings,
         leaving: succession.departure()?.status(),
+        troubles: troubles.list(),
+        overload,
         audit: audit?.log,
         alarms,
         scrub,
@@ -287,6 +301,8 @@ async function begin(options: GatewayOptions, audit: AuditSettings | undefined):
     }),
     alarms: alarmControl(alarms, record),
     close: async () => {
+      troubles.close();
+      overload.close();
       await Promise.all([probes.close(), share.close()]);
       await Promise.all([book.close(), allowances?.close()]);
       await closeBackends(settings);

@@ -53,6 +53,8 @@ export interface ShareOptions {
 
 export interface Share {
   readonly token: string;
+  /** Since when and why callers cannot reach it; undefined: they can. */
+  unreached(): { readonly since: number; readonly why: string } | undefined;
   sessions(): readonly { readonly session: ClientSession; readonly accepted: AcceptedSession<Principal> }[];
   /** Ends every session of this principal, and of tokens made from it, whatever it is doing. */
   cut(id: string): Promise<void>;
@@ -60,6 +62,8 @@ export interface Share {
   widen(id: string): Promise<void>;
   /** Judges everybody who is in, now: a token may have been revoked. */
   check(): Promise<void>;
+  /** Ends some of those that have been idle for long, the longest first. */
+  endIdle(): void;
   /** Takes no new sessions from here on; resolves when those that are here have gone, each after its open calls, or nothing
    *  more is done because the time is up. */
   leave(over: AbortSignal): Promise<void>;
@@ -89,6 +93,7 @@ export async function openShare(options: ShareOptions): Promise<Share> {
     log: settings.log,
   });
   let left = false;
+  let unreached: ReturnType<Share['unreached']>;
   const { audit } = settings;
   const denied = audit && denialRecorder(audit.log);
   const acceptor = new Acceptor<Principal>({
@@ -103,7 +108,7 @@ export async function openShare(options: ShareOptions): Promise<Share> {
     prove: gate.prove,
     instance: settings.instance,
     elsewhere: options.elsewhere,
-    turnAway: () => (left ? LEFT : settings.turnAway?.()),
+    turnAway: () => (left ? LEFT : settings.overload?.turnAway()),
     onSession: (accepted) => {
       const number = options.nextNumber();
       const session = new ClientSession(
@@ -141,6 +146,10 @@ export async function openShare(options: ShareOptions): Promise<Share> {
   });
   const listenOptions = {
     takeOver: options.takeOver ?? false,
+    onReach: (reached: boolean, error: Error | undefined) => {
+      const why = error?.message ?? 'it is not known why';
+      unreached = reached ? undefined : { since: unreached?.since ?? Date.now(), why };
+    },
     onConnection: acceptor.accept,
     onLost: options.onLost,
     grants: grants.accounts,
@@ -159,6 +168,7 @@ export async function openShare(options: ShareOptions): Promise<Share> {
   const of = (id: string) => [...sessions].filter(([, { principal }]) => idsOf(principal.id).includes(id));
   return {
     token: listener.share,
+    unreached: () => unreached,
     sessions: () => [...sessions].map(([session, accepted]) => ({ session, accepted })),
     cut: async (id) => {
       // Nothing of theirs is taken any more; servers that are slow to go need not be waited for.
@@ -174,6 +184,10 @@ export async function openShare(options: ShareOptions): Promise<Share> {
       );
     },
     check: gate.check,
+    endIdle: () => {
+      const idle = [...sessions.keys()].filter(({ idleMs }) => idleMs > IDLE_MS).sort((a, b) => b.idleMs - a.idleMs);
+      for (const session of idle.slice(0, IDLE_AT_ONCE)) void session.close(SHORT);
+    },
     leave: async (over) => {
       left = true;
       // One that was being let in meanwhile goes too.
@@ -198,6 +212,10 @@ export async function openShare(options: ShareOptions): Promise<Share> {
 
 /** A peer that comes back finds a successor, or waits for one. */
 const LEFT = { code: 'away', reason: 'this gateway is leaving; its successor takes new sessions', retryMs: 1000 };
+/** Where memory is short: idle for so long, and so many at once. */
+const IDLE_MS = 60_000;
+const IDLE_AT_ONCE = 16;
+const SHORT = { code: 'away', reason: 'the gateway is overloaded and ends idle sessions' };
 const MOVED = { code: 'away', reason: 'the gateway is leaving' };
 
 /** A link that is down, and an agent without its last answers: it may come back for them. */

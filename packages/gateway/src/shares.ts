@@ -6,6 +6,8 @@ import type { Policy } from './policy/policy.ts';
 import { openShare, type Share, type ShareOptions } from './share.ts';
 
 export interface Shares extends Share {
+  /** Each by its token, the gateway's own first. */
+  each(): readonly Pick<Share, 'token' | 'unreached'>[];
   readonly views: readonly { readonly view: string; readonly token: string }[];
 }
 
@@ -57,6 +59,8 @@ export async function openShares(options: SharesOptions): Promise<Shares> {
   }
   return {
     token: own.token,
+    each: all,
+    unreached: own.unreached,
     views: views.map(({ view, share }) => ({ view, token: share.token })),
     sessions: () => all().flatMap((share) => share.sessions()),
     cut: async (id) => {
@@ -67,6 +71,9 @@ export async function openShares(options: SharesOptions): Promise<Shares> {
     },
     check: async () => {
       await Promise.all(all().map((share) => share.check()));
+    },
+    endIdle: () => {
+      for (const share of all()) share.endIdle();
     },
     leave: async (over) => {
       await Promise.all(all().map((share) => share.leave(over)));

@@ -5,12 +5,14 @@ import type { EraKnown, LinkStats } from '@mcp-overlay/relay';
 import type { AlarmsStatus } from './alarms/alarms.ts';
 import type { AuditLog, AuditState } from './audit/audit-log.ts';
 import type { BackendHealth } from './backend/health.ts';
+import type { OverloadState } from './overload/meter.ts';
 import type { Pins, PinsStatus } from './pins/open.ts';
 import type { LimitRow } from './policy/meter.ts';
 import type { Scrubbing, ScrubStatus } from './scrub/open.ts';
 import type { SessionSettings } from './session/settings.ts';
 import type { Shares } from './shares.ts';
 import type { DepartureStatus } from './succession/departure.ts';
+import type { Trouble } from './troubles/trouble.ts';
 
 export interface GatewayStatus {
   readonly program: 'mcp-gateway';
@@ -25,6 +27,10 @@ export interface GatewayStatus {
   readonly startedAt: string;
   /** Absent: it stays. */
   readonly leaving: DepartureStatus | undefined;
+  /** What is not well; the longest first. */
+  readonly troubles: readonly Trouble[];
+  /** 0: well; 1: no new sessions; 2: no new calls either. */
+  readonly overload: OverloadState | undefined;
   readonly calls: { readonly open: number; readonly waiting: number };
   /** How far the audit log is: an outside memory of it, for whoever asks now and then. Absent: `audit: off`. */
   readonly audit: AuditState | undefined;
@@ -70,6 +76,8 @@ export interface StatusSources {
   readonly startedAt: number;
   readonly share: Shares;
   readonly leaving?: DepartureStatus | undefined;
+  readonly troubles?: readonly Trouble[];
+  readonly overload?: { state(): OverloadState } | undefined;
   readonly settings: SessionSettings;
   readonly scrub?: Scrubbing | undefined;
   readonly audit: AuditLog | undefined;
@@ -85,6 +93,8 @@ export function statusOf({
   startedAt,
   share,
   leaving,
+  troubles = [],
+  overload,
   settings,
   scrub,
   pins,
@@ -102,6 +112,8 @@ export function statusOf({
     identity,
     startedAt: new Date(startedAt).toISOString(),
     leaving,
+    troubles,
+    overload: overload?.state(),
     calls: { open: settings.gauge.open, waiting: settings.gauge.waiting.size },
     audit: audit?.state(),
     backends: settings.backends.map(({ backend, health }) => ({

@@ -33,6 +33,8 @@ export interface Connection extends Duplex {
 export interface ListenOptions {
   /** Called once per connection. Connections are delivered paused: nothing is read before the handler attaches. */
   readonly onConnection: (connection: Connection) => void;
+  /** Callers cannot reach us for a while, or can again; of networks, which mend themselves. */
+  readonly onReach?: (reached: boolean, error: Error | undefined) => void;
   /** Told when the listener is lost for good without `close` having been called. */
   readonly onLost?: (error: Error) => void;
   /** E-mail addresses of accounts that the network shall let dial, where it has accounts (zrok). Who then comes in is

@@ -5,6 +5,7 @@ import { DURATION_FORM, parseDuration } from '@mcp-overlay/config';
 import { askAdmin, talkTo } from '../admin/client.ts';
 import type { DrainNews } from '../admin/hand-over.ts';
 import type { GatewayStatus } from '../status.ts';
+import type { OpenAtSession } from '../succession/departure.ts';
 
 export const WITHIN = '10m';
 
@@ -49,9 +50,11 @@ function show(share: string, { pid, until, open, cut }: DrainNews): void {
   const calls = open.length === 1 ? '1 call is' : `${open.length} calls are`;
   if (cut === undefined) print(`${share} takes no new sessions, pid ${pid}; ${calls} open, cut at ${until}\n`);
   else print(`${share} is drained; the time was up, ${cut === 1 ? '1 call was' : `${cut} calls were`} cut:\n`);
-  for (const { session, principal, method, backend, target, since } of open) {
-    const where = [backend, target].filter((word) => word !== undefined).join('/');
-    print(`  ${displaySafe(`${method}${where === '' ? '' : ` ${where}`}`)} of session ${session}, ${principal}`);
-    print(`, since ${new Date(since).toISOString()}\n`);
-  }
+  for (const call of open) print(`${openLine(call)}\n`);
+}
+
+export function openLine({ session, principal, method, backend, target, since }: OpenAtSession): string {
+  const where = [backend, target].filter((word) => word !== undefined).join('/');
+  const what = where === '' ? method : `${method} ${where}`;
+  return displaySafe(`  ${what} of session ${session}, ${principal}, since ${new Date(since).toISOString()}`);
 }

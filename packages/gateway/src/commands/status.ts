@@ -1,8 +1,9 @@
 // `mcp-gateway status [TOKEN]`: how a running gateway is, read from its admin socket.
 
 import { type Command, displaySafe, EXIT, type Flags, print, printJson, printTable } from '@mcp-overlay/cli';
-import { askAdmin } from '../admin/client.ts';
+import { askAdmin, askLeaving } from '../admin/client.ts';
 import type { BackendStatus, GatewayStatus } from '../status.ts';
+import { openLine } from './drain.ts';
 
 export const statusCommand: Command = {
   usage: 'status [token]',
@@ -12,11 +13,30 @@ export const statusCommand: Command = {
   run: async (flags: Flags) => {
     const token = typeof flags.token === 'string' ? flags.token : undefined;
     const status = (await askAdmin('status', token, process.env)) as GatewayStatus;
-    if (flags.json === true) printJson(status);
-    else show(status);
+    const before = (await askLeaving('status', status.share, process.env)) as GatewayStatus[];
+    if (flags.json === true) printJson({ ...status, predecessors: before });
+    else show(status, before);
     return EXIT.done;
   },
 };
+
+/** Of one that leaves: until when, and what it still has to do. */
+function leavingLines({ leaving, pid }: GatewayStatus, who: string): string[] {
+  if (!leaving) return [];
+  const { since, until, open, successor } = leaving;
+  const to = successor === undefined ? '' : ` to pid ${successor}`;
+  const left = `${who} pid ${pid} has been leaving${to} since ${since}, at most until ${until}`;
+  return [`${left}; ${open.length} calls open there`, ...open.map(openLine)];
+}
+
+/** In plain words: what, since when, what is done about it, what to do. */
+function troubleLines({ troubles }: GatewayStatus): string[] {
+  return troubles.flatMap(({ about, failed, since, doing, remedy }) => [
+    displaySafe(`not well: ${about}, since ${since}: ${failed}`),
+    displaySafe(`  ${doing}`),
+    displaySafe(`  to do: ${remedy}`),
+  ]);
+}
 
 function auditLine({ audit }: GatewayStatus): string {
   if (!audit) return 'audit off';
@@ -56,7 +76,7 @@ function alarmLines({ alarms }: GatewayStatus): string[] {
   return undelivered === 0 ? lines : [...lines, `${undelivered} alarms were not delivered`];
 }
 
-function show(status: GatewayStatus): void {
+function show(status: GatewayStatus, before: readonly GatewayStatus[]): void {
   const { share, views, overlay, version, pid, identity, startedAt, calls } = status;
   print(`${share} on ${overlay}, mcp-gateway ${version}, pid ${pid}, since ${startedAt}\n`);
   if (identity !== undefined) {
@@ -64,6 +84,9 @@ function show(status: GatewayStatus): void {
     print(`identity ${who}\n`);
   }
   for (const { view, token } of views) print(`${token} shows view ${view}\n`);
+  for (const line of leavingLines(status, 'this gateway,')) print(`${line}\n`);
+  for (const line of before.flatMap((one) => leavingLines(one, 'the one before,'))) print(`${line}\n`);
+  for (const line of troubleLines(status)) print(`${line}\n`);
   print(`${calls.open} calls open, ${calls.waiting} waiting\n`);
   print(`${auditLine(status)}\n`);
   print(`${scrubLine(status)}\n`);

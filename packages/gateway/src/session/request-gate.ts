@@ -21,6 +21,8 @@ export class RequestGate implements Transport {
   #bytes = 0;
   #ownerPaused = false;
   #full = false;
+  /** When the client last said anything, on the clock of `performance.now`. */
+  heardAt = performance.now();
 
   /** Above `maxBytes` of waiting requests the client is not read. */
   constructor(client: Transport, maxBytes: number) {
@@ -68,6 +70,7 @@ export class RequestGate implements Transport {
   }
 
   #take(message: Message): void {
+    this.heardAt = performance.now();
     if (!this.#shut || (message.kind !== 'request' && !this.#takenBack(message))) {
       this.#handlers?.message(message);
       return;

@@ -95,6 +95,11 @@ export class ClientSession {
     await ends;
   }
 
+  /** How long it has had no open call and said nothing; 0: it is not idle. */
+  get idleMs(): number {
+    return this.openCalls > 0 ? 0 : performance.now() - this.client.heardAt;
+  }
+
   /** Longest open first. */
   openRequests(): OpenRequest[] {
     const all = [...this.sessions.values()].flatMap(({ open }) => [...open.values()]);

@@ -167,6 +167,7 @@ class Host {
     const { log, askMs = ASK_MS } = this.#env;
     const share = this.#share.key.token;
     this.#stopAsking();
+    this.#options.onReach?.(reached, error);
     if (reached) {
       log.info({ share }, 'share can be reached');
       return;
