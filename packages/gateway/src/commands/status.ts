@@ -30,7 +30,7 @@ function leavingLines({ leaving, pid }: GatewayStatus, who: string): string[] {
 }
 
 /** In plain words: what, since when, what is done about it, what to do. */
-function troubleLines({ troubles }: GatewayStatus): string[] {
+function troubleLines({ troubles = [] }: GatewayStatus): string[] {
   return troubles.flatMap(({ about, failed, since, doing, remedy }) => [
     displaySafe(`not well: ${about}, since ${since}: ${failed}`),
     displaySafe(`  ${doing}`),
