@@ -9,6 +9,7 @@ import { checkCommand } from './commands/check.ts';
 import { drainCommand } from './commands/drain.ts';
 import { peersCommand } from './commands/peers.ts';
 import { policyCommand } from './commands/policy.ts';
+import { reloadCommand } from './commands/reload.ts';
 import { runCommand } from './commands/run.ts';
 import { scrubCommand } from './commands/scrub.ts';
 import { statusCommand } from './commands/status.ts';
@@ -23,6 +24,7 @@ await main({
     checkCommand,
     statusCommand,
     drainCommand,
+    reloadCommand,
     peersCommand,
     approveCommand,
     policyCommand,

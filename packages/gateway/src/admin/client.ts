@@ -29,7 +29,11 @@ export async function askAdmin(
   command: string,
   token: string | undefined,
   env: NodeJS.ProcessEnv,
-  { more = {}, naming = `${command} TOKEN` }: { more?: Readonly<Record<string, unknown>>; naming?: string } = {},
+  {
+    more = {},
+    naming = `${command} TOKEN`,
+    answerMs = ANSWER_MS,
+  }: { more?: Readonly<Record<string, unknown>>; naming?: string; answerMs?: number } = {},
 ): Promise<unknown> {
   const { admin } = await stateFolder(env);
   // One that leaves after a successor took its share has a name of its own, with a dot in it (./server.ts).
@@ -39,7 +43,9 @@ export async function askAdmin(
     .filter((name) => !name.includes('.'))
     .sort();
   const wanted = token === undefined ? tokens : tokens.filter((name) => name === token);
-  const answers = await Promise.all(wanted.map((name) => ask(join(admin, `${name}${SUFFIX}`), { command, ...more })));
+  const answers = await Promise.all(
+    wanted.map((name) => ask(join(admin, `${name}${SUFFIX}`), { command, ...more }, answerMs)),
+  );
   const alive = wanted.flatMap((name, at) => {
     const answer = answers[at] ?? 'nobody';
     return answer === 'nobody' ? [] : [{ name, answer }];
@@ -59,7 +65,7 @@ export async function askLeaving(command: string, token: string, env: NodeJS.Pro
   const { admin } = await stateFolder(env);
   const names = (await readdir(admin)).filter((name) => name.startsWith(`${token}.`) && name.endsWith(SUFFIX));
   const theirs = names.filter((name) => name !== `${token}${SUFFIX}`);
-  const answers = await Promise.all(theirs.map((name) => ask(join(admin, name), { command })));
+  const answers = await Promise.all(theirs.map((name) => ask(join(admin, name), { command }, ANSWER_MS)));
   return answers.flatMap((answer) => (typeof answer === 'object' && answer.ok !== undefined ? [answer.ok] : []));
 }
 
@@ -115,7 +121,7 @@ function okOf(answer: Answer, name: string): unknown {
   return answer.ok;
 }
 
-async function ask(name: string, request: object): Promise<Answer> {
+async function ask(name: string, request: object, answerMs: number): Promise<Answer> {
   const path = await socketBehind(name);
   if (path === undefined) return 'nobody';
   return new Promise((resolve) => {
@@ -123,7 +129,7 @@ async function ask(name: string, request: object): Promise<Answer> {
     let text = '';
     let reached = false;
     socket.setEncoding('utf8');
-    const timer = setTimeout(() => socket.destroy(), ANSWER_MS);
+    const timer = setTimeout(() => socket.destroy(), answerMs);
     socket.on('connect', () => {
       reached = true;
       socket.write(`${JSON.stringify(request)}\n`);

@@ -65,8 +65,9 @@ export async function drain(succession: Succession, { withinMs }: Request, talk:
   const timer = setInterval(tell, TELL_MS);
   const cut = await Promise.race([departure.gone, talk.over.then(() => undefined)]);
   clearInterval(timer);
+  // The connection ends with this process: that is what whoever drains waits for.
   if (cut !== undefined) tell(cut);
-  talk.end();
+  await talk.over;
 }
 
 function newsOf(departure: Departure, cut: number | undefined): DrainNews {

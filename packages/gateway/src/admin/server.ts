@@ -51,6 +51,7 @@ async function serve(talk: Conversation, gateway: Gateway, place: AdminPlace): P
 /** What a command can do, by its name. */
 const COMMANDS: Readonly<Record<string, (gateway: Gateway, request: Request) => unknown>> = {
   status: (gateway) => gateway.status(),
+  reload: (gateway, { plan }) => gateway.reloads.reload('command', { plan: plan === true }),
   peers: (gateway) => gateway.peers.list(),
   'peers allow': (gateway, { id, name, role }) =>
     gateway.peers.allow(String(id), { name: asText(name), role: asText(role) }),

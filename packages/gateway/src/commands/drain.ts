@@ -9,6 +9,9 @@ import type { OpenAtSession } from '../succession/departure.ts';
 
 export const WITHIN = '10m';
 
+/** From the last session to the end of the process: its servers may be slow to go. */
+const GONE_MS = 20_000;
+
 export const drainCommand: Command = {
   usage: 'drain [token]',
   describe: 'ends a running gateway without cutting its open calls; agents go on with its successor',
@@ -27,7 +30,10 @@ export const drainCommand: Command = {
     while (news) {
       if (flags.json === true) printJson(news);
       else show(share, news);
-      if (news.cut !== undefined) return news.cut === 0 ? EXIT.done : EXIT.failed;
+      if (news.cut !== undefined) {
+        await talk?.next(GONE_MS);
+        return news.cut === 0 ? EXIT.done : EXIT.failed;
+      }
       news = (await talk?.next(Number.POSITIVE_INFINITY)) as DrainNews | undefined;
     }
     say(`mcp-gateway: the gateway on share ${share} ended before it was drained`);

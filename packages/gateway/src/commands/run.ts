@@ -1,6 +1,16 @@
 // `mcp-gateway run CONFIG`: serves until it is told to end. stdout carries the token line and nothing else.
 
-import { announce, type Command, EXIT, endSignal, type Flags, openLogFor, say, toolkitVersion } from '@mcp-overlay/cli';
+import {
+  announce,
+  type Command,
+  EXIT,
+  endSignal,
+  type Flags,
+  holdYoungGeneration,
+  openLogFor,
+  say,
+  toolkitVersion,
+} from '@mcp-overlay/cli';
 import { grantsOf, identityNotes, openOverlay } from '@mcp-overlay/overlay';
 import { openAdmin } from '../admin/server.ts';
 import { overlayOptions, startGateway } from '../gateway.ts';
@@ -34,12 +44,15 @@ export const runCommand: Command = {
     ['$0 run --replace config.yml', 'an upgrade: no call is lost, agents notice nothing'],
   ],
   run: async (flags: Flags) => {
-    using end = endSignal();
-    const config = await loadConfig(String(flags.config));
+    holdYoungGeneration();
+    let reload: () => void = () => {};
+    using end = endSignal({ onHangup: () => reload() });
+    const file = String(flags.config);
+    const config = await loadConfig(file);
     const log = openLogFor('mcp-gateway', flags, config.logFile);
     const { identity, trust } = flags;
     const passphrase = await askedAtStart(config);
-    const options = { config, log, env: process.env, identity, trust, access: accessOf(flags), passphrase };
+    const options = { config, file, log, env: process.env, identity, trust, access: accessOf(flags), passphrase };
     const { overlay, chosenBecause } = await openOverlay({
       ...overlayOptions(options),
       kind: flags.overlay ?? config.share.overlay,
@@ -66,6 +79,7 @@ export const runCommand: Command = {
       predecessor?.giveUp();
       throw error;
     });
+    reload = () => void gateway.reloads.reload('signal');
     const admin = await openAdmin(gateway, process.env, predecessor !== undefined);
     // One that died meanwhile has nothing more to say.
     await predecessor?.taken().then(

@@ -1,6 +1,15 @@
 // `mcp-gateway status [TOKEN]`: how a running gateway is, read from its admin socket.
 
-import { type Command, displaySafe, EXIT, type Flags, print, printJson, printTable } from '@mcp-overlay/cli';
+import {
+  type Command,
+  displaySafe,
+  displaySafeLines,
+  EXIT,
+  type Flags,
+  print,
+  printJson,
+  printTable,
+} from '@mcp-overlay/cli';
 import { askAdmin, askLeaving } from '../admin/client.ts';
 import type { BackendStatus, GatewayStatus } from '../status.ts';
 import { openLine } from './drain.ts';
@@ -31,11 +40,20 @@ function leavingLines({ leaving, pid }: GatewayStatus, who: string): string[] {
 
 /** In plain words: what, since when, what is done about it, what to do. */
 function troubleLines({ troubles = [] }: GatewayStatus): string[] {
-  return troubles.flatMap(({ about, failed, since, doing, remedy }) => [
+  return troubles.flatMap(({ about, failed, since, doing, remedy, said = [] }) => [
     displaySafe(`not well: ${about}, since ${since}: ${failed}`),
+    ...said.map((line) => displaySafe(`  it said: ${line}`)),
     displaySafe(`  ${doing}`),
     displaySafe(`  to do: ${remedy}`),
   ]);
+}
+
+/** What is in force; and where another could not be taken over: when, why, what to do. */
+function configLines({ config: { file, since, failed, draining } }: GatewayStatus): string[] {
+  const going = draining === 0 ? '' : `, ${draining} sessions go on as they began before`;
+  const lines = [`config ${file} since ${since}${going}`];
+  if (failed) lines.push(`config: last reload failed at ${failed.at}: ${failed.why}`, `  ${failed.remedy}`);
+  return lines;
 }
 
 function auditLine({ audit }: GatewayStatus): string {
@@ -88,17 +106,19 @@ function show(status: GatewayStatus, before: readonly GatewayStatus[]): void {
   for (const line of before.flatMap((one) => leavingLines(one, 'the one before,'))) print(`${line}\n`);
   for (const line of troubleLines(status)) print(`${line}\n`);
   print(`${calls.open} calls open, ${calls.waiting} waiting\n`);
+  for (const line of configLines(status)) print(`${displaySafeLines(line)}\n`);
   print(`${auditLine(status)}\n`);
   print(`${scrubLine(status)}\n`);
   for (const line of [...limitLines(status), ...alarmLines(status)]) print(`${line}\n`);
   print('\n');
   printTable(
-    ['backend', 'kind', 'speaks', 'state', 'since', 'calls', 'restarts', 'reason'],
+    ['backend', 'kind', 'speaks', 'state', 'servers', 'since', 'calls', 'restarts', 'reason'],
     status.backends.map((b) => [
       b.id,
       b.kind,
       spoken(b.protocol),
       b.state,
+      runningOf(b),
       new Date(b.since).toISOString(),
       String(b.calls),
       String(b.restarts),
@@ -126,6 +146,14 @@ function show(status: GatewayStatus, before: readonly GatewayStatus[]): void {
       ...[s.link?.sent, s.link?.received, s.link?.breaks, s.link?.resent].map((count) => String(count ?? '')),
     ]),
   );
+}
+
+/** `3`, `3 and 1 spare`, `asleep`. */
+function runningOf({ servers }: BackendStatus): string {
+  if (servers === undefined) return '';
+  const { running, spare, asleep } = servers;
+  if (running === 0 && asleep > 0) return 'asleep';
+  return spare === 0 ? String(running) : `${running - spare} and ${spare} spare`;
 }
 
 /** `legacy 2025-11-25`, `both 2026-07-28`, `modern (configured)`. */

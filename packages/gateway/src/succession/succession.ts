@@ -31,7 +31,7 @@ export interface Offer {
 
 export interface SuccessionOptions {
   readonly share: Pick<Shares, 'leave' | 'sessions' | 'yield' | 'withdraw' | 'token'>;
-  readonly backends: readonly { readonly backend: { readonly id: string }; readonly health: HealthRecord }[];
+  backends(): readonly { readonly backend: { readonly id: string }; readonly health: HealthRecord }[];
   readonly log: GatewayLog;
   /** Puts it on record. */
   record(what: string, target: string): Promise<void>;
@@ -73,7 +73,9 @@ export function successionOf({ share, backends, log, record }: SuccessionOptions
       offered = yielding;
       let settled = false;
       return {
-        up: backends.filter(({ health }) => health.get().state === 'up').map(({ backend }) => backend.id),
+        up: backends()
+          .filter(({ health }) => health.get().state === 'up')
+          .map(({ backend }) => backend.id),
         takeBack: async () => {
           if (settled) return;
           settled = true;

@@ -17,7 +17,7 @@ export interface TroubleSources {
   readonly audit: Pick<AuditLog, 'state'> | undefined;
   readonly overload: Pick<Overload, 'state'> | undefined;
   readonly pins: { status(): { readonly file: string; readonly trouble?: string } } | undefined;
-  readonly scrub: { status(): { readonly trouble?: string } } | undefined;
+  readonly scrub: { status(): { readonly trouble?: string } | undefined } | undefined;
   readonly alarms: { status(): { readonly undelivered: number } } | undefined;
 }
 
@@ -36,7 +36,11 @@ export function troublesOf({ config, overlay, share, settings, audit, overload, 
       undelivered: files.alarms?.status().undelivered ?? 0,
     }),
     ...backendTroubles(
-      settings.backends.map(({ backend, health }) => ({ config: backend.config, health: health.get() })),
+      settings.backends.map(({ backend, health }) => ({
+        config: backend.config,
+        health: health.get(),
+        servers: backend.servers?.(),
+      })),
       file,
     ),
   ];

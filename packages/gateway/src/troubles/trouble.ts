@@ -11,6 +11,8 @@ export interface Trouble {
   readonly since: string;
   readonly doing: string;
   readonly remedy: string;
+  /** Last words of a server, on its stderr. */
+  readonly said?: readonly string[];
 }
 
 /** `since` in milliseconds since the epoch; absent: since it was first found. */
