@@ -26,6 +26,8 @@ export interface Backend {
   backoff(caller: Caller): Backoff;
   /** false: there is no credential for this caller, so it gets no session. */
   serves(caller: Caller): boolean;
+  /** Tools that may run again where nobody knows how a call ended. Absent: none. */
+  readonly mayRunTwice?: ((tool: string) => boolean) | undefined;
   /** By whose credential it serves a caller: '' is what all share. */
   seat?(caller: Caller): string | undefined;
   /** A new session with the server. Rejects with an error that names what failed. */
@@ -34,6 +36,8 @@ export interface Backend {
   era?(): EraKnown | undefined;
   /** Those that run on this machine; absent: it is reached over a network. */
   servers?(): ServersState;
+  /** Told when a server that slept was started again: it may list something else. Returns how to be told no more. */
+  onWoken?(listener: () => void): () => void;
   /** Ends what sessions have in common, where they have. */
   close?(reason: CloseReason): Promise<void>;
 }
