@@ -28,6 +28,8 @@ export interface SceneOptions {
   /** A call without a terminal outcome by then has none. */
   readonly deadlineMs?: number;
   readonly config?: Readonly<Record<string, unknown>>;
+  /** A server that hangs is given up after it. */
+  readonly callTimeout?: string;
   /** More servers of the gateway: one that dies often is left alone for two minutes. */
   readonly more?: readonly string[];
 }
@@ -45,8 +47,11 @@ export class Scene implements AsyncDisposable {
   readonly servers: readonly string[];
   readonly owners: Readonly<Record<string, 'gateway' | 'bridge'>>;
 
+  readonly #callTimeout: string;
+
   private constructor(ground: Ground, dice: Dice, config: string, marker: string, options: SceneOptions) {
-    const { eras = ['legacy', 'modern', 'legacy', 'modern'], deadlineMs = 60_000 } = options;
+    const { eras = ['legacy', 'modern', 'legacy', 'modern'], deadlineMs = 60_000, callTimeout = '15s' } = options;
+    this.#callTimeout = callTimeout;
     this.servers = [...SERVERS, ...(options.more ?? [])];
     this.owners = Object.fromEntries(this.servers.map((name) => [name, name === 'far' ? 'bridge' : 'gateway']));
     this.ground = ground;
@@ -80,7 +85,7 @@ export class Scene implements AsyncDisposable {
     const tools = { mode: 'deny', list: ['forbidden'] };
     const stdio = (name: string) => commandBackend(name, serverOf(ground, name, marker), { tools });
     return {
-      aggregator: { connection: { list_wait: '20s', call_timeout: '3s' } },
+      aggregator: { connection: { list_wait: '20s', call_timeout: this.#callTimeout } },
       share: ground.share,
       audit: { path: './audit', key: 'file:./audit.key', durability: 'os', arguments: 'clear' },
       backends: this.servers.map((name) =>
@@ -96,7 +101,8 @@ export class Scene implements AsyncDisposable {
   }
 
   pidsOf(server: string): number[] {
-    return processesWith(`${this.marker}-${server}`).filter((pid) => isServer(pid));
+    const mark = `${this.marker}-${server}`;
+    return processesWith(mark).filter((pid) => isServer(pid, mark));
   }
 
   /** Notes the trouble while `work` makes it. */
@@ -199,10 +205,11 @@ function lines<T>(text: string): T[] {
     .map((line) => JSON.parse(line) as T);
 }
 
-/** Not a wrapper around it, nor the bridge, which has the server's words among its own. */
-function isServer(pid: number): boolean {
+/** Not a wrapper around it, nor the bridge, which has the server's words among its own, nor one with a longer name. */
+function isServer(pid: number, mark: string): boolean {
   try {
-    return readFileSync(`/proc/${pid}/cmdline`, 'latin1').split('\0')[1] === SERVER;
+    const words = readFileSync(`/proc/${pid}/cmdline`, 'latin1').split('\0');
+    return words[1] === SERVER && words.includes(mark);
   } catch {
     return false;
   }

@@ -3,7 +3,7 @@
 import { readFile } from 'node:fs/promises';
 import { rootCertificates } from 'node:tls';
 import { OutputFilter } from '@mcp-overlay/cli';
-import { accessReader, type BackendConfig, type ResolveOptions } from '@mcp-overlay/config';
+import { accessReader, type BackendConfig, compileGlob, type ResolveOptions } from '@mcp-overlay/config';
 import { type AccessSource, type Overlay, shareGuard } from '@mcp-overlay/overlay';
 import {
   type Backoff,
@@ -64,7 +64,7 @@ export interface BackendSurroundings {
 
 /** A child that crashes again and again is left alone for a while; a network that is away is simply tried again. */
 const CHILD_BACKOFF = { clock: () => performance.now(), random: Math.random };
-const NETWORK_BACKOFF = { ...CHILD_BACKOFF, minMs: 250, maxMs: 10_000, crashes: Number.POSITIVE_INFINITY };
+const NETWORK_BACKOFF = { ...CHILD_BACKOFF, minMs: 250, maxMs: 4000, crashes: Number.POSITIVE_INFINITY };
 
 export function backendOf(config: BackendConfig, around: BackendSurroundings): Backend {
   const { id, transport } = config;
@@ -130,6 +130,7 @@ export function backendOf(config: BackendConfig, around: BackendSurroundings): B
     id,
     config,
     backoff: (caller) => backoff(seatOf(caller)?.key),
+    mayRunTwice: anyOf(config.mayRunTwice),
     serves: (caller) => seatOf(caller) !== undefined,
     seat: (caller) => seatOf(caller)?.key,
     open,
@@ -140,6 +141,12 @@ export function backendOf(config: BackendConfig, around: BackendSurroundings): B
     }),
     close: () => lives.close(),
   };
+}
+
+function anyOf(patterns: readonly string[] | undefined): ((name: string) => boolean) | undefined {
+  if (patterns === undefined) return undefined;
+  const fits = patterns.map(compileGlob);
+  return (name) => fits.some((fit) => fit(name));
 }
 
 /** What sessions of one seat share. */
@@ -187,6 +194,7 @@ function wayTo(
             ),
             limits: around.limits,
             log,
+            onSign: (come) => overlay.onSign?.(transport.token, come) ?? (() => {}),
           });
         },
       };

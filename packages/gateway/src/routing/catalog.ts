@@ -116,6 +116,7 @@ export class Catalog {
     const lost = this.options.backends.filter(({ id }) => id === known?.backend && this.stale.has(keyOf(kind, id)));
     if (known && lost.length === 0) return known;
     const unseen = this.options.backends.filter((backend) => backend.up && !this.seen.has(keyOf(kind, backend.id)));
+    await Promise.all(lost.map((backend) => backend.asleep && backend.ready()));
     const missing = [...new Set([...lost, ...unseen])];
     if (missing.length > 0) await this.walkAll(missing, [kind]);
     const found = this.table(kind).shown.get(name) ?? this.bare(kind, name);
@@ -175,7 +176,7 @@ export class Catalog {
     const key = keyOf(kind, backend.id);
     const unread = pinned.strictCalls && (!this.seen.has(key) || this.cold.has(key));
     if (unread || this.stale.has(key)) {
-      await backend.settled;
+      await backend.ready();
       await this.walkAll([backend], [kind]);
       const still = pinned.strictCalls && (!this.seen.has(key) || this.stale.has(key));
       if (still && backend.has(kind.capability)) return 'unread';
@@ -229,7 +230,7 @@ export class Catalog {
     if (!look?.mayHide(backend.id)) return false;
     const key = keyOf(kind, backend.id);
     if (!this.seen.has(key)) {
-      await backend.settled;
+      await backend.ready();
       await this.walkAll([backend], [kind]);
     }
     const entries = (this.seen.get(key) ?? []).filter((entry) => judgedName(kind, entry) === native);
@@ -284,6 +285,8 @@ export class Catalog {
     if (!items) return false;
     const entries = items.map((item) => ({ backend: backend.id, native: nativeName(item), item }));
     this.cold.add(key);
+    // It may be another by the time that it is started: it is looked at before it is called.
+    if (backend.asleep) this.stale.add(key);
     this.seen.set(key, entries);
     this.tables.delete(kind);
     void backend.settled
