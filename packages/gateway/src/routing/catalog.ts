@@ -113,15 +113,20 @@ export class Catalog {
   /** Where a public name leads; walks the lists once if it is not known. */
   async find(kind: typeof LISTS.tools | typeof LISTS.prompts, name: string): Promise<Entry | undefined> {
     const known = this.tables.get(kind)?.shown.get(name);
-    const lost = this.options.backends.filter(({ id }) => id === known?.backend && this.stale.has(keyOf(kind, id)));
-    if (known && lost.length === 0) return known;
+    if (known && !this.stale.has(keyOf(kind, known.backend))) return known;
     const unseen = this.options.backends.filter((backend) => backend.up && !this.seen.has(keyOf(kind, backend.id)));
-    await Promise.all(lost.map((backend) => backend.asleep && backend.ready()));
-    const missing = [...new Set([...lost, ...unseen])];
-    if (missing.length > 0) await this.walkAll(missing, [kind]);
-    const found = this.table(kind).shown.get(name) ?? this.bare(kind, name);
+    if (unseen.length > 0) await this.walkAll(unseen, [kind]);
+    const named = this.named(kind, name);
+    const lost = this.options.backends.find(({ id }) => id === named?.backend && this.stale.has(keyOf(kind, id)));
+    await lost?.ready();
+    if (lost) await this.walkAll([lost], [kind]);
+    const found = this.named(kind, name);
     const unread = found && this.options.pinned?.strictCalls && this.stale.has(keyOf(kind, found.backend));
     return unread ? { ...found, withheld: 'unread' } : found;
+  }
+
+  private named(kind: ListKind, name: string): Entry | undefined {
+    return this.table(kind).shown.get(name) ?? this.bare(kind, name);
   }
 
   /** The pages of MCP Apps call tools by their server's own names: accepted where exactly one backend has it, never listed. */

@@ -125,7 +125,9 @@ export class LegacySession {
   }
 
   backendStates(): { id: string; phase: string; reason: string | undefined }[] {
-    return this.backends.map(({ id, state }) => ({ id, phase: state.phase, reason: state.reason }));
+    return this.backends.map(({ id, state, asleep }) => {
+      return { id, phase: asleep ? 'asleep' : state.phase, reason: state.reason };
+    });
   }
 
   /** Takes no new requests; resolves when no call is open. */
