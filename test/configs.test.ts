@@ -68,7 +68,11 @@ const EXPECTED: Readonly<Record<string, { format: string; runs: string[]; notes:
   },
   'team.yml': {
     format: 'ours',
-    runs: ['files: npx -y @modelcontextprotocol/server-filesystem /srv/team', 'db: share team-db'],
+    runs: [
+      'files: npx -y @modelcontextprotocol/server-filesystem@2026.8.31 /srv/team',
+      'db: share team-db',
+      'tickets: /usr/local/bin/tickets-server (injects by identity TICKETS_TOKEN)',
+    ],
     notes: [],
   },
 };

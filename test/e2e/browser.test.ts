@@ -177,7 +177,7 @@ test('the page of an origin that --allow-origin names can call, by path and by b
   assert.match(none ?? '', /TypeError/);
 });
 
-test('no page in a browser gets a message through the loopback door', { skip: skipped() }, async () => {
+test('T10: no page in a browser gets a message through the loopback door', { skip: skipped() }, async () => {
   await using house = await House.open();
   const server = scriptedServer({ name: 'only' });
   const token = await house.gateway([commandBackend('only', server)]);

@@ -66,6 +66,71 @@ test('T03 a tool that changes is gone until its hash is typed in on a terminal',
     assert.ok(records.stdout.includes(part), part);
 });
 
+/** Characters that do not show, turn the reading direction, or steer a terminal, in every place of a definition. */
+const NASTY = [
+  '\u202e', '\u2066', '\u200f', '\u200b', '\u{e0041}', '\ufeff', '\u00ad', '\u3164', '\u2028',
+  '\u05d0\u05d1', '\u0627\u0644', '\u001b[2J', '\u001b]8;;http://x\u0007', '\u009b31m', '\r', '\b', '\u007f',
+].join('x'); // biome-ignore format: a table
+
+test('T27 nothing of a definition reaches the terminal raw', withTerminal, async () => {
+  await using house = await House.open();
+  const { says, config } = await town(house, { pins: 'strict' });
+  const nested = { [NASTY]: { description: NASTY, enum: [NASTY], default: { deep: [NASTY] } } };
+  await says({
+    version: NASTY,
+    instructions: NASTY,
+    tools: [
+      {
+        name: `read${NASTY}`,
+        title: NASTY,
+        description: NASTY,
+        inputSchema: { properties: nested, required: [NASTY] },
+      },
+      { name: 'greet', description: '\u05e9\u05dc\u05d5\u05dd' },
+    ],
+  });
+  const { env, command, args } = house.program('gateway', 'approve', config, '--overlay', 'local');
+  const terminal = spawn('script', ['-qec', [command, ...args].join(' '), '/dev/null'], {
+    env,
+    stdio: ['pipe', 'pipe', 'inherit'],
+  });
+  let shown = '';
+  let answered = 0;
+  terminal.stdout.setEncoding('utf8').on('data', (text: string) => {
+    shown += text;
+    const asked = shown.split('type the hash').length - 1;
+    for (; answered < asked; answered += 1) terminal.stdin.write('\n');
+  });
+  await once(terminal, 'close');
+  assert.equal(answered, 3, shown);
+  for (const code of [
+    '202E',
+    '2066',
+    '200F',
+    '200B',
+    'E0041',
+    'FEFF',
+    '00AD',
+    '3164',
+    '2028',
+    '05D0',
+    '0627',
+    '001B',
+    '009B',
+    '007F',
+  ]) {
+    assert.ok(shown.includes(`<U+${code}>`), code);
+  }
+  assert.match(shown, /! invisible: /);
+  assert.match(shown, /! reading direction: right-to-left letters among others: <U\+05D0> <U\+05D1>/);
+  // What the prompt itself sends: column 1, and clear to the end of the screen.
+  const rest = shown.replace(/\u001b\[(?:\d+G|0J)/g, '').replace(/\r*\n/g, '\n');
+  assert.doesNotMatch(rest.replaceAll('\n', ''), /[\p{Cc}\p{Cf}\p{Zl}\p{Zp}\u3164]/u);
+  // A description in one script alone stays readable.
+  assert.match(rest, /description: "\u05e9\u05dc\u05d5\u05dd"/);
+  assert.doesNotMatch(rest.replaceAll('\u05e9\u05dc\u05d5\u05dd', ''), /[\u0590-\u08ff]/);
+});
+
 test('without the key pins no file appears beside the configuration, and a change is hidden all the same', async () => {
   await using house = await House.open();
   const { says, config } = await town(house, {});

@@ -1,5 +1,5 @@
-// configs/team.yml acted out with the built programs: three people, two roles, and everything somebody might try. The rules,
-// limits and audit are those of the file; backends, ids and keys are this test's.
+// configs/team.yml acted out with the built programs: three people, two roles, and everything somebody might try. Rules, limits,
+// audit, credentials, pins, scrubbing and alarms are those of the file; servers, ids and keys are this test's.
 
 import assert from 'node:assert/strict';
 import { randomBytes } from 'node:crypto';
@@ -11,27 +11,47 @@ import { parse, stringify } from 'yaml';
 import { type Command, type Finished, root, runToEnd } from './harness.ts';
 import { LineClient, type Reply } from './line-client.ts';
 import { commandBackend, fixture } from './servers.ts';
+import { Tickets } from './tickets.ts';
 import { ended, INITIALIZE, refusedWith, Town, until } from './town.ts';
 import { world } from './world.ts';
 
 const timeout = 240_000;
 const TOOLS = ['read_file', 'list_directory', 'write_file', 'move_file'];
+const IDS = { alice: 'x509:CN=alice', bob: 'x509:CN=bob' };
 const PATIENT = { connection: { list_wait: '60s' } };
 
 interface TeamFile {
-  readonly backends: readonly { readonly id: string }[];
+  readonly backends: readonly { readonly id: string; readonly transport: unknown }[];
   readonly identities: Readonly<Record<string, { readonly roles?: readonly string[] } | readonly string[]>>;
   readonly audit: Readonly<Record<string, unknown>>;
+  readonly alarms: { readonly hours: Readonly<Record<string, unknown>> };
   readonly [key: string]: unknown;
 }
 
+/** Where it is two in the morning now. */
+function nightZone(): string {
+  const east = ((2 - new Date().getUTCHours() + 36) % 24) - 12;
+  // The sign of these names is that of the sum to UTC.
+  return east === 0 ? 'Etc/GMT' : `Etc/GMT${east > 0 ? '-' : '+'}${Math.abs(east)}`;
+}
+
 /** What is the same wherever the team is: the file, with servers that run here and ids of whoever is here. */
-async function teamFile(folder: string, share: string, ids: Readonly<Record<string, string>>): Promise<string> {
+async function teamFile(
+  folder: string,
+  share: string,
+  ids: Readonly<Record<string, string>>,
+  tickets: Tickets,
+): Promise<string> {
   const file = parse(await readFile(join(root, 'configs', 'team.yml'), 'utf8')) as TeamFile;
   assert.deepEqual(
     file.backends.map(({ id }) => id),
-    ['files', 'db'],
+    ['files', 'db', 'tickets'],
   );
+  const servers = [
+    commandBackend('files', fixture('named-server.mjs', ...TOOLS)),
+    commandBackend('db', fixture('sql-server.mjs')),
+    commandBackend('tickets', tickets.command),
+  ];
   await writeFile(join(folder, 'audit.key'), randomBytes(32).toString('hex'), { mode: 0o600 });
 
   const identities = Object.fromEntries(
@@ -44,11 +64,9 @@ async function teamFile(folder: string, share: string, ids: Readonly<Record<stri
     ...file,
     share: { token: share },
     aggregator: PATIENT,
-    backends: [
-      commandBackend('files', fixture('named-server.mjs', ...TOOLS)),
-      commandBackend('db', fixture('sql-server.mjs')),
-    ],
+    backends: file.backends.map((backend, at) => ({ ...backend, ...servers[at] })),
     identities,
+    alarms: { ...file.alarms, hours: { ...file.alarms.hours, zone: nightZone() } },
     audit: { ...file.audit, path: join(folder, 'audit'), key: `file:${join(folder, 'audit.key')}` },
   };
   const path = join(folder, 'team.yml');
@@ -73,6 +91,7 @@ async function done(command: Command): Promise<Finished> {
 /** Says what an engineer and a supporter of the file see and may do; what the network is does not matter. */
 async function dayAtWork(alice: LineClient, bob: LineClient): Promise<void> {
   assert.deepEqual((await alice.toolNames()).toSorted(), [
+    'db__dump_credentials',
     'db__execute_sql',
     'db__list_tables',
     'files__list_directory',
@@ -80,6 +99,7 @@ async function dayAtWork(alice: LineClient, bob: LineClient): Promise<void> {
     'files__write_file',
   ]);
   assert.deepEqual((await bob.toolNames()).toSorted(), [
+    'db__dump_credentials',
     'db__list_tables',
     'files__list_directory',
     'files__read_file',
@@ -114,7 +134,7 @@ describe('a team', { timeout }, () => {
     await using town = await Town.open();
     const { house } = town;
     const share = await house.createShare('team');
-    const config = await teamFile(house.home, share, { alice: 'x509:CN=alice', bob: 'x509:CN=bob' });
+    const config = await teamFile(house.home, share, IDS, await Tickets.open(house));
     const gateway = await house.start(house.gatewayProgram(config, ...(await town.as('gateway'))));
     const issued = { alice: town.ca.issue('alice'), bob: town.ca.issue('bob') };
     const flags = { alice: await town.as('alice', issued.alice), bob: await town.as('bob', issued.bob) };
@@ -144,7 +164,11 @@ describe('a team', { timeout }, () => {
     const narrowed = join(house.home, 'robot.token');
     await writeFile(narrowed, less, { mode: 0o600 });
     await using robot = await come('--access', `file:${narrowed}`);
-    assert.deepEqual((await robot.toolNames()).toSorted(), ['db__list_tables', 'files__list_directory']);
+    assert.deepEqual((await robot.toolNames()).toSorted(), [
+      'db__dump_credentials',
+      'db__list_tables',
+      'files__list_directory',
+    ]);
     assert.match(
       (await robot.call('files__read_file', { path: '/srv/team/public/x' })).error?.message ?? '',
       /Unknown/,
@@ -196,6 +220,106 @@ describe('a team', { timeout }, () => {
     assert.equal((await audit('verify', config, '--anchor', receipts)).code, 0);
   });
 
+  test('its tools: a poisoned server, a rug pull at the third call, an injected result, a secret in an answer, a loop, a decoy at night', async () => {
+    await using town = await Town.open();
+    const { house } = town;
+    const share = await house.createShare('team');
+    const tickets = await Tickets.open(house);
+    const config = await teamFile(house.home, share, IDS, tickets);
+    const gateway = await house.start(house.gatewayProgram(config, ...(await town.as('gateway'))));
+    const come = async (name: string): Promise<LineClient> => {
+      const agent = LineClient.spawn(house.agentProgram(share, ...(await town.as(name))));
+      await agent.initialize();
+      return agent;
+    };
+    await using alice = await come('alice');
+    await using bob = await come('bob');
+    const ticketsOf = async (agent: LineClient): Promise<string[]> =>
+      (await agent.toolNames()).filter((name) => name.startsWith('tickets__'));
+
+    // A poisoned server: nothing of it is shown before somebody looked, and one tool of it never is.
+    assert.deepEqual(await ticketsOf(alice), []);
+    const first = await tickets.look();
+    assert.match(first.get('list_tickets')?.shown ?? '', /trigger words: "<IMPORTANT>"/);
+    assert.match(first.get('list_tickets')?.shown ?? '', /cross reference: .*"read_file"/);
+    assert.doesNotMatch(first.get('read_ticket')?.shown ?? '', /!/);
+    await tickets.decide('list_tickets', first, '--deny');
+    await tickets.decide('read_ticket', first);
+    await tickets.decide('close_ticket', first);
+    assert.deepEqual((await ticketsOf(alice)).toSorted(), ['tickets__close_ticket', 'tickets__read_ticket']);
+    assert.deepEqual(await ticketsOf(bob), ['tickets__read_ticket']);
+
+    // An injected result: marked as data and on record; what it asks for is not there, whoever obeys.
+    const injected = await alice.call('tickets__read_ticket', { id: 1 });
+    assert.match(
+      textOf(injected),
+      /^\[data [0-9a-f]+: .*Ignore all previous instructions.*\[end of data [0-9a-f]+\]$/s,
+    );
+    const note = (injected.result?._meta as Readonly<Record<string, unknown>> | undefined)?.['mcp-overlay/scrub'];
+    assert.match(JSON.stringify(note), /override-instructions/);
+    assert.match(
+      (await alice.call('files__move_file', { source: '/a', destination: '/b' })).error?.message ?? '',
+      /Unknown/,
+    );
+
+    // A secret in an answer: somebody's key, and the credential that this server has for this caller.
+    await tickets.answers(tickets.leaky());
+    const leaked = textOf(await bob.call('tickets__read_ticket', { id: 2 }));
+    assert.match(leaked, /my key is \[removed:secret-[a-z-]+\], yours \[secret\]/);
+
+    // The rug pull: at her third call the tool is another one.
+    await tickets.change(3);
+    assert.equal((await alice.call('tickets__read_ticket', { id: 2 })).error, undefined);
+    await alice.call('tickets__read_ticket', { id: 3 });
+    assert.deepEqual(await ticketsOf(alice), ['tickets__close_ticket']);
+    assert.equal((await alice.call('tickets__read_ticket', { id: 4 })).error?.data?.code, 'pin');
+    const second = await tickets.look();
+    assert.match(second.get('read_ticket')?.shown ?? '', /new required parameter: "notes"/);
+    await tickets.decide('read_ticket', second);
+    assert.deepEqual((await ticketsOf(alice)).toSorted(), ['tickets__close_ticket', 'tickets__read_ticket']);
+
+    // A runaway loop is slowed, then refused; another call passes.
+    const read = (path: string): Promise<Reply> => bob.call('files__read_file', { path: `/srv/team/public/${path}` });
+    for (let call = 1; call <= 23; call += 1) assert.equal((await read('same')).error, undefined, `${call}`);
+    assert.equal((await read('same')).error?.data?.error, 'looping');
+    assert.equal((await read('other')).error, undefined);
+
+    // A decoy at night.
+    assert.equal((await alice.call('db__dump_credentials')).result?.isError, true);
+    const rang = JSON.parse((await done(house.program('gateway', 'alarms', '--json'))).stdout) as {
+      open: readonly { rule: string; ident: string; target?: string; count: number; seqs: readonly number[] }[];
+    };
+    const causes = rang.open.filter(({ rule }) => ['decoy', 'loop', 'hours'].includes(rule));
+    assert.deepEqual(causes.map(({ rule, ident }) => `${rule} ${ident}`).toSorted(), [
+      `decoy ${IDS.alice}`,
+      `hours ${IDS.alice}`,
+      `hours ${IDS.bob}`,
+      `loop ${IDS.bob}`,
+    ]);
+    assert.ok(
+      causes.every(({ seqs }) => seqs.length > 0),
+      'with evidence',
+    );
+
+    await leave(alice, bob);
+    await gateway.end();
+    await done(house.program('gateway', 'audit', 'verify', config));
+    const records = (await done(house.program('gateway', 'audit', 'query', config, '--json'))).stdout;
+    for (const part of [
+      'pin.new',
+      'pin.change',
+      'scrub.hit',
+      'override-instructions',
+      'alarms.loop.refuse',
+      '"decoy"',
+    ]) {
+      assert.ok(records.includes(part), part);
+    }
+    const said =
+      [alice, bob].flatMap(({ lines }) => lines.map(({ raw }) => raw)).join('\n') + gateway.stderr() + records;
+    for (const secret of tickets.secrets) assert.ok(!said.includes(secret), 'no secret anywhere');
+  });
+
   test('over OpenZiti: the same file, with identities of the network', async () => {
     await using w = await world();
     w.network.addService('team');
@@ -209,7 +333,7 @@ describe('a team', { timeout }, () => {
       return ['--overlay', 'ziti', '--identity', await w.network.identityFile(identity)];
     };
     const ids = { alice: `ziti:${people.alice?.id}`, bob: `ziti:${people.bob?.id}` };
-    const config = await teamFile(here.path, 'team', ids);
+    const config = await teamFile(here.path, 'team', ids, await Tickets.open(here));
     const gateway = await w.house.start(here.program('gateway', 'run', config, ...(await as('gateway'))));
     const come = async (name: string): Promise<LineClient> => {
       const agent = LineClient.spawn(there.program('tools', 'run', 'team', ...(await as(name))));

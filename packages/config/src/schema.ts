@@ -5,11 +5,13 @@
 import { issuersShape, tokensShape, trustFile } from './access-shape.ts';
 import { alarmsShape } from './alarms-shape.ts';
 import { auditShape } from './audit-shape.ts';
+import { childrenFields } from './children-shape.ts';
 import { globProblem } from './glob.ts';
 import { injectShape } from './inject-shape.ts';
 import { allowanceFields, backendAllowanceShape } from './limits-shape.ts';
 import { pinMode, pinsShape } from './pins-shape.ts';
 import { identitiesShape, rolesShape, viewsShape } from './policy-shape.ts';
+import { reloadShape } from './reload-shape.ts';
 import { backendScrubShape, scrubShape } from './scrub-shape.ts';
 import {
   argument,
@@ -184,6 +186,7 @@ const backendFields = {
     'what the server speaks: legacy (revisions up to 2025-11-25) or modern (2026-07-28); auto finds out. Clients of either are served, translated where it differs',
     { default: 'auto' },
   ),
+  ...childrenFields,
   inject: field(injectShape, 'variables or headers besides those of the transport, the same for all or by who calls'),
   disabled: field(bool(), 'the backend is left out', { default: 'false' }),
   scrub: field(backendScrubShape, 'what is done with what is found in its texts; a mode alone is enough', {
@@ -338,6 +341,9 @@ export const gatewayShape = object(
       'what becomes of definitions of tools, prompts and resource templates, and of instructions, that are new or have changed; a mode alone is enough (docs/PINS.md)',
       { default: 'first-use, kept in the state folder; another version of a server is taken anew after a restart' },
     ),
+    reload: field(reloadShape, 'how a changed file is taken over while the gateway runs (docs/RELIABILITY.md)', {
+      default: 'watched, 15m',
+    }),
     share_token: field(shareToken, 'share.token, as the Go original calls it', { example: 'my-gateway' }),
     orchestrator: field(
       object({

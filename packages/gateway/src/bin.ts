@@ -8,6 +8,7 @@ import { auditCommand } from './commands/audit.ts';
 import { checkCommand } from './commands/check.ts';
 import { peersCommand } from './commands/peers.ts';
 import { policyCommand } from './commands/policy.ts';
+import { reloadCommand } from './commands/reload.ts';
 import { runCommand } from './commands/run.ts';
 import { scrubCommand } from './commands/scrub.ts';
 import { statusCommand } from './commands/status.ts';
@@ -21,6 +22,7 @@ await main({
     runCommand,
     checkCommand,
     statusCommand,
+    reloadCommand,
     peersCommand,
     approveCommand,
     policyCommand,

@@ -13,7 +13,7 @@ import {
   type Principal,
   UNPROVEN,
 } from '@mcp-overlay/overlay';
-import { type AcceptedSession, Acceptor, within } from '@mcp-overlay/relay';
+import { type AcceptedSession, Acceptor, type CloseReason, within } from '@mcp-overlay/relay';
 import { denialRecorder, recordClosed, recordOpened } from './audit/lives.ts';
 import { ClientSession } from './session/session.ts';
 import type { SessionSettings } from './session/settings.ts';
@@ -24,22 +24,30 @@ const DRAIN_MS = 1500;
 const CUT_MS = 1000;
 const DENIED = { code: 'peer_denied', reason: 'the operator of this share denied this caller' };
 
+/** What of a share may change while it is hosted. */
+export interface ShareRules {
+  /** Of sessions that begin now. */
+  readonly settings: SessionSettings;
+  readonly grants: Grants;
+  /** Principal ids that host this share besides us. */
+  readonly hosts: readonly string[];
+  /** Who is let in besides: rules give it something to do. */
+  admits(principal: Principal): boolean;
+  rolesOf(principal: Principal): readonly string[];
+  /** Which tokens it takes. */
+  readonly access: AccessOptions;
+}
+
 export interface ShareOptions {
   readonly overlay: Overlay;
   /** undefined: an ephemeral share with a random token. */
   readonly token: string | undefined;
-  readonly settings: SessionSettings;
   readonly by: string;
-  readonly grants: Grants;
-  /** Principal ids that host this share besides us. */
-  readonly hosts: readonly string[];
   readonly book: PeerBook;
-  /** Who is let in besides: rules give it something to do. */
-  admits(principal: Principal): boolean;
   /** For the record. */
   readonly view?: string;
-  rolesOf(principal: Principal): readonly string[];
-  readonly access: AccessOptions;
+  /** As of now. */
+  now(): ShareRules;
   /** Sessions open at other shares of the gateway. */
   elsewhere(): number;
   /** Of the next session, unique in the gateway. */
@@ -56,12 +64,21 @@ export interface Share {
   widen(id: string): Promise<void>;
   /** Judges everybody who is in, now: a token may have been revoked. */
   check(): Promise<void>;
+  /** Ends whoever would not be let in any more by what is in force now. Resolves with how many that were. */
+  outgrow(): Promise<number>;
+  /** These sessions begin anew: a little time for open calls, then they end as `away`. Resolves with how many that were. */
+  renew(which: (session: ClientSession, principal: Principal) => boolean, reason: string): Promise<number>;
+  /** Tells clients of what they can see by now, or cannot any more. One session at a time, so that no call is held up. */
+  refresh(): Promise<void>;
+  /** Likewise sessions that began under a configuration before this one, or could have more by now. */
+  drain(before: number, reason: string): Promise<number>;
   /** No new sessions or requests, a little time for open ones, then every session ends as `away`. */
-  close(): Promise<void>;
+  close(reason?: CloseReason): Promise<void>;
 }
 
 export async function openShare(options: ShareOptions): Promise<Share> {
-  const { overlay, settings, by, grants, hosts, book, access } = options;
+  const { overlay, by, book, now } = options;
+  const { settings } = now();
   const sessions = new Map<ClientSession, AcceptedSession<Principal>>();
   let name: (token: string) => void = () => {};
   const gate = openGate({
@@ -69,11 +86,17 @@ export async function openShare(options: ShareOptions): Promise<Share> {
     share: new Promise((resolve) => {
       name = resolve;
     }),
-    grants,
-    hosts,
+    get grants() {
+      return now().grants;
+    },
+    get hosts() {
+      return now().hosts;
+    },
+    get access() {
+      return now().access;
+    },
     book,
-    admits: options.admits,
-    access,
+    admits: (principal) => now().admits(principal),
     remedy: (id) => (id === UNPROVEN ? 'share.grants: [unproven]' : `mcp-gateway peers allow ${quoteWord(id)}`),
     log: settings.log,
   });
@@ -90,6 +113,8 @@ export async function openShare(options: ShareOptions): Promise<Share> {
     },
     prove: gate.prove,
     instance: settings.instance,
+    once: settings.onceSeconds,
+    lostServers: 'told',
     elsewhere: options.elsewhere,
     onSession: (accepted) => {
       const number = options.nextNumber();
@@ -98,18 +123,21 @@ export async function openShare(options: ShareOptions): Promise<Share> {
         {
           number,
           handOn: handOn(accepted),
+          returning: accepted.returning,
           via: [...accepted.via, settings.instance],
           principal: accepted.principal,
           by: accepted.by,
         },
-        settings,
+        now().settings,
       );
       sessions.set(session, accepted);
       // It may have been denied since it was judged; a link cannot be closed while it is being opened.
       if (gate.denied(accepted.principal.id)) setImmediate(() => void session.close(DENIED));
+      // A connection is judged once, and may bring sessions long after that.
+      if (accepted.protocol === 'http') void endIfOutgrown(session, accepted.principal);
       settings.log.info({ session: number, by: accepted.by, principal: accepted.principal.id }, 'session opened');
       const { info } = session;
-      if (audit) recordOpened(audit.log, { ...info, roles: options.rolesOf(info.principal), view: options.view });
+      if (audit) recordOpened(audit.log, { ...info, roles: now().rolesOf(info.principal), view: options.view });
       const unwatch = gate.watch(accepted.principal, (why) => void session.close(why));
       void session.closed.then(() => {
         unwatch();
@@ -118,9 +146,9 @@ export async function openShare(options: ShareOptions): Promise<Share> {
         settings.log.info({ session: session.info.number, calls: session.calls }, 'session closed');
       });
     },
-    onReturn: (link, principal) => {
-      const [session, accepted] = [...sessions].find(([, { link: theirs }]) => theirs === link) ?? [];
-      if (!session || !accepted) return;
+    onReturn: (accepted, principal) => {
+      const [session] = [...sessions].find(([, theirs]) => theirs === accepted) ?? [];
+      if (!session) return;
       gate.renew(accepted.principal, principal);
       // What it may has changed with its token: a session of its own for that.
       if (!sameRights(accepted.principal, principal)) void session.close(CHANGED);
@@ -129,7 +157,7 @@ export async function openShare(options: ShareOptions): Promise<Share> {
   const listenOptions = {
     onConnection: acceptor.accept,
     onLost: options.onLost,
-    grants: grants.accounts,
+    grants: now().grants.accounts,
   };
   const listener: Listener =
     options.token === undefined
@@ -139,8 +167,24 @@ export async function openShare(options: ShareOptions): Promise<Share> {
   /** Which backends a session has is settled when it begins; what it may do there is not. */
   const couldHaveMore = (session: ClientSession, { principal }: AcceptedSession<Principal>): boolean => {
     const has = new Set(session.backendStates().map(({ id }) => id));
-    const access = settings.accessFor(principal, session.info.number);
-    return settings.backends.some(({ backend }) => !has.has(backend.id) && access.reaches(backend.id));
+    const { accessFor, backends } = now().settings;
+    const access = accessFor(principal, session.info.number);
+    return backends.some(({ backend }) => !has.has(backend.id) && access.reaches(backend.id));
+  };
+  /** Whether it was. */
+  const endIfOutgrown = async (session: ClientSession, principal: Principal): Promise<boolean> => {
+    const why = await gate.outgrown(principal);
+    if (why) await within(CUT_MS, session.close(why));
+    return why !== undefined;
+  };
+  const begunAnew = async (session: ClientSession, reason: CloseReason): Promise<void> => {
+    await within(DRAIN_MS, session.drain());
+    await session.close(reason);
+  };
+  const renew = async (which: typeof couldHaveMore, reason: string): Promise<number> => {
+    const those = [...sessions].filter(([session, accepted]) => which(session, accepted));
+    await Promise.all(those.map(([session]) => begunAnew(session, { code: 'away', reason })));
+    return those.length;
   };
   const of = (id: string) => [...sessions].filter(([, { principal }]) => idsOf(principal.id).includes(id));
   return {
@@ -152,18 +196,27 @@ export async function openShare(options: ShareOptions): Promise<Share> {
     },
     widen: async (id) => {
       const theirs = of(id).filter(([session, accepted]) => couldHaveMore(session, accepted));
-      await Promise.all(
-        theirs.map(async ([session]) => {
-          await within(DRAIN_MS, session.drain());
-          await session.close(CHANGED);
-        }),
-      );
+      await Promise.all(theirs.map(([session]) => begunAnew(session, CHANGED)));
     },
     check: gate.check,
-    close: async () => {
+    outgrow: async () => {
+      const all = [...sessions].map(([session, { principal }]) => endIfOutgrown(session, principal));
+      return (await Promise.all(all)).filter((was) => was).length;
+    },
+    renew: (which, reason) => renew((session, { principal }) => which(session, principal), reason),
+    refresh: async () => {
+      for (const session of [...sessions.keys()]) {
+        const { settings } = now();
+        if (session.generation === settings.origin?.number) session.gain(settings);
+        session.relist();
+        await new Promise((resolve) => setImmediate(resolve));
+      }
+    },
+    drain: (before, reason) =>
+      renew((session, accepted) => session.generation < before || couldHaveMore(session, accepted), reason),
+    close: async (reason = { code: 'away', reason: 'the gateway is ending' }) => {
       await listener.close();
       await within(DRAIN_MS, Promise.all([...sessions.keys()].map((session) => session.drain())));
-      const reason = { code: 'away', reason: 'the gateway is ending' };
       await Promise.all([...sessions.keys()].map((session) => session.close(reason)));
       await acceptor.close(reason);
     },

@@ -56,6 +56,12 @@ export async function stateFolder(env: NodeJS.ProcessEnv, homeDir?: string): Pro
   return folder;
 }
 
+/** Where this user's keys and tokens are, as far as we know of them: what a server on this machine has no business with. */
+export function privatePlaces(env: NodeJS.ProcessEnv, identity?: string): readonly string[] {
+  const places = [statePath(env, undefined), join(userHome(env), '.zrok2')];
+  return identity === undefined ? places : [...places, resolve(identity)];
+}
+
 /** Why others could get into this folder; undefined when they cannot. */
 export function unsafeBecause(stats: Stats): 'link' | 'no folder' | 'owner' | 'mode' | undefined {
   if (stats.isSymbolicLink()) return 'link';

@@ -28,7 +28,7 @@ export {
   type OverlayErrorCode,
 } from './errors.ts';
 export { budgetsPath, forgetShare } from './forget.ts';
-export { type StateFolder, stateFolder } from './home.ts';
+export { privatePlaces, type StateFolder, stateFolder } from './home.ts';
 export { ACCESS_LIMITS, FILE_LIMITS, PROOF_LIMITS } from './limits.ts';
 export { type BindOptions, type BoundSocket, bindSocket } from './local/bind-socket.ts';
 export { socketBehind } from './local/connect-socket.ts';

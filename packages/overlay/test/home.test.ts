@@ -32,7 +32,7 @@ test('programs that make it at the same time do not disturb each other', async (
 });
 
 for (const mode of [0o701, 0o710, 0o704, 0o750, 0o755, 0o777]) {
-  test(`mode ${mode.toString(8)} is refused, with the command that mends it`, async () => {
+  test(`T28: mode ${mode.toString(8)} is refused, with the command that mends it`, async () => {
     await using temp = await tempFolder();
     const path = join(temp.path, 'home');
     await mkdir(path);
@@ -60,7 +60,7 @@ test('the command to mend it can be pasted, whatever the folder is called', asyn
   assert.equal((await refusal({ MCP_OVERLAY_HOME: path })).hint, `chmod 700 '${temp.path}/it'\\''s mine'`);
 });
 
-test('a symbolic link is refused, even to a good folder, and even where a room should be', async () => {
+test('T28: a symbolic link is refused, even to a good folder, and even where a room should be', async () => {
   await using temp = await tempFolder();
   const good = join(temp.path, 'good');
   await mkdir(good, { mode: 0o700 });
@@ -83,7 +83,9 @@ test('a file in its place is refused', async () => {
   assert.match(below.hint ?? '', /MCP_OVERLAY_HOME/);
 });
 
-test("another user's folder is refused", { skip: process.getuid?.() !== 0 && 'only root can make one' }, async () => {
+test("T28: another user's folder is refused", {
+  skip: process.getuid?.() !== 0 && 'only root can make one',
+}, async () => {
   await using temp = await tempFolder();
   const path = join(temp.path, 'theirs');
   await mkdir(path, { mode: 0o700 });

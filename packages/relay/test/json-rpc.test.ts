@@ -113,7 +113,7 @@ test('JSON that is no JSON-RPC 2.0 for every reader is refused', () => {
   }
 });
 
-test('a member of the envelope that comes twice is refused, whatever its spelling', () => {
+test('T20: a member of the envelope that comes twice is refused, whatever its spelling', () => {
   for (const name of ['jsonrpc', 'id', 'method', 'params', 'result', 'error']) {
     const escaped = `\\u00${name.charCodeAt(0).toString(16)}${name.slice(1)}`;
     for (const twin of [name, escaped]) {
@@ -149,7 +149,7 @@ test('what is no JSON is refused, with the id if it stood before the damage', ()
   }
 });
 
-test('a depth bomb and a token bomb are refused with the id from either end', () => {
+test('T20: a depth bomb and a token bomb are refused with the id from either end', () => {
   const deep = '['.repeat(100) + ']'.repeat(100);
   const many = `[${'0,'.repeat(600_000)}0]`;
   for (const [code, value] of [
@@ -292,7 +292,7 @@ test('naughty strings survive everywhere', { skip: missingCorpora }, () => {
   }
 });
 
-test('JSONTestSuite as params: JSON passes byte-equal', { skip: missingCorpora }, () => {
+test('T20: JSONTestSuite as params: JSON passes byte-equal', { skip: missingCorpora }, () => {
   for (const { name, bytes } of jsonCases()) {
     const line = Buffer.concat([
       Buffer.from('{"jsonrpc":"2.0","id":1,"method":"x","params":['),

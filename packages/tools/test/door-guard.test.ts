@@ -41,7 +41,7 @@ test('the bare address gets in only where there is no secret', () => {
   assert.equal(knock('/', { ...good, authorization: `Bearer ${SECRET}` }), 404);
 });
 
-test('every other host is refused, whatever else is right', () => {
+test('T10: every other host is refused, whatever else is right', () => {
   const hosts = [
     'localhost',
     '127.0.0.1',
@@ -77,7 +77,7 @@ test('every other host is refused, whatever else is right', () => {
   assert.equal(knock(url, { host: '127.0.0.1:8080' }, { bind: six }), 403);
 });
 
-test('every origin but its own loopback one is refused unless listed', () => {
+test('T10: every origin but its own loopback one is refused unless listed', () => {
   const foreign = [
     'null',
     'http://evil.example',
@@ -118,7 +118,7 @@ test('without the secret there is nothing here: 404, never 401', () => {
   assert.equal(knock('/.well-known/oauth-protected-resource', good), 404);
 });
 
-test('only loopback literals and sockets can be bound', () => {
+test('T10: only loopback literals and sockets can be bound', () => {
   assert.deepEqual(parseBind('127.0.0.1:8080'), bind);
   assert.deepEqual(parseBind('localhost:8080'), bind);
   assert.deepEqual(parseBind('[::1]:8080'), six);

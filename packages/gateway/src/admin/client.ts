@@ -26,13 +26,19 @@ export async function askAdmin(
   command: string,
   token: string | undefined,
   env: NodeJS.ProcessEnv,
-  { more = {}, naming = `${command} TOKEN` }: { more?: Readonly<Record<string, unknown>>; naming?: string } = {},
+  {
+    more = {},
+    naming = `${command} TOKEN`,
+    answerMs = ANSWER_MS,
+  }: { more?: Readonly<Record<string, unknown>>; naming?: string; answerMs?: number } = {},
 ): Promise<unknown> {
   const { admin } = await stateFolder(env);
   const names = (await readdir(admin)).filter((name) => name.endsWith(SUFFIX));
   const tokens = names.map((name) => name.slice(0, -SUFFIX.length)).sort();
   const wanted = token === undefined ? tokens : tokens.filter((name) => name === token);
-  const answers = await Promise.all(wanted.map((name) => ask(join(admin, `${name}${SUFFIX}`), { command, ...more })));
+  const answers = await Promise.all(
+    wanted.map((name) => ask(join(admin, `${name}${SUFFIX}`), { command, ...more }, answerMs)),
+  );
   const alive = wanted.flatMap((name, at) => {
     const answer = answers[at] ?? 'nobody';
     return answer === 'nobody' ? [] : [{ name, answer }];
@@ -53,7 +59,7 @@ export async function askAdmin(
   return answer.ok;
 }
 
-async function ask(name: string, request: object): Promise<Answer> {
+async function ask(name: string, request: object, answerMs: number): Promise<Answer> {
   const path = await socketBehind(name);
   if (path === undefined) return 'nobody';
   return new Promise((resolve) => {
@@ -61,7 +67,7 @@ async function ask(name: string, request: object): Promise<Answer> {
     let text = '';
     let reached = false;
     socket.setEncoding('utf8');
-    const timer = setTimeout(() => socket.destroy(), ANSWER_MS);
+    const timer = setTimeout(() => socket.destroy(), answerMs);
     socket.on('connect', () => {
       reached = true;
       socket.write(`${JSON.stringify(request)}\n`);

@@ -25,6 +25,7 @@ export async function openAdmin(gateway: Gateway, env: NodeJS.ProcessEnv): Promi
 /** What a command can do, by its name. */
 const COMMANDS: Readonly<Record<string, (gateway: Gateway, request: Readonly<Record<string, unknown>>) => unknown>> = {
   status: (gateway) => gateway.status(),
+  reload: (gateway, { plan }) => gateway.reloads.reload('command', { plan: plan === true }),
   peers: (gateway) => gateway.peers.list(),
   'peers allow': (gateway, { id, name, role }) =>
     gateway.peers.allow(String(id), { name: asText(name), role: asText(role) }),

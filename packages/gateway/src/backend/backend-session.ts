@@ -2,8 +2,10 @@
 // server starts by itself handed to the session. Survives the server's death (relay/steady).
 
 import {
+  type CloseReason,
   createBackoff,
   errorMessage,
+  lostMemory,
   type Message,
   notificationMessage,
   parseMessage,
@@ -51,7 +53,7 @@ export interface BackendSessionOptions {
 const ASK_AGAIN = {
   clock: () => performance.now(),
   random: Math.random,
-  maxMs: 10_000,
+  maxMs: 4000,
   crashes: Number.POSITIVE_INFINITY,
 };
 
@@ -66,6 +68,7 @@ export class BackendSession {
   private readonly steady: SteadySession;
   /** There is no credential for this caller: the backend is not there for it. */
   private readonly barred: boolean;
+  private readonly unlisten: (() => void) | undefined;
   private readonly pending = new Map<string, (answer: Message) => void>();
   private nextId = 1;
   private refusal: string | undefined;
@@ -90,7 +93,7 @@ export class BackendSession {
     this.steady = new SteadySession({
       name: `backend ${this.id}`,
       open: (events, signal) => options.backend.open(options.origin, events, signal),
-      backoff: options.backend.backoff(),
+      backoff: options.backend.backoff(options.origin.caller),
       waitMs: options.connectTimeoutMs,
       startMs: options.connectTimeoutMs,
       unavailable: 'backend_unavailable',
@@ -103,6 +106,9 @@ export class BackendSession {
       this.settle();
       return;
     }
+    this.unlisten = options.backend.onWoken?.(() => {
+      if (this.up) options.events.back(this);
+    });
     this.steady.start({
       message: (message) => this.onMessage(message),
       fault: () => {},
@@ -117,6 +123,13 @@ export class BackendSession {
   /** It was neither heard nor lost yet. */
   get starting(): boolean {
     return this.unsettled;
+  }
+
+  /** What it held in memory for this session before we were started, or lost the session: undefined if nothing is lost. */
+  get memoryLost(): Message | undefined {
+    // What is behind a URL did not go with us.
+    const lost = this.backend.config.transport.type === 'http' ? 'unknown' : this.steady.memoryLost;
+    return lostMemory(`backend ${this.id}`, lost);
   }
 
   get state(): SteadyState {
@@ -202,10 +215,12 @@ export class BackendSession {
     this.steady.resume();
   }
 
-  close(): Promise<void> {
+  /** `away`: a host keeps its servers for our successor. */
+  close(reason?: CloseReason): Promise<void> {
     this.closed = true;
+    this.unlisten?.();
     clearTimeout(this.askAgain);
-    return this.steady.close();
+    return this.steady.close(reason);
   }
 
   private onMessage(message: Message): void {

@@ -28,6 +28,7 @@ import { closeBackends, overlayOptions, sessionSettings } from '../gateway.ts';
 import { openConfiguredPins } from '../pinning.ts';
 import { diffOf, linesOf } from '../pins/diff.ts';
 import { type Finding, findingsIn, type Surroundings } from '../pins/findings.ts';
+import { inOrder } from '../pins/in-order.ts';
 import { NO_CLIENT } from '../pins/pin-book.ts';
 import { openPolicy } from '../policy/open-policy.ts';
 import { walkPages } from '../routing/catalog.ts';
@@ -243,7 +244,7 @@ function lookAt(view: PinView, all: readonly PinView[]): Finding[] {
 
 function show({ backend, list, name, short, why, text, before }: PinView, findings: readonly Finding[]): void {
   const since = before ? `, approved ${before.at} by ${displaySafe(before.by)}` : why === 'approved' ? '' : ', new';
-  print(`${displaySafe(`${backend}/${name}`)} (${list}): ${why}${since}\n`);
+  print(`${inOrder(`${backend}/${name}`)} (${list}): ${why}${since}\n`);
   for (const { kind, text: found } of findings) print(`  ! ${kind}: ${found}\n`);
   const now = linesOf(parsed(text));
   const lines = before ? diffOf(linesOf(parsed(before.text)), now) : now.map((line) => `+ ${line}`);

@@ -1,6 +1,16 @@
 // `mcp-gateway run CONFIG`: serves until it is told to end. stdout carries the token line and nothing else.
 
-import { announce, type Command, EXIT, endSignal, type Flags, openLogFor, say, toolkitVersion } from '@mcp-overlay/cli';
+import {
+  announce,
+  type Command,
+  EXIT,
+  endSignal,
+  type Flags,
+  holdYoungGeneration,
+  openLogFor,
+  say,
+  toolkitVersion,
+} from '@mcp-overlay/cli';
 import { grantsOf, identityNotes, openOverlay } from '@mcp-overlay/overlay';
 import { openAdmin } from '../admin/server.ts';
 import { overlayOptions, startGateway } from '../gateway.ts';
@@ -24,12 +34,15 @@ export const runCommand: Command = {
   },
   examples: [['$0 run config.yml', 'prints {"share_token":"…"} once it can be dialled']],
   run: async (flags: Flags) => {
-    using end = endSignal();
-    const config = await loadConfig(String(flags.config));
+    holdYoungGeneration();
+    let reload: () => void = () => {};
+    using end = endSignal({ onHangup: () => reload() });
+    const file = String(flags.config);
+    const config = await loadConfig(file);
     const log = openLogFor('mcp-gateway', flags, config.logFile);
     const { identity, trust } = flags;
     const passphrase = await askedAtStart(config);
-    const options = { config, log, env: process.env, identity, trust, access: accessOf(flags), passphrase };
+    const options = { config, file, log, env: process.env, identity, trust, access: accessOf(flags), passphrase };
     const { overlay, chosenBecause } = await openOverlay({
       ...overlayOptions(options),
       kind: flags.overlay ?? config.share.overlay,
@@ -44,6 +57,7 @@ export const runCommand: Command = {
       acceptBroken: flags.acceptBroken === true || flags['accept-broken'] === true,
       onLost: (error) => end.lost(error),
     });
+    reload = () => void gateway.reloads.reload('signal');
     const admin = await openAdmin(gateway, process.env);
     announce({ share_token: gateway.token });
     const lost = await end.ended;

@@ -1,6 +1,15 @@
 // `mcp-gateway status [TOKEN]`: how a running gateway is, read from its admin socket.
 
-import { type Command, displaySafe, EXIT, type Flags, print, printJson, printTable } from '@mcp-overlay/cli';
+import {
+  type Command,
+  displaySafe,
+  displaySafeLines,
+  EXIT,
+  type Flags,
+  print,
+  printJson,
+  printTable,
+} from '@mcp-overlay/cli';
 import { askAdmin } from '../admin/client.ts';
 import type { BackendStatus, GatewayStatus } from '../status.ts';
 
@@ -17,6 +26,14 @@ export const statusCommand: Command = {
     return EXIT.done;
   },
 };
+
+/** What is in force; and where another could not be taken over: when, why, what to do. */
+function configLines({ config: { file, since, failed, draining } }: GatewayStatus): string[] {
+  const going = draining === 0 ? '' : `, ${draining} sessions go on as they began before`;
+  const lines = [`config ${file} since ${since}${going}`];
+  if (failed) lines.push(`config: last reload failed at ${failed.at}: ${failed.why}`, `  ${failed.remedy}`);
+  return lines;
+}
 
 function auditLine({ audit }: GatewayStatus): string {
   if (!audit) return 'audit off';
@@ -65,23 +82,26 @@ function show(status: GatewayStatus): void {
   }
   for (const { view, token } of views) print(`${token} shows view ${view}\n`);
   print(`${calls.open} calls open, ${calls.waiting} waiting\n`);
+  for (const line of configLines(status)) print(`${displaySafeLines(line)}\n`);
   print(`${auditLine(status)}\n`);
   print(`${scrubLine(status)}\n`);
   for (const line of [...limitLines(status), ...alarmLines(status)]) print(`${line}\n`);
   print('\n');
   printTable(
-    ['backend', 'kind', 'speaks', 'state', 'since', 'calls', 'restarts', 'reason'],
+    ['backend', 'kind', 'speaks', 'state', 'servers', 'since', 'calls', 'restarts', 'reason'],
     status.backends.map((b) => [
       b.id,
       b.kind,
       spoken(b.protocol),
       b.state,
+      runningOf(b),
       new Date(b.since).toISOString(),
       String(b.calls),
       String(b.restarts),
       b.reason ?? Object.values(b.incomplete).join('; '),
     ]),
   );
+  for (const line of status.backends.flatMap(troubleLines)) print(`${line}\n`);
   for (const { backend, list, name, why } of status.pins?.waiting ?? []) {
     print(`\n${list} ${displaySafe(`${backend}/${name}`)}: ${why}, hidden until mcp-gateway approve`);
   }
@@ -103,6 +123,26 @@ function show(status: GatewayStatus): void {
       ...[s.link?.sent, s.link?.received, s.link?.breaks, s.link?.resent].map((count) => String(count ?? '')),
     ]),
   );
+}
+
+/** `3`, `3 and 1 spare`, `asleep`. */
+function runningOf({ servers }: BackendStatus): string {
+  if (servers === undefined) return '';
+  const { running, spare, asleep } = servers;
+  if (running === 0 && asleep > 0) return 'asleep';
+  return spare === 0 ? String(running) : `${running - spare} and ${spare} spare`;
+}
+
+/** Of one that fails: what is being done, and what it said itself. */
+function troubleLines({ id, state, circuit, servers }: BackendStatus): string[] {
+  if (servers === undefined || (state !== 'failing' && circuit === 'closed')) return [];
+  const { failures, retrySeconds, stderr } = servers;
+  const done = {
+    open: `it failed ${failures} times within two minutes and is left alone; tried again in ${retrySeconds ?? 0} s`,
+    'half-open': 'it was left alone; the next start decides',
+    closed: 'it is tried again',
+  }[circuit];
+  return [`\n${id}: ${done}`, ...stderr.map((line) => `  ${id} said: ${displaySafe(line)}`)];
 }
 
 /** `legacy 2025-11-25`, `both 2026-07-28`, `modern (configured)`. */

@@ -1,9 +1,9 @@
 // A definition as lines that are safe to show, and what differs between two of them. Each line names the way to its value, so
 // that no text can pretend to be another member.
 
-import { displaySafe } from '@mcp-overlay/cli';
 import { stringifyExact } from '@mcp-overlay/relay';
 import { asObject } from '../call/json.ts';
+import { inOrder } from './in-order.ts';
 
 /** Above, the changed middle is shown as taken out and put in. */
 const MAX_CELLS = 4_000_000;
@@ -21,7 +21,7 @@ function flat(path: string, value: unknown): string[] {
     : Object.entries(isPlain(value) ? (asObject(value) ?? {}) : {}).map(
         ([key, one]) => [stepOf(path, key), one] as const,
       );
-  if (members.length === 0) return [`${path}: ${displaySafe(stringifyExact(value))}`];
+  if (members.length === 0) return [`${path}: ${inOrder(stringifyExact(value))}`];
   return members.flatMap(([step, one]) => flat(`${path}${step}`, one));
 }
 
@@ -32,15 +32,14 @@ function isPlain(value: unknown): boolean {
 
 function stepOf(path: string, key: string): string {
   if (/^[A-Za-z_$][\w$-]*$/.test(key)) return path === '' ? key : `.${key}`;
-  return `[${displaySafe(JSON.stringify(key))}]`;
+  return `[${inOrder(JSON.stringify(key))}]`;
 }
 
 function textLines(path: string, text: string): string[] {
   const parts = text.split('\n').flatMap((line) => line.match(new RegExp(`.{1,${LINE_CHARS}}`, 'gsu')) ?? ['']);
   return parts.map(
     (part, at) =>
-      (at === 0 ? `${path}: "${displaySafe(part)}` : `${path} … ${displaySafe(part)}`) +
-      (at === parts.length - 1 ? '"' : ''),
+      (at === 0 ? `${path}: "${inOrder(part)}` : `${path} … ${inOrder(part)}`) + (at === parts.length - 1 ? '"' : ''),
   );
 }
 

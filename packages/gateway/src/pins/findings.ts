@@ -3,10 +3,12 @@
 
 import { displaySafe } from '@mcp-overlay/cli';
 import { asArray, asObject, asString, type JsonObject } from '../call/json.ts';
+import { inOrder, turningIn } from './in-order.ts';
 
 export interface Finding {
   readonly kind:
     | 'invisible'
+    | 'reading direction'
     | 'homoglyph'
     | 'trigger words'
     | 'cross reference'
@@ -63,7 +65,13 @@ export function findingsIn(item: JsonObject, before: JsonObject | undefined, aro
     ...texts.flatMap((text) =>
       known.has(text)
         ? []
-        : [...invisible(text), ...homoglyphs(text), ...triggers(text), ...crossReferences(text, around)],
+        : [
+            ...invisible(text),
+            ...turning(text),
+            ...homoglyphs(text),
+            ...triggers(text),
+            ...crossReferences(text, around),
+          ],
     ),
     ...required(item, before),
     ...annotations(item, before),
@@ -91,6 +99,12 @@ function invisible(text: string): Finding[] {
       text: `characters that do not show or steer what shows them: ${[...found].slice(0, 8).join(' ')}`,
     },
   ];
+}
+
+function turning(text: string): Finding[] {
+  const found = turningIn(text);
+  if (found.length === 0) return [];
+  return [{ kind: 'reading direction', text: `right-to-left letters among others: ${found.slice(0, 8).join(' ')}` }];
 }
 
 function homoglyphs(text: string): Finding[] {
@@ -159,5 +173,5 @@ function annotations(item: JsonObject, before: JsonObject | undefined): Finding[
 }
 
 function shown(text: string): string {
-  return `"${displaySafe(text.slice(0, SHOWN_CHARS))}${text.length > SHOWN_CHARS ? '…' : ''}"`;
+  return `"${inOrder(text.slice(0, SHOWN_CHARS))}${text.length > SHOWN_CHARS ? '…' : ''}"`;
 }

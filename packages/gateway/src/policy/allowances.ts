@@ -66,6 +66,16 @@ export class Allowances {
     }));
   }
 
+  /** The same counts of this day under another configuration. */
+  under(config: AllowancesConfig, identities: readonly IdentityConfig[]): Allowances {
+    return new Allowances({ ...this.options, config, identities });
+  }
+
+  /** Whether they count in the same book. */
+  continues(before: Allowances): boolean {
+    return this.options.spent === before.options.spent;
+  }
+
   /** undefined: nothing limits what it does. */
   of(principal: Principal): CallerLimits | undefined {
     const { config, identities } = this.options;

@@ -16,6 +16,7 @@ import type { BackendSession } from '../backend/backend-session.ts';
 import type { TargetKind } from '../call/call.ts';
 import { asArray, asObject, asString, type JsonObject } from '../call/json.ts';
 import type { Access } from '../policy/access.ts';
+import { type CacheHints, hintsOf, mergeHints } from './cache-hints.ts';
 import { type NameTable, type Naming, nameAll } from './names.ts';
 import { rewriterFor } from './rewrite.ts';
 import type { UriNaming } from './uris.ts';
@@ -29,6 +30,8 @@ export interface Entry {
   /** It is not shown, for this reason: nobody approved it as it is now. Its name is taken all the same. */
   readonly withheld?: string;
 }
+
+type Shown = readonly [name: string | undefined, entry: Entry];
 
 /** Before they are heard, what is known of backends; afterwards what of their lists is shown. */
 export interface Pinned {
@@ -76,6 +79,8 @@ export type ListLimits = Pick<Limits, 'toolsPerBackend' | 'definitionBytes'>;
 
 export class Catalog {
   private readonly options: CatalogOptions;
+  /** What the client was shown last, by list kind, in words. */
+  private readonly told = new Map<ListKind, string>();
   /** By list kind and backend: what the last walk found. */
   private readonly seen = new Map<string, readonly Entry[]>();
   /** By the same key: as the backend sent it. */
@@ -100,13 +105,9 @@ export class Catalog {
   /** All items of all backends that are up, under public names and URIs. */
   async list(kind: ListKind): Promise<readonly JsonObject[]> {
     await this.walkAll(this.options.backends, [kind]);
-    if (kind === LISTS.tools || kind === LISTS.prompts) {
-      const shown = [...this.table(kind).shown].filter(([, { withheld }]) => withheld === undefined);
-      return shown.map(([name, entry]) => this.public(kind, entry, name));
-    }
-    return this.entries(kind)
-      .filter(({ withheld }) => withheld === undefined)
-      .map((entry) => this.public(kind, entry, undefined));
+    const shown = this.shown(kind);
+    this.told.set(kind, wordsOf(shown));
+    return shown.map(([name, entry]) => this.public(kind, entry, name));
   }
 
   /** Where a public name leads; walks the lists once if it is not known. */
@@ -209,6 +210,14 @@ export class Catalog {
     }
   }
 
+  /** What the client may see has changed, or how it is shown: where it would list something else now, it is told. */
+  relist(): void {
+    for (const [kind, before] of this.told) {
+      this.tables.delete(kind);
+      if (wordsOf(this.shown(kind)) !== before) this.options.late(kind);
+    }
+  }
+
   /** The list of a backend that joins was shown before: whether it is to be told as changed is found out. */
   isCold(backend: string, kind: ListKind): boolean {
     return this.cold.has(keyOf(kind, backend));
@@ -241,6 +250,13 @@ export class Catalog {
     const kinds = [...(this.missed.get(backend) ?? [])];
     this.missed.delete(backend);
     return kinds;
+  }
+
+  /** What a list has, under public names where it has names. */
+  private shown(kind: ListKind): readonly Shown[] {
+    const named = kind === LISTS.tools || kind === LISTS.prompts;
+    const all = named ? [...this.table(kind).shown] : this.entries(kind).map((entry): Shown => [undefined, entry]);
+    return all.filter(([, { withheld }]) => withheld === undefined);
   }
 
   private async walkAll(backends: readonly BackendSession[], kinds: readonly ListKind[]): Promise<void> {
@@ -366,24 +382,6 @@ export class Catalog {
   }
 }
 
-export interface CacheHints {
-  readonly ttlMs: number;
-  readonly cacheScope: 'public' | 'private';
-}
-
-function hintsOf({ ttlMs, cacheScope }: JsonObject): CacheHints {
-  const ms = typeof ttlMs === 'number' && Number.isSafeInteger(ttlMs) && ttlMs > 0 ? ttlMs : 0;
-  return { ttlMs: ms, cacheScope: cacheScope === 'public' ? 'public' : 'private' };
-}
-
-function mergeHints(hints: readonly CacheHints[]): CacheHints {
-  if (hints.length === 0) return UNCACHED;
-  return {
-    ttlMs: Math.min(...hints.map(({ ttlMs }) => ttlMs)),
-    cacheScope: hints.every(({ cacheScope }) => cacheScope === 'public') ? 'public' : 'private',
-  };
-}
-
 export interface WalkHooks {
   readonly envelope?: JsonObject | undefined;
   readonly beside?: (beside: JsonObject) => void;
@@ -445,6 +443,10 @@ async function askPage(
   if (await within(pageMs, answer)) return answer;
   backend.cancel(id, 'the list took too long');
   return undefined;
+}
+
+function wordsOf(shown: readonly Shown[]): string {
+  return shown.map(([name, { backend, native }]) => name ?? `${backend} ${native}`).join('\n');
 }
 
 function sameItems(a: readonly Entry[] | undefined, b: readonly Entry[] | undefined): boolean {

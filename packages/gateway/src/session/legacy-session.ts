@@ -46,7 +46,7 @@ export class LegacySession {
   private readonly settings: SessionSettings;
   private readonly ground: Ground;
   /** Those of which this client may have anything. */
-  private readonly backends: readonly BackendSession[];
+  private readonly backends: BackendSession[];
   private readonly fromBackend: FromBackend;
   private readonly catalog: Catalog;
   private readonly handle: Next<Call>;
@@ -56,6 +56,8 @@ export class LegacySession {
   private readonly unlisten: () => void;
   private initialize: JsonObject | undefined;
   private initialized = false;
+  /** Capabilities that the client was told of. */
+  private declared: JsonObject | undefined;
   private level: JsonObject | undefined;
   /** Backends that were away when it was set. */
   private readonly levelMissed = new Set<BackendSession>();
@@ -130,6 +132,18 @@ export class LegacySession {
   drain(): Promise<void> {
     this.draining = true;
     return this.open.idle();
+  }
+
+  relist(): void {
+    this.catalog.relist();
+  }
+
+  gain(now: SessionSettings): void {
+    if (this.closing) return;
+    for (const backend of this.ground.gain(now, (backend, health) => this.openBackend(backend, health))) {
+      this.backends.push(backend);
+      if (this.initialize) void backend.greet('initialize', this.initialize);
+    }
   }
 
   close(reason?: CloseReason): Promise<void> {
@@ -211,7 +225,9 @@ export class LegacySession {
     await this.waitForBackends();
     for (const backend of this.ground.single ? [] : this.backends)
       if (this.pinned?.tells(backend)) this.foretold.add(backend);
-    return { result: welcome(params, this.backends, this.settings.own, this.ground.single, this.pinned) };
+    const result = welcome(params, this.backends, this.settings.own, this.ground.single, this.pinned);
+    this.declared = asObject(result.capabilities);
+    return { result };
   }
 
   private clientNotification(message: Message): void {
@@ -219,6 +235,7 @@ export class LegacySession {
     switch (message.method) {
       case 'notifications/initialized':
         this.initialized = true;
+        for (const backend of this.backends) if (backend.welcome) this.tellLost(backend);
         for (const backend of this.backends) if (backend.welcome) backend.notify('notifications/initialized', params);
         return;
       case 'notifications/cancelled':
@@ -294,13 +311,24 @@ export class LegacySession {
   }
 
   private joined(backend: BackendSession): void {
-    if (this.initialized) backend.notify('notifications/initialized');
+    if (this.initialized) {
+      backend.notify('notifications/initialized');
+      this.tellLost(backend);
+    }
     if (this.level && this.takesLevel(backend)) void backend.ask('logging/setLevel', this.level);
     const missed = this.catalog.takeMissed(backend.id);
     if (Date.now() < this.waitUntil && !this.initialized) return;
     for (const kind of this.foretold.has(backend) ? missed : listsOf(backend)) {
+      // What the client was not told of it does not ask for, until it begins anew.
+      if (this.declared && this.declared[kind.capability] === undefined) continue;
       if (!this.catalog.isCold(backend.id, kind)) this.fromBackend.listChanged(backend, kind);
     }
+  }
+
+  /** A client that had this session before learns what of it is gone, if it takes log messages at all. */
+  private tellLost(backend: BackendSession): void {
+    const said = this.info.returning === true && this.declared?.logging !== undefined ? backend.memoryLost : undefined;
+    if (said) this.send(said);
   }
 
   private async waitForBackends(kind?: ListKind): Promise<void> {
@@ -320,12 +348,13 @@ export class LegacySession {
   }
 
   private async closeNow(reason: CloseReason | undefined): Promise<void> {
+    // A host behind us keeps servers for whoever comes after us.
+    const ending = reason?.code === 'away' ? reason : undefined;
     this.fromBackend.close();
     this.dropped.close();
     this.unlisten();
-    if (reason?.code === 'away') for (const answer of this.open.unknown(reason.reason)) this.send(answer);
-    for (const call of this.open.values()) this.open.abandon(call, 'the session ended');
-    await Promise.all([this.client.close(reason), ...this.backends.map((backend) => backend.close())]);
+    for (const answer of this.open.end(reason, this.settings.onceSeconds !== undefined)) this.send(answer);
+    await Promise.all([this.client.close(reason), ...this.backends.map((backend) => backend.close(ending))]);
     this.resolveClosed();
   }
 }

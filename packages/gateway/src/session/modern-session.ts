@@ -66,7 +66,7 @@ export class ModernSession implements EraSession {
   private readonly settings: SessionSettings;
   private readonly ground: Ground;
   /** Those of which this client may have anything. */
-  private readonly backends: readonly BackendSession[];
+  private readonly backends: BackendSession[];
   private readonly ownTasks: OwnTasks | undefined;
   private readonly listens: ModernListens;
   private readonly views = new Map<string, View>();
@@ -138,6 +138,18 @@ export class ModernSession implements EraSession {
   drain(): Promise<void> {
     this.draining = true;
     return this.open.idle();
+  }
+
+  relist(): void {
+    for (const { catalog } of this.views.values()) catalog.relist();
+  }
+
+  gain(now: SessionSettings): void {
+    if (this.closing) return;
+    for (const backend of this.ground.gain(now, (backend, health) => this.openBackend(backend, health))) {
+      this.backends.push(backend);
+      if (this.waitUntil !== undefined) void backend.greet('server/discover', { _meta: this.first });
+    }
   }
 
   close(reason?: CloseReason): Promise<void> {
@@ -367,12 +379,13 @@ export class ModernSession implements EraSession {
   }
 
   private async closeNow(reason: CloseReason | undefined): Promise<void> {
-    if (reason?.code === 'away') for (const answer of this.open.unknown(reason.reason)) this.send(answer);
+    // A host behind us keeps servers for whoever comes after us.
+    const ending = reason?.code === 'away' ? reason : undefined;
+    for (const answer of this.open.end(reason, this.settings.onceSeconds !== undefined)) this.send(answer);
     this.listens.close();
     this.dropped.close();
     this.unlisten();
-    for (const call of this.open.values()) this.open.abandon(call, 'the session ended');
-    await Promise.all([this.client.close(reason), ...this.backends.map((backend) => backend.close())]);
+    await Promise.all([this.client.close(reason), ...this.backends.map((backend) => backend.close(ending))]);
     this.resolveClosed();
   }
 }

@@ -1,7 +1,7 @@
 // The requests of one client that have no answer yet: who is told of their progress, when none is left, and what is said of
 // them when the session ends under them.
 
-import { errorMessage, isRepeatable, type Message, outcomeUnknown } from '@mcp-overlay/relay';
+import { type CloseReason, errorMessage, isRepeatable, type Message, outcomeUnknown } from '@mcp-overlay/relay';
 import type { BackendSession } from '../backend/backend-session.ts';
 import { newTrail, type Trail } from '../call/call.ts';
 import { Cancel } from '../call/cancel.ts';
@@ -67,8 +67,20 @@ export class OpenCalls {
     call.cancel.fire(reason);
   }
 
+  /** The session ends: nobody waits any more, and servers are told so. What a client is still told is returned. When only we
+   *  go, and outcomes are kept (`once`), calls go on for the client that asks for them again. */
+  end(reason: CloseReason | undefined, once: boolean): Message[] {
+    const away = reason?.code === 'away';
+    const answers = away && !once ? this.unknown(reason.reason) : [];
+    for (const call of this.open.values()) {
+      if (away && once) call.abandoned = true;
+      else this.abandon(call, 'the session ended');
+    }
+    return answers;
+  }
+
   /** We go and the servers with us: nobody will ever know more. What has no effects is asked again by whoever comes back. */
-  unknown(why: string): Message[] {
+  private unknown(why: string): Message[] {
     return [...this.open]
       .filter(([, { method, abandoned }]) => !abandoned && !isRepeatable(method))
       .map(([id, { trail }]) => {

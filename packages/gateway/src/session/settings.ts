@@ -22,6 +22,9 @@ import type { OwnIdentity } from './handshake.ts';
 
 /** What all sessions of a gateway have in common. */
 export interface SessionSettings {
+  /** Of the configuration it was made from; the number grows where sessions go on under a later one that changes nothing of
+   *  what they are made of. Absent: there is but one. */
+  readonly origin?: { readonly number: number };
   /** This gateway in the `via` list of sessions: one that comes back is a cycle. */
   readonly instance: string;
   readonly backends: readonly { readonly backend: Backend; readonly health: HealthRecord }[];
@@ -36,6 +39,8 @@ export interface SessionSettings {
   readonly listWaitMs: number;
   readonly limits: Limits;
   readonly gauge: CallGauge;
+  /** Outcomes of calls are kept for so long, by us or by whoever runs the servers: clients ask again. Absent: by nobody. */
+  readonly onceSeconds?: number | undefined;
   /** Seals what modern servers let calls be gone on with; absent: it passes as it is. */
   readonly stateSeal?: StateSeal;
   /** Whose tasks are on servers that callers share. */
@@ -77,6 +82,8 @@ export interface SessionOriginInfo {
   /** For status and logs; the session's secret parts never go there. */
   readonly number: number;
   readonly handOn: string;
+  /** Its client had it before; its servers may have begun anew since. */
+  readonly returning?: boolean;
   readonly via: readonly string[];
   readonly principal: Principal;
   readonly by: string | undefined;

@@ -27,6 +27,7 @@ const POISONED: readonly (readonly [string, string])[] = [
   ['invisible', 'Ad\u200bds'],
   ['invisible', 'Adds \u001b[8mhidden\u001b[0m'],
   ['homoglyph', 'Reads your p\u0430ssword'],
+  ['reading direction', 'Reads \u05d0\u05d1 but never deletes'],
 ];
 
 for (const [kind, description] of POISONED) {
@@ -98,6 +99,16 @@ test('T27 nothing of a definition steers the terminal that shows it', () => {
     // A line break in a text begins no member.
     assert.doesNotMatch(line, /^[-+ ]*name: "x"$/);
   }
+});
+
+test('T27 letters of right-to-left scripts are shown as what they are where others stand beside them, and alone as text', () => {
+  const mixed = 'abc \u05d0\u05d1 123 \u0627\u0644 \u{1e900}';
+  const alone = '\u05e9\u05dc\u05d5\u05dd \u05e2\u05d5\u05dc\u05dd';
+  assert.deepEqual(linesOf({ [mixed]: mixed, description: alone }), [
+    '["abc <U+05D0><U+05D1> 123 <U+0627><U+0644> <U+1E900>"]: "abc <U+05D0><U+05D1> 123 <U+0627><U+0644> <U+1E900>"',
+    `description: "${alone}"`,
+  ]);
+  assert.deepEqual(kindsOf(tool(alone)), []);
 });
 
 test('a diff shows what was taken out and put in, and little around it', () => {

@@ -56,7 +56,10 @@ export interface Counts {
   wrong: string[];
 }
 
-/** For each definition: unchanged once, then each byte of it changed to another. `stride`: only every so many bytes. */
+/**
+ * For each definition: unchanged once, then each byte of it changed to any other, and where that is no definition of this
+ * tool any more, to a letter. `stride`: only every so many bytes.
+ */
 export function changeEveryByte(items: readonly JsonObject[], random: () => number, stride: number): Counts {
   const counts: Counts = { hidden: 0, same: 0, other: 0, wrong: [] };
   const book = new PinBook({ mode: () => 'first-use' });
@@ -68,35 +71,37 @@ export function changeEveryByte(items: readonly JsonObject[], random: () => numb
     for (let at = Math.floor(random() * stride); at < bytes.length; at += stride) {
       const before = bytes[at] ?? 0;
       bytes[at] = (before + 1 + Math.floor(random() * 255)) % 256;
-      count(bytes, item, judge, counts);
+      if (!count(bytes, item, judge, counts)) {
+        const letter = 97 + Math.floor(random() * 26);
+        bytes[at] = letter === before ? 65 : letter;
+        if (!count(bytes, item, judge, counts)) counts.other += 1;
+      }
       bytes[at] = before;
     }
   }
   return counts;
 }
 
+/** false: no JSON, or another tool. */
 function count(
   bytes: Buffer,
   item: JsonObject,
   judge: (items: readonly JsonObject[]) => readonly object[],
   counts: Counts,
-): void {
+): boolean {
   let changed: JsonObject;
   try {
     changed = parseExact(new TextDecoder('utf-8', { fatal: true }).decode(bytes)) as unknown as JsonObject;
   } catch {
-    counts.other += 1;
-    return;
+    return false;
   }
-  if (changed.name !== item.name) {
-    counts.other += 1;
-    return;
-  }
+  if (changed.name !== item.name) return false;
   const [verdict = {}] = judge([changed]);
   const same = equal(changed, item);
   if ('serve' in verdict !== same) counts.wrong.push(bytes.toString());
   else if (same) counts.same += 1;
   else counts.hidden += 1;
+  return true;
 }
 
 /** Another judge than the one that is tested: member by member. */

@@ -86,7 +86,7 @@ test('max_bytes: of a text in UTF-8, of anything else as JSON', async () => {
   );
 });
 
-test('path: inside one of the folders, by its text', async () => {
+test('T15 path: inside one of the folders, by its text', async () => {
   await check(
     '{ path: { under: [/data, /srv/x y] } }',
     [
@@ -134,7 +134,7 @@ test('path: inside one of the folders, by its text', async () => {
   );
 });
 
-test('path: Windows paths by the rules of that system', async () => {
+test('T15 path: Windows paths by the rules of that system', async () => {
   await check(
     `{ path: { under: ['C:\\data'] } }`,
     ['C:\\data\\a', 'c:/DATA/a.txt', 'C:\\data', 'C:\\data\\.\\a'],

@@ -334,7 +334,7 @@ test('a modern client subscribes to nothing that it may not read', async () => {
   assert.deepEqual((paramsIn(asked).notifications as Json).resourceSubscriptions, ['file:///public/a']);
 });
 
-test('what a server may not ask, its client cannot do; what no rule denies passes with the server\u2019s id', async () => {
+test('T35: what a server may not ask, its client cannot do; what no rule denies passes with the server\u2019s id', async () => {
   const policy = await policyOf(RULES);
   const fs = server('fs');
   await using house = session(policy, person('reader'), [fs, server('db')]);

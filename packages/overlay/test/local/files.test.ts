@@ -25,7 +25,7 @@ import { deadSocket, tempFolder } from './sockets.ts';
 const timeout = 60_000;
 const echo: ListenOptions = { onConnection: (connection) => void connection.pipe(connection) };
 
-test('entries and sockets are 0600 whatever the umask', { timeout }, async () => {
+test('T28: entries and sockets are 0600 whatever the umask', { timeout }, async () => {
   await using net = await tempOverlay();
   const before = process.umask(0);
   try {
@@ -91,7 +91,7 @@ test('a share that cannot be removed because no socket can be made is not said t
   await overlay.close();
 });
 
-test('a path too long for a socket moves the socket to a 0700 folder, and it goes with the share', {
+test('T28: a path too long for a socket moves the socket to a 0700 folder, and it goes with the share', {
   timeout,
 }, async () => {
   await using temp = await tempFolder();

@@ -103,7 +103,7 @@ test('any first bytes are either a hello, or handed on, or refused', { timeout }
   );
 });
 
-test('connections that say nothing, half a hello or nothing more hold up nobody', { timeout }, async () => {
+test('T23: connections that say nothing, half a hello or nothing more hold up nobody', { timeout }, async () => {
   await using share = await hosted();
   const idle = ['', 'M', 'MCP-LOCAL/1 0123'].flatMap((text) => Array.from({ length: 20 }, () => share.raw(text)));
   await Promise.all(idle.map((socket) => once(socket, 'connect')));

@@ -113,7 +113,7 @@ test('a line over the limit tells its id, also when it comes last', () => {
   assert.ok((faults[0]?.bytes ?? 0) > 20_000);
 });
 
-test('a line of 1 GiB is skipped in bounded memory', () => {
+test('T21: a line of 1 GiB is skipped in bounded memory', () => {
   const { reader, long } = reading(1024 * 1024);
   const chunk = Buffer.alloc(64 * 1024, 0x78);
   reader.push(Buffer.from('{"id":1,"x":"'));
@@ -156,7 +156,7 @@ test('the end comes after an unfinished line, and after an unfinished long one',
   assert.deepEqual(readAll(10, []).lines, []);
 });
 
-test('no byte of a long line is copied more than twice, however small the pieces', (context) => {
+test('T21: no byte of a long line is copied more than twice, however small the pieces', (context) => {
   const MiB = 1024 * 1024;
   let copied = 0;
   const concat = Buffer.concat;

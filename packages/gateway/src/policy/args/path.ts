@@ -56,7 +56,7 @@ function readPath(text: string, windows: boolean): Omit<Folder, 'windows'> | str
   if (text === '') return 'it is empty';
   if (/[\p{Cc}\p{Cs}]/u.test(text)) return 'it has control characters';
   if (text.normalize('NFC') !== text) return 'it is not in Unicode form NFC';
-  if (/%(?:2e|2f|5c|00)/i.test(text)) return 'it has dots or slashes as percent signs';
+  if (/%(?:25)*(?:2e|2f|5c|00)/i.test(text)) return 'it has dots or slashes as percent signs';
   if (text.startsWith('~')) return 'it begins at a home folder';
   if (/^[a-z][a-z0-9+.-]+:\/?\/?/i.test(text) && !WINDOWS.test(text)) return 'it is a URI or a stream';
   return windows ? readWindows(text) : readPosix(text);
@@ -84,6 +84,7 @@ function readWindows(text: string): Omit<Folder, 'windows'> | string {
 }
 
 function segmentsOf(parts: readonly string[], absolute: boolean): Omit<Folder, 'windows'> | string {
-  if (parts.includes('..')) return 'it goes up a folder';
+  // Servers that drop blanks around an argument see `..` where it ends in `.. `.
+  if (parts.some((part) => part.trim() === '..')) return 'it goes up a folder';
   return { absolute, segments: parts.filter((part) => part !== '' && part !== '.') };
 }

@@ -10,7 +10,7 @@ const QUICK = { eofMs: 100, termMs: 200 };
 
 // Side by side: each one mostly waits.
 describe('stop ladder', { concurrency: 5 }, () => {
-  test('a child that ignores end of input gets SIGTERM, and one that ignores that too gets SIGKILL', async () => {
+  test('T24: a child that ignores end of input gets SIGTERM, and one that ignores that too gets SIGKILL', async () => {
     await using deafToEof = host({ script: { ignoreEof: true }, stop: QUICK });
     await deafToEof.call('echo');
     await deafToEof.child.close();
@@ -23,7 +23,7 @@ describe('stop ladder', { concurrency: 5 }, () => {
     assert.deepEqual(processesWith(deaf.marker), []);
   });
 
-  test('a deaf child with deaf grandchildren is gone in less than 8 s with the default patience', async () => {
+  test('T24: a deaf child with deaf grandchildren is gone in less than 8 s with the default patience', async () => {
     await using server = host({ script: { ignoreEof: true, ignoreSigterm: true } });
     await server.act({ do: 'spawn', via: 'sh-setsid', deaf: true }, { do: 'spawn', deaf: true, keepsOutput: true });
     const before = performance.now();

@@ -75,7 +75,7 @@ async function untilGone(pid: number): Promise<void> {
 // Side by side: each one mostly waits for the patience of the watcher.
 describe('parent death', { concurrency: 5 }, () => {
   for (const signal of ['SIGKILL', 'SIGTERM', 'SIGHUP', 'SIGABRT'] as const) {
-    test(`after ${signal} of the program its deaf children and grandchildren are gone, and the watcher too`, async () => {
+    test(`T24: after ${signal} of the program its deaf children and grandchildren are gone, and the watcher too`, async () => {
       await using hosting = await parent();
       assert.equal(processesWith(hosting.marker).length, 8);
       hosting.process.kill(signal);

@@ -212,7 +212,7 @@ test('401 closes with what to configure, 403 to initialize too, and neither tell
   }
 });
 
-test('a redirect to another origin is refused by name, and no header reaches it', async () => {
+test('T29: a redirect to another origin is refused by name, and no header reaches it', async () => {
   const canary = 'Bearer canary-5151';
   const reached: http.IncomingHttpHeaders[] = [];
   await using thief = await hostile(
@@ -254,7 +254,7 @@ test('redirects within the origin are followed with method, body and headers, fi
   assert.match(tooMany.closed?.reason ?? '', /more than 5 times/);
 });
 
-test('an endpoint on another origin is refused', async () => {
+test('T29: an endpoint on another origin is refused', async () => {
   let posts = 0;
   await using thief = await hostile(
     (_q, r) => {

@@ -43,7 +43,7 @@ function closed(stream: Duplex): Promise<string> {
   return new Promise((resolve) => stream.on('error', () => {}).once('close', () => resolve(text)));
 }
 
-test('headers that do not come in time cost the connection, on the first request and on a later one', async () => {
+test('T23: headers that do not come in time cost the connection, on the first request and on a later one', async () => {
   await using host = share(30);
   const silent = host.dial();
   assert.equal(await closed(silent), '');
@@ -55,6 +55,27 @@ test('headers that do not come in time cost the connection, on the first request
   await new Promise((resolve) => later.once('data', resolve));
   later.write('PUT / HT');
   await closed(later);
+});
+
+test('T23: 500 connections that drip a byte at a time are closed in time, and whoever asks meanwhile is answered', async () => {
+  await using host = share(400);
+  let left = 0;
+  const dripping = Array.from({ length: 500 }, () => {
+    const stream = host.dial();
+    let at = 0;
+    const drip = setInterval(() => stream.write(REQUEST.slice(at, ++at)), 25);
+    return closed(stream).then((text) => {
+      clearInterval(drip);
+      left += 1;
+      return text;
+    });
+  });
+  const honest = host.dial();
+  honest.write('PUT / HTTP/1.1\r\nHost: x\r\n\r\n');
+  await new Promise((resolve) => honest.once('data', resolve));
+  assert.equal(left, 0);
+  assert.deepEqual([...new Set(await Promise.all(dripping))], ['']);
+  honest.destroy();
 });
 
 test('an idle connection between requests, and an open stream, outlive that deadline', async () => {
