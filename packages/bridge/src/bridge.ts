@@ -35,8 +35,6 @@ export interface BridgeOptions extends Omit<ServersOptions, 'oneForAll'> {
   readonly token: string | undefined;
   /** Who may come besides its owner. */
   readonly grants: Grants;
-  /** One server for all sessions. */
-  readonly shared: boolean;
   /** What the server speaks; `auto`: found out. */
   readonly era: EraSetting;
   readonly by: string;

@@ -87,6 +87,7 @@ export interface Lasting {
   readonly common: Pick<SessionSettings, 'instance' | 'gauge' | 'stateSeal' | 'taskOwners'>;
   /** Servers that run now, of all sessions. */
   readonly children: { count: number };
+  readonly sandbox: Sandbox;
   overlayOf(kind: string | undefined): Promise<Overlay>;
 }
 
@@ -113,6 +114,10 @@ export function lastingOf(options: Omit<GatewayOptions, 'onLost'>, secrets = sec
       taskOwners: new TaskOwners(),
     },
     children: { count: 0 },
+    sandbox: new Sandbox({
+      log: options.log,
+      hidden: [...privatePlaces(options.env, options.identity), options.config.file],
+    }),
     overlayOf: (kind) => {
       if (kind === undefined || kind === options.overlay.kind) return Promise.resolve(options.overlay);
       const known =
@@ -128,8 +133,7 @@ export function sessionSettings(options: SettingsOptions): SessionSettings {
   const { config, log, version, audit, allowances, alarms, lasting = lastingOf(options) } = options;
   const by = `mcp-gateway/${version}`;
   const limits: Limits = { ...LIMITS, ...config.limits };
-  const { children, secrets, overlayOf } = lasting;
-  const sandbox = new Sandbox({ log, hidden: [...privatePlaces(options.env, options.identity), config.file] });
+  const { children, sandbox, secrets, overlayOf } = lasting;
   hideWritten(config.backends, options.env);
   const enabled = config.backends.filter((backend) => !backend.disabled);
   const servers = enabled.filter(({ transport, shared }) => transport.type === 'stdio' && shared !== true).length;

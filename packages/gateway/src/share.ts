@@ -68,6 +68,8 @@ export interface Share {
   outgrow(): Promise<number>;
   /** These sessions begin anew: a little time for open calls, then they end as `away`. Resolves with how many that were. */
   renew(which: (session: ClientSession, principal: Principal) => boolean, reason: string): Promise<number>;
+  /** Tells clients of what they can see by now, or cannot any more. One session at a time, so that no call is held up. */
+  refresh(): Promise<void>;
   /** Likewise sessions that began under a configuration before this one, or could have more by now. */
   drain(before: number, reason: string): Promise<number>;
   /** No new sessions or requests, a little time for open ones, then every session ends as `away`. */
@@ -202,6 +204,14 @@ export async function openShare(options: ShareOptions): Promise<Share> {
       return (await Promise.all(all)).filter((was) => was).length;
     },
     renew: (which, reason) => renew((session, { principal }) => which(session, principal), reason),
+    refresh: async () => {
+      for (const session of [...sessions.keys()]) {
+        const { settings } = now();
+        if (session.generation === settings.origin?.number) session.gain(settings);
+        session.relist();
+        await new Promise((resolve) => setImmediate(resolve));
+      }
+    },
     drain: (before, reason) =>
       renew((session, accepted) => session.generation < before || couldHaveMore(session, accepted), reason),
     close: async (reason = { code: 'away', reason: 'the gateway is ending' }) => {

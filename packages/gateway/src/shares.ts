@@ -109,6 +109,7 @@ export async function openShares(options: SharesOptions): Promise<Shares> {
     check: async () => void (await each((share) => share.check())),
     outgrow: () => sum((share) => share.outgrow()),
     renew: (which, reason) => sum((share) => share.renew(which, reason)),
+    refresh: async () => void (await each((share) => share.refresh())),
     drain: (before, reason) => sum((share) => share.drain(before, reason)),
     close,
   };

@@ -83,6 +83,9 @@ export interface Overlay {
   listen(token: string, options: ListenOptions): Promise<Listener>;
   /** Rejects `share_unknown`, `share_not_hosted`, `not_permitted`, `bad_token`, `dial_timeout`, `dial_aborted`. */
   dial(token: string, options?: DialOptions): Promise<Connection>;
+  /** Tells when somebody may just have begun to host the share, so that who waits to dial it need not wait longer. Returns what
+   *  ends it. Absent: the network gives no such sign. */
+  onSign?(token: string, tell: () => void): () => void;
   /** Makes a persistent share; a random name when none is given. Rejects `share_exists`, `bad_token`, `not_permitted`. */
   createShare(name?: string, options?: ShareOptions): Promise<ShareInfo>;
   /** Rejects `share_unknown`, `not_permitted`; `share_in_use` while somebody hosts it. */

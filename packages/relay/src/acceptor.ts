@@ -123,6 +123,7 @@ export class Acceptor<P extends Peer = Peer> {
       proof: (connection) => options.prove?.(connection) ?? null,
       refuse: ({ via }) => this.refuse(via),
       onReturn: (link, principal) => back(this.held.of(link), principal),
+      before: (info) => this.held.doubt(info),
       awaits: (info) => this.held.awaits(info),
       onLink: (link, info) => {
         if (this.held.take(link, info)) return true;

@@ -53,6 +53,7 @@ export {
   toMessage,
   withId,
 } from './json-rpc.ts';
+export { hasTwins } from './json-twins.ts';
 export { LIMITS, type Limits } from './limits.ts';
 export { type DialLinkOptions, type DialState, dialLink, type LinkDialer } from './link/dialer.ts';
 export { type Protocol, type Recognised, recognise } from './link/first-bytes.ts';
@@ -73,6 +74,7 @@ export {
   listKindOf,
 } from './methods.ts';
 export { type RelayHooks, relay } from './relay.ts';
+export { type RestingOptions, restingServer } from './resting/resting.ts';
 export { SharedServer, type SharedServerOptions } from './shared/server.ts';
 export { type Lost, lostMemory } from './steady/lost-memory.ts';
 export type { SourceEvents, SteadyOptions, SteadyState } from './steady/options.ts';

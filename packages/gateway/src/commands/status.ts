@@ -125,10 +125,11 @@ function show(status: GatewayStatus): void {
   );
 }
 
-/** `3`, `3 and 1 spare`. */
+/** `3`, `3 and 1 spare`, `asleep`. */
 function runningOf({ servers }: BackendStatus): string {
   if (servers === undefined) return '';
-  const { running, spare } = servers;
+  const { running, spare, asleep } = servers;
+  if (running === 0 && asleep > 0) return 'asleep';
   return spare === 0 ? String(running) : `${running - spare} and ${spare} spare`;
 }
 

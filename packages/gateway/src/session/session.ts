@@ -11,6 +11,7 @@ export interface EraSession {
   readonly openCalls: number;
   backendStates(): BackendState[];
   relist(): void;
+  gain(now: SessionSettings): void;
   drain(): Promise<void>;
   close(reason?: CloseReason): Promise<void>;
   readonly closed: Promise<void>;
@@ -29,6 +30,7 @@ export class ClientSession {
   ended: CloseReason | undefined;
   private readonly client: Transport;
   private readonly settings: SessionSettings;
+  private more: SessionSettings | undefined;
   private readonly sessions = new Map<Era, EraSession>();
   private resolveClosed: () => void = () => {};
   readonly closed: Promise<void>;
@@ -50,14 +52,24 @@ export class ClientSession {
     );
   }
 
-  /** Which configuration it began under. */
+  /** Under which configuration it is. */
+  get origin(): SessionSettings['origin'] {
+    return this.settings.origin;
+  }
+
   get generation(): number {
-    return this.settings.generation?.number ?? 0;
+    return this.settings.origin?.number ?? 0;
   }
 
   /** What it may see has changed: the client is told to list anew where it does. */
   relist(): void {
     for (const session of this.sessions.values()) session.relist();
+  }
+
+  /** It is under a configuration that has more than the one it began under: what is new it has too. */
+  gain(now: SessionSettings): void {
+    this.more = now;
+    for (const session of this.sessions.values()) session.gain(now);
   }
 
   get calls(): number {
@@ -88,6 +100,7 @@ export class ClientSession {
 
   private add(era: Era, session: EraSession): void {
     this.sessions.set(era, session);
+    if (this.more) session.gain(this.more);
     // The end of one is the end of the client.
     void session.closed.then(async () => {
       await Promise.all([...this.sessions.values()].map((other) => other.close()));

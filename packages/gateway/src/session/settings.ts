@@ -22,9 +22,9 @@ import type { OwnIdentity } from './handshake.ts';
 
 /** What all sessions of a gateway have in common. */
 export interface SessionSettings {
-  /** Of the configuration it was made from. `number` grows where a session goes on under a later one that changes nothing of
-   *  what it is made of. */
-  readonly generation?: { readonly number: number };
+  /** Of the configuration it was made from; the number grows where sessions go on under a later one that changes nothing of
+   *  what they are made of. Absent: there is but one. */
+  readonly origin?: { readonly number: number };
   /** This gateway in the `via` list of sessions: one that comes back is a cycle. */
   readonly instance: string;
   readonly backends: readonly { readonly backend: Backend; readonly health: HealthRecord }[];

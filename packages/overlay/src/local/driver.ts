@@ -11,6 +11,7 @@ import { dialLocal } from './dial.ts';
 import { hostShare } from './host.ts';
 import { inUse, neverMade, notHosted, taken, unknown } from './refusals.ts';
 import { addEntry, readEntry, removeEntry, socketOf, sweptEntries, sweptEntry } from './registry.ts';
+import { onSocketSign } from './sign.ts';
 
 export interface LocalOverlayOptions {
   /** Default: this process's. MCP_OVERLAY_HOME and HOME are read. */
@@ -144,6 +145,11 @@ export function createLocalOverlay(options: LocalOverlayOptions = {}): Overlay {
     listenEphemeral: (options) => overlay.listenEphemeral(options).catch(failed),
     listen: (token, options) => overlay.listen(token, options).catch(failed),
     dial: (token, options) => overlay.dial(token, options).catch(failed),
+    onSign: (token, tell) =>
+      onSocketSign(
+        open().then((folder) => socketOf(folder, token)),
+        tell,
+      ),
     createShare: (name) => overlay.createShare(name).catch(failed),
     deleteShare: (token) => overlay.deleteShare(token).catch(failed),
     listShares: () => overlay.listShares().catch(failed),
