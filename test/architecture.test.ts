@@ -31,7 +31,7 @@ const DOORS: Readonly<Record<string, RegExp>> = {
   yaml: /^packages\/config\/src\//,
   'libsodium-wrappers': /^packages\/ziti\/src\/crypto\/sodium\.ts$/,
   ws: /^packages\/ziti\/src\/(channel\/ws-underlay|testing\/[^/]+)\.ts$/,
-  re2js: /^packages\/gateway\/src\/(policy\/re2|scrub\/regex)\.ts$/,
+  re2js: /^packages\/gateway\/(src\/(policy\/re2|scrub\/regex)|test\/scrub\/regex\.test)\.ts$/,
   ajv: /^packages\/gateway\/src\/policy\/args\/schema\.ts$/,
   '@marcbachmann/cel-js': /^packages\/gateway\/src\/policy\/when\.ts$/,
   'libpg-query': /^packages\/gateway\/src\/policy\/sql\/parser\.ts$/,

@@ -40,8 +40,6 @@ export interface BridgeOptions extends Omit<ServersOptions, 'oneForAll'> {
   readonly stateEnv: NodeJS.ProcessEnv;
   /** Who may come besides its owner. */
   readonly grants: Grants;
-  /** One server for all sessions. */
-  readonly shared: boolean;
   /** What the server speaks; `auto`: found out. */
   readonly era: EraSetting;
   readonly by: string;

@@ -14,7 +14,7 @@ import {
   toolkitVersion,
   UsageError,
 } from '@mcp-overlay/cli';
-import { looksSecret, parseBridgeEnv } from '@mcp-overlay/config';
+import { DURATION_FORM, looksSecret, parseBridgeEnv, parseDuration } from '@mcp-overlay/config';
 import { type Grants, grantKind, grantsOf, identityNotes, openOverlay, privatePlaces } from '@mcp-overlay/overlay';
 import { type EraSetting, RelayError, Sandbox, safeEnvironment } from '@mcp-overlay/relay';
 import { startBridge } from './bridge.ts';
@@ -59,6 +59,10 @@ export const bridgeCommand: Command = {
       default: 0,
       describe: 'servers started before anybody needs them',
     },
+    idle: {
+      type: 'string',
+      describe: 'a server for everybody (--shared, or a modern one) that nobody used for so long is ended: 15m',
+    },
     'working-dir': { type: 'string', describe: 'where the server runs (default: here)' },
   },
   examples: [
@@ -99,6 +103,7 @@ export const bridgeCommand: Command = {
       cwd,
       sandbox,
       warm: Number(flags.warm),
+      idleMs: readIdle(flags.idle),
       grants,
       shared: flags.shared === true,
       era: flags.era as EraSetting,
@@ -126,6 +131,13 @@ async function sandboxFor(flags: Flags, start: Parameters<Sandbox['wrap']>[1], l
     throw new UsageError(`--sandbox ${wish}: ${error.message}`, error.hint);
   }
   return { wish, of };
+}
+
+function readIdle(text: unknown): number | undefined {
+  if (text === undefined) return undefined;
+  const ms = parseDuration(String(text));
+  if (ms === undefined || ms < 1000) throw new UsageError(`--idle ${text} is no time`, `${DURATION_FORM}, at least 1s`);
+  return ms;
 }
 
 function readGrants(words: readonly string[]): Grants {

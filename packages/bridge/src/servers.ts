@@ -6,6 +6,7 @@ import {
   createBackoff,
   createBreaker,
   LIMITS,
+  restingServer,
   type Sandbox,
   type SandboxWish,
   Starter,
@@ -22,6 +23,9 @@ export interface ServersOptions {
   readonly cwd: string | undefined;
   /** Spares. */
   readonly warm: number;
+  /** A server for everybody that nobody used for so long is ended; undefined: it stays. */
+  readonly idleMs: number | undefined;
+  readonly shared: boolean;
   readonly sandbox: { readonly wish: SandboxWish; readonly of: Sandbox };
   readonly log: BridgeLog;
   /** One process serves everybody, as far as that is known. */
@@ -38,7 +42,7 @@ export interface Servers {
 }
 
 export function openServers(options: ServersOptions): Servers {
-  const { command, args, env, cwd, warm, sandbox, log, oneForAll } = options;
+  const { command, args, env, cwd, warm, idleMs, shared: mayForget, sandbox, log, oneForAll } = options;
   const clock = (): number => performance.now();
   const breaker = createBreaker({
     clock,
@@ -74,8 +78,11 @@ export function openServers(options: ServersOptions): Servers {
   });
   // Nobody came yet; the first one finds a server that runs.
   starter.warmUp();
+  const open = async (): Promise<Transport> => (await starter.start()).child;
+  const onAsleep = (asleep: boolean): void =>
+    log.info({}, asleep ? 'nobody uses the server, it is ended' : 'the server is started again');
   return {
-    open: async () => (await starter.start()).child,
+    open: () => (idleMs === undefined ? open() : restingServer({ name: 'server', open, idleMs, mayForget, onAsleep })),
     backoff: () => underBreaker(createBackoff({ clock, random: Math.random }), breaker, Math.random),
     dropSpares: () => starter.dropSpares(),
     close: () => starter.close(),

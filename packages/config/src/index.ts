@@ -90,4 +90,4 @@ export { type ConfiguredText, referencesIn, type SecretText } from './secret/tex
 export { MAX_VAULT_BYTES, Vault, type VaultEntry, type VaultOptions } from './secret/vault.ts';
 export { looksSecret } from './secrets.ts';
 export { type Changer, changeableBy } from './tamper.ts';
-export { LIFETIME_FORM, parseLifetime } from './units.ts';
+export { DURATION_FORM, LIFETIME_FORM, parseDuration, parseLifetime } from './units.ts';

@@ -22,6 +22,15 @@ import type { WantedShare } from './shares.ts';
 
 type OneBackend = SessionSettings['backends'][number];
 
+/** Under which configuration a session is. */
+export class Origin {
+  generation: Generation | undefined;
+
+  get number(): number {
+    return this.generation?.number ?? 0;
+  }
+}
+
 export interface Generation {
   readonly number: number;
   /** Milliseconds since the epoch. */
@@ -35,7 +44,7 @@ export interface Generation {
   readonly books: ShareBooks;
   readonly pins: Pins | undefined;
   /** Sessions that began under it go on under a later one, where that changes nothing of what they are made of. */
-  readonly origin: { generation?: Generation };
+  readonly origin: Origin;
   /** What this configuration alone lets somebody do who came over the share of a view. */
   accessOf(view: string | undefined, principal: Principal, session: number): Access;
   /** undefined: that view has no share here. */
@@ -82,27 +91,28 @@ export interface Draft {
 /** Rejects with what is wrong, and then nothing has changed. */
 export async function buildGeneration(world: World, config: GatewayConfig, before?: Generation): Promise<Draft> {
   const policy = await openPolicy(config, { handRole: world.handRole });
-  const read = before && (await world.seen.read(enabled(config), world.secrets));
+  const goesOn = (one: BackendConfig): OneBackend | undefined => kept(one, config, before);
+  const read = before && (await world.seen.read(enabled(config), world.secrets, (one) => goesOn(one) !== undefined));
   const rotated = new Set(enabled(config).flatMap((one) => (read?.rotated(one) ? [one.id] : [])));
   const applyScrub = before && (await world.scrub?.prepare(config));
   const { pins, apply: applyPins } = await pinsFor(world, config);
   const allowances = before
     ? await nextAllowances(config, before, world.surroundings)
     : await openAllowances(config, world.surroundings);
-  const books = await openShareBooks(config, config.share.token, world.secrets);
+  const books = await openShareBooks(config, config.share.token, world.secrets, before?.books);
   const issuers = await issuersFor(config, world, before);
   const settings = world.settingsOf(config, {
     pins,
-    keep: (one) => (rotated.has(one.id) ? undefined : kept(one, config, before)),
+    keep: (one) => (rotated.has(one.id) ? undefined : goesOn(one)),
   });
   const number = (before?.number ?? 0) + 1;
   const generation = join(world, { number, config, policy, settings, allowances, issuers, books, pins });
-  const carries = before !== undefined && sameFurniture(before, generation);
+  const carriesOn = before !== undefined && carries(before, generation);
   return {
     generation,
     rotated,
     renewed: new Set([...rotated, ...(before ? recredentialed(before.config, config) : [])]),
-    carries,
+    carries: carriesOn,
     apply: () => {
       world.now = generation;
       if (pins) world.pins = pins;
@@ -135,14 +145,10 @@ function join(world: World, parts: Parts): Generation {
   const filters = filtersOf(config);
   const policies = new Map<string | undefined, Policy>([[undefined, policy]]);
   for (const { view } of policy.shares) policies.set(view, policy.through(view));
-  const origin: { generation?: Generation } = {};
+  const origin = new Origin();
   const settingsFor = (view: string | undefined): SessionSettings => ({
     ...parts.settings,
-    generation: {
-      get number() {
-        return origin.generation?.number ?? parts.number;
-      },
-    },
+    origin,
     accessFor: (principal, session) => {
       const of = remembered((one: Generation | undefined) => one?.accessOf(view, principal, session) ?? NO_ACCESS);
       return bothOf(
@@ -249,24 +255,18 @@ function recredentialed(before: GatewayConfig, after: GatewayConfig): readonly s
     .map(({ id }) => id);
 }
 
-/** Whether sessions of one could as well be sessions of the other, but for what they may do. */
-function sameFurniture(a: Generation, b: Generation): boolean {
-  const alike = (of: (one: Generation) => readonly unknown[]): boolean => {
-    const [ofA, ofB] = [of(a), of(b)];
-    return ofA.length === ofB.length && ofA.every((one, at) => one === ofB[at]);
-  };
-  const words = ({
-    settings: { naming, own, limits, callTimeoutMs, connectTimeoutMs, listWaitMs, backends },
-  }: Generation) =>
-    JSON.stringify([
-      backends.map(({ backend: { id } }) => naming.prefixOf(id)),
-      own,
-      limits,
-      [callTimeoutMs, connectTimeoutMs, listWaitMs],
-    ]);
-  return (
-    alike(({ settings }) => settings.backends.map(({ backend }) => backend)) &&
-    alike(({ settings: { pins, scrubber, alarms } }) => [pins, scrubber, alarms]) &&
-    words(a) === words(b)
+/** Whether sessions of the one go on under the other: what they are made of is there as it was, under the same names. What is
+ *  there besides they gain, and what they may do follows the rules. */
+function carries(before: Generation, after: Generation): boolean {
+  const [old, now] = [before.settings, after.settings];
+  const kept = new Set(now.backends.map(({ backend }) => backend));
+  const goOn = old.backends.every(
+    ({ backend }) => kept.has(backend) && old.naming.prefixOf(backend.id) === now.naming.prefixOf(backend.id),
   );
+  // With one alone nothing is told apart, and it speaks for itself.
+  const alike = (old.backends.length === 1) === (now.backends.length === 1);
+  const words = ({ own, limits, callTimeoutMs, connectTimeoutMs, listWaitMs }: SessionSettings): string =>
+    JSON.stringify([own, limits, callTimeoutMs, connectTimeoutMs, listWaitMs]);
+  const same = old.pins === now.pins && old.alarms === now.alarms && words(old) === words(now);
+  return goOn && alike && same;
 }

@@ -4,6 +4,7 @@
 
 import { createHash } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
+import { monitorEventLoopDelay } from 'node:perf_hooks';
 import { DEFAULTS, type GatewayConfig, loadGatewayConfig } from '@mcp-overlay/config';
 import type { AuditLog } from './audit/audit-log.ts';
 import type { Backend } from './backend/backend.ts';
@@ -41,6 +42,7 @@ export interface ReloadsOptions {
 }
 
 const RENEWED = 'credentials of a backend have changed';
+const REPLACED = { code: 'done', reason: 'the configuration has changed' };
 const DRAINED = 'the configuration has changed, and the time to go on as before is over';
 
 export function openReloads(options: ReloadsOptions): Reloads {
@@ -130,16 +132,21 @@ class OpenReloads implements Reloads {
       this.#forgive();
       return this.#unchanged();
     }
+    const loop = monitorEventLoopDelay({ resolution: 1 });
     try {
-      return await this.#take(by, plan);
+      loop.enable();
+      return await this.#take(by, plan, () => Math.round(loop.max / 1e4) / 100);
     } catch (error) {
       const rejected = this.#rejected(error);
       if (!plan) await this.#reject(by, digest, rejected);
       return rejected;
+    } finally {
+      loop.disable();
     }
   }
 
-  async #take(by: Trigger, plan: boolean): Promise<ReloadOutcome> {
+  /** `stallMs`: the longest time so far for which nothing else went on in this process. */
+  async #take(by: Trigger, plan: boolean, stallMs: () => number): Promise<ReloadOutcome> {
     const { world, shares, audit, env, file } = this.#options;
     const before = this.#now;
     const begun = performance.now();
@@ -176,7 +183,17 @@ class OpenReloads implements Reloads {
     const drainUntil = draining > 0 ? new Date(Date.now() + maxDrainOf(config)).toISOString() : undefined;
     const applied: Applied = { ...planned, ended, draining, swapMs, ...(drainUntil !== undefined && { drainUntil }) };
     const { generation, digest, buildMs } = applied;
-    const fields = { by, generation, digest, changes: changes.map(inWords), ended, draining, buildMs, swapMs };
+    const fields = {
+      by,
+      generation,
+      digest,
+      changes: changes.map(inWords),
+      ended,
+      draining,
+      buildMs,
+      swapMs,
+      stallMs: stallMs(),
+    };
     this.#options.log.info(fields, 'configuration applied');
     return applied;
   }
@@ -214,7 +231,8 @@ class OpenReloads implements Reloads {
       commitShares,
       () => probes.use(generation.settings),
       () => draft.retire(),
-      () => this.#relist(),
+      () => shares.refresh(),
+      () => this.#sweep(),
     ];
     for (const step of steps) {
       await step().catch((error: unknown) =>
@@ -224,14 +242,6 @@ class OpenReloads implements Reloads {
     this.watch();
     this.#drain(generation);
     return { ended };
-  }
-
-  /** One session at a time, so that calls are not held up. */
-  async #relist(): Promise<void> {
-    for (const { session } of this.#options.shares.sessions()) {
-      session.relist();
-      await new Promise((resolve) => setImmediate(resolve));
-    }
   }
 
   #drain({ number, config }: Generation): void {
@@ -248,16 +258,13 @@ class OpenReloads implements Reloads {
 
   /** Backends that no session has any more end with what they had in common. */
   async #sweep(): Promise<void> {
-    const { shares } = this.#options;
-    const oldest = Math.min(this.#now.number, ...shares.sessions().map(({ session }) => session.generation));
-    const gone = this.#live.filter(({ origin }) => (origin.generation?.number ?? 0) < oldest);
+    const inUse = new Set<unknown>(this.#options.shares.sessions().map(({ session }) => session.origin));
+    const gone = this.#live.filter((one) => one !== this.#now && !inUse.has(one.origin));
     this.#live = this.#live.filter((one) => !gone.includes(one));
-    const used = new Set(this.#live.flatMap(({ settings }) => settings.backends.map(({ backend }) => backend)));
+    const used = new Set(this.backends());
     const unused = new Set(gone.flatMap(({ settings }) => settings.backends.map(({ backend }) => backend)));
     const ending = [...unused].filter((backend) => !used.has(backend));
-    await Promise.all(
-      ending.map((backend) => backend.close?.({ code: 'done', reason: 'the configuration has changed' })),
-    );
+    await Promise.all(ending.map((backend) => backend.close?.(REPLACED)));
   }
 
   #facts(draft: Draft, changes: readonly Change[], warnings: readonly string[]): Applied {

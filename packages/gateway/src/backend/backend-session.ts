@@ -58,7 +58,7 @@ export interface BackendSessionOptions {
 const ASK_AGAIN = {
   clock: () => performance.now(),
   random: Math.random,
-  maxMs: 10_000,
+  maxMs: 4000,
   crashes: Number.POSITIVE_INFINITY,
 };
 
@@ -75,6 +75,7 @@ export class BackendSession {
   private readonly way: Transport;
   /** There is no credential for this caller: the backend is not there for it. */
   private readonly barred: boolean;
+  private readonly unlisten: (() => void) | undefined;
   private readonly pending = new Map<string, (answer: Message) => void>();
   private nextId = 1;
   private refusal: string | undefined;
@@ -113,6 +114,9 @@ export class BackendSession {
       this.settle();
       return;
     }
+    this.unlisten = options.backend.onWoken?.(() => {
+      if (this.up) options.events.back(this);
+    });
     this.way.start({
       message: (message) => this.onMessage(message),
       fault: () => {},
@@ -222,6 +226,7 @@ export class BackendSession {
   /** `away`: a host keeps its servers for our successor. */
   close(reason?: CloseReason): Promise<void> {
     this.closed = true;
+    this.unlisten?.();
     clearTimeout(this.askAgain);
     return this.way.close(reason);
   }

@@ -36,6 +36,8 @@ export interface Backend {
   era?(): EraKnown | undefined;
   /** Those that run on this machine; absent: it is reached over a network. */
   servers?(): ServersState;
+  /** Told when a server that slept was started again: it may list something else. Returns how to be told no more. */
+  onWoken?(listener: () => void): () => void;
   /** Ends what sessions have in common, where they have. */
   close?(reason: CloseReason): Promise<void>;
 }

@@ -9,6 +9,7 @@ import {
   type BreakerState,
   createBreaker,
   lastLines,
+  restingServer,
   Starter,
   safeEnvironment,
   type Transport,
@@ -25,6 +26,8 @@ const SHOWN_LINES = 5;
 export interface ServersState {
   readonly running: number;
   readonly spare: number;
+  /** Ended because nobody uses them; the next request starts them again. */
+  readonly asleep: number;
   /** The worst of all seats. */
   readonly circuit: BreakerState['circuit'];
   readonly failures: number;
@@ -35,7 +38,7 @@ export interface ServersState {
 }
 
 export interface ChildrenOptions {
-  readonly config: Pick<BackendConfig, 'id' | 'warm' | 'sandbox'>;
+  readonly config: Pick<BackendConfig, 'id' | 'warm' | 'idleMs' | 'shared' | 'sandbox'>;
   readonly transport: StdioConfig;
   readonly around: BackendSurroundings;
   /** One process serves everybody, as far as that is known. */
@@ -53,7 +56,9 @@ export class BackendChildren {
   readonly #options: ChildrenOptions;
   readonly #breakers = new Map<string, Breaker>();
   readonly #starters = new Set<Starter<OutputFilter>>();
+  readonly #woken = new Set<() => void>();
   #stderr: readonly string[] = [];
+  #asleep = 0;
 
   constructor(options: ChildrenOptions) {
     this.#options = options;
@@ -82,16 +87,23 @@ export class BackendChildren {
     });
     this.#starters.add(starter);
     return {
-      open: async () => {
-        const { child, with: echoes } = await starter.start();
-        return withoutEchoes(child, { id, echoes, around });
-      },
+      open: () =>
+        this.#mayRest(async () => {
+          const { child, with: echoes } = await starter.start();
+          return withoutEchoes(child, { id, echoes, around });
+        }),
       dropSpares: () => starter.dropSpares(),
       close: async () => {
         this.#starters.delete(starter);
         await starter.close();
       },
     };
+  }
+
+  /** A server that slept is another one now. */
+  onWoken(listener: () => void): () => void {
+    this.#woken.add(listener);
+    return () => this.#woken.delete(listener);
   }
 
   state(): ServersState {
@@ -103,11 +115,24 @@ export class BackendChildren {
     return {
       running: sum(({ running }) => running),
       spare: sum(({ spares }) => spares),
+      asleep: this.#asleep,
       circuit: worst?.circuit ?? 'closed',
       failures: Math.max(0, ...states.map(({ failures }) => failures)),
       retrySeconds: worst?.circuit === 'open' ? Math.ceil(worst.leftMs / 1000) : undefined,
       stderr: this.#stderr,
     };
+  }
+
+  #mayRest(open: () => Promise<Transport>): Promise<Transport> {
+    const { config, around } = this.#options;
+    const { id, idleMs, shared: mayForget = false } = config;
+    if (idleMs === undefined) return open();
+    const onAsleep = (asleep: boolean): void => {
+      this.#asleep += asleep ? 1 : -1;
+      around.log.info({ backend: id }, asleep ? 'nobody uses the server, it is ended' : 'the server is started again');
+      if (!asleep) for (const listener of this.#woken) listener();
+    };
+    return restingServer({ name: `backend ${id}`, open, idleMs, mayForget, onAsleep });
   }
 
   async #prepare(seat: Seat) {

@@ -64,7 +64,7 @@ export interface BackendSurroundings {
 
 /** A child that crashes again and again is left alone for a while; a network that is away is simply tried again. */
 const CHILD_BACKOFF = { clock: () => performance.now(), random: Math.random };
-const NETWORK_BACKOFF = { ...CHILD_BACKOFF, minMs: 250, maxMs: 10_000, crashes: Number.POSITIVE_INFINITY };
+const NETWORK_BACKOFF = { ...CHILD_BACKOFF, minMs: 250, maxMs: 4000, crashes: Number.POSITIVE_INFINITY };
 
 export function backendOf(config: BackendConfig, around: BackendSurroundings): Backend {
   const { id, transport } = config;
@@ -135,7 +135,10 @@ export function backendOf(config: BackendConfig, around: BackendSurroundings): B
     seat: (caller) => seatOf(caller)?.key,
     open,
     era: () => known,
-    ...(children && { servers: () => children.state() }),
+    ...(children && {
+      servers: () => children.state(),
+      onWoken: (listener: () => void) => children.onWoken(listener),
+    }),
     close: () => lives.close(),
   };
 }
@@ -191,6 +194,7 @@ function wayTo(
             ),
             limits: around.limits,
             log,
+            onSign: (come) => overlay.onSign?.(transport.token, come) ?? (() => {}),
           });
         },
       };

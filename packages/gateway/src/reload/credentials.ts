@@ -28,15 +28,27 @@ export class SeenSecrets {
     };
   }
 
-  /** Reads all that these backends refer to. Rejects with a SecretError. Of whom each caller has his own nothing is read. */
-  async read(backends: readonly BackendConfig[], options: ResolveOptions): Promise<ReadSecrets> {
+  /** Reads all that these backends refer to. Rejects with a SecretError, but for those that go on as they are: what is away for
+   *  now keeps nobody from taking something away. Of whom each caller has his own nothing is read. */
+  async read(
+    backends: readonly BackendConfig[],
+    options: ResolveOptions,
+    goesOn: (backend: BackendConfig) => boolean,
+  ): Promise<ReadSecrets> {
+    const needed = new Set(
+      backends.flatMap((backend) => (goesOn(backend) ? [] : referencesOf(backend).map(({ text }) => text))),
+    );
     const references = new Map(backends.flatMap(referencesOf).map((one) => [one.text, one]));
     const digests = new Map<string, string>();
     const all = [...references.values()].filter((one) => !namesIdentity(one));
     await Promise.all(
       all.map(async (one) => {
-        const secret = await resolveSecret(one, options);
-        secret.use((value) => digests.set(one.text, this.#digest(value)));
+        try {
+          const secret = await resolveSecret(one, options);
+          secret.use((value) => digests.set(one.text, this.#digest(value)));
+        } catch (error) {
+          if (needed.has(one.text)) throw error;
+        }
       }),
     );
     return {

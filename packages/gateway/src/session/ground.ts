@@ -8,21 +8,33 @@ import { BackendSession, type BackendSessionOptions } from '../backend/backend-s
 import type { HealthRecord } from '../backend/health.ts';
 import type { PipelineOptions } from '../pipeline.ts';
 import type { CatalogOptions } from '../routing/catalog.ts';
+import type { Naming } from '../routing/names.ts';
 import { prefixedTaskIds, singleTaskIds } from '../routing/task-ids.ts';
-import { prefixedUris, UNCHANGED } from '../routing/uris.ts';
+import { prefixedUris, UNCHANGED, type UriNaming } from '../routing/uris.ts';
 import type { SessionPins } from './pinning.ts';
 import { scrubFor } from './scrubbing.ts';
 import { callAudit, type SessionOriginInfo, type SessionSettings } from './settings.ts';
 import { SlowBackends } from './slow-backends.ts';
 
+type Opening = (backend: Backend, health: HealthRecord) => BackendSession;
+
 export type Ground = ReturnType<typeof groundOf>;
 
 export function groundOf(client: Transport, info: SessionOriginInfo, settings: SessionSettings) {
-  const { backends, naming, limits, log } = settings;
+  const { limits, log } = settings;
+  const backends = [...settings.backends];
+  const configured = backends.map(({ backend }) => backend.id);
   const [only] = backends;
   /** Only one is configured, whoever may have it. */
   const single = backends.length === 1 && only !== undefined;
-  const uris = single ? UNCHANGED : prefixedUris(backends.map(({ backend }) => backend.id));
+  const names = { naming: settings.naming, uris: single ? UNCHANGED : prefixedUris(configured) };
+  const naming: Naming = { prefixOf: (id) => names.naming.prefixOf(id) };
+  const uris: UriNaming = {
+    toPublic: (backend, uri) => names.uris.toPublic(backend, uri),
+    toNative: (uri) => names.uris.toNative(uri),
+  };
+  /** Those that this client may have something of. */
+  const opened = new Set<Backend>();
   const tasks = single ? singleTaskIds(only.backend.id) : prefixedTaskIds();
   const access = settings.accessFor(info.principal, info.number);
   const caller = settings.limitsFor?.(info.principal);
@@ -50,7 +62,7 @@ export function groundOf(client: Transport, info: SessionOriginInfo, settings: S
 
   const pipeline = {
     audit,
-    configured: backends.map(({ backend }) => backend.id),
+    configured,
     naming,
     uris,
     tasks,
@@ -65,6 +77,12 @@ export function groundOf(client: Transport, info: SessionOriginInfo, settings: S
     patienceMs: settings.listWaitMs,
   } satisfies Partial<PipelineOptions>;
 
+  const openBackends = (open: Opening): BackendSession[] => {
+    const fresh = backends.filter(({ backend }) => !opened.has(backend) && access.reaches(backend.id));
+    for (const { backend } of fresh) opened.add(backend);
+    return fresh.map(({ backend, health }) => open(backend, health));
+  };
+
   return {
     single,
     uris,
@@ -77,8 +95,16 @@ export function groundOf(client: Transport, info: SessionOriginInfo, settings: S
     catalog,
     pipeline,
     /** Sessions with those backends of which this client may have anything. */
-    openBackends: (open: (backend: Backend, health: HealthRecord) => BackendSession): readonly BackendSession[] =>
-      backends.filter(({ backend }) => access.reaches(backend.id)).map(({ backend, health }) => open(backend, health)),
+    openBackends,
+    /** The configuration has more by now, and what was there is as it was: sessions with those that this client may have
+     *  something of and has not yet. */
+    gain: (now: SessionSettings, open: Opening): BackendSession[] => {
+      const ids = now.backends.map(({ backend }) => backend.id);
+      backends.splice(0, backends.length, ...now.backends);
+      configured.splice(0, configured.length, ...ids);
+      Object.assign(names, { naming: now.naming, uris: single ? UNCHANGED : prefixedUris(ids) });
+      return openBackends(open);
+    },
     openBackend: (
       era: Era,
       { backend, health }: { readonly backend: Backend; readonly health: HealthRecord },

@@ -24,7 +24,7 @@ const FLOORS: Readonly<Record<string, number>> = {
   'skill-compromise': 0.28,
 };
 const FLOOR_OF_ALL = 0.3;
-const CEILING_OF_NEGATIVES = 0.02;
+const CEILING_OF_NEGATIVES = 0.01;
 const CEILING_OF_DOCUMENTS = 0.01;
 
 test('T01, T02: attacks of agent-threat-rules are found at least as often as when the floors were set', (t) => {

@@ -194,7 +194,7 @@ export class HeldSession implements Transport {
     this.#link = undefined;
     const heir = this.#options.anew(link);
     this.#heir = heir;
-    this.#end({ code: 'done', reason: 'its client began another session' });
+    this.#end({ code: 'link_expired', reason: 'its client began another session' });
     heir.#fromClient(initialize);
   }
 

@@ -7,6 +7,9 @@ import type { HostLink, LinkInfo } from '../link/hosted-link.ts';
 import { NOBODY_IN_PARTICULAR, type Peer } from '../link/judgement.ts';
 import { HeldSession } from './held-session.ts';
 
+/** A ping and its answer; the dialer waits for 10 s. */
+const DOUBT_MS = 2000;
+
 export interface HolderOptions<P extends Peer> {
   readonly clock: Clock;
   /** How long a session waits for a client that went away. */
@@ -35,6 +38,13 @@ export class Holder<P extends Peer> {
   /** Sessions that have no link, not even a broken one. */
   get waiting(): number {
     return this.#unlinked().length;
+  }
+
+  /** A link that seems to live may have lost its client in silence. A client that is there keeps it. */
+  doubt(info: LinkInfo<P>): Promise<void> | undefined {
+    const links = this.#of(info).flatMap(({ link }) => (link && !link.broken ? [link] : []));
+    if (links.length === 0) return undefined;
+    return Promise.all(links.map((link) => link.doubt(DOUBT_MS))).then(() => {});
   }
 
   /** Whether a session waits for such a link. */
@@ -87,9 +97,12 @@ export class Holder<P extends Peer> {
   }
 
   #find(info: LinkInfo<P>): HeldSession | undefined {
-    const key = keyOf(info);
-    if (key === undefined || this.#closed) return undefined;
-    return this.#sessions.get(key)?.findLast(({ claimable }) => claimable);
+    return this.#of(info).findLast(({ claimable }) => claimable);
+  }
+
+  #of(info: LinkInfo<P>): readonly HeldSession[] {
+    const key = this.#closed ? undefined : keyOf(info);
+    return (key === undefined ? undefined : this.#sessions.get(key)) ?? [];
   }
 
   #forget(key: string | undefined, session: HeldSession): void {

@@ -43,6 +43,8 @@ export interface LinkHostOptions<P extends Peer = Peer> {
   refuse?(info: LinkInfo<P>): Refusal | undefined;
   /** Seconds for which outcomes of calls are kept; told to every dialer. */
   readonly once?: number | undefined;
+  /** Before a new link is looked at: what must be known first. undefined: nothing. */
+  before?(info: LinkInfo<P>): Promise<void> | undefined;
   /** Its session is here and waits for it: the link takes no room of its own, and is not asked after with `refuse`. */
   awaits?(info: LinkInfo<P>): boolean;
   /** A new link. Nothing is delivered before it is started. Returns whether its session's servers are as it left them;
@@ -127,6 +129,10 @@ export class LinkHost<P extends Peer = Peer> {
         if ('refused' in judged) return this.#refuse(connection, judged.refused);
         if (connection.destroyed) return;
       }
+      if (this.#find(hello, judged.principal.id) === undefined) {
+        await this.#options.before?.(infoOf(hello, judged.principal));
+        if (connection.destroyed) return;
+      }
       const refusal = this.#welcome(connection, hello, judged, proof);
       if (refusal) this.#refuse(connection, refusal);
     } catch (error) {
@@ -173,8 +179,7 @@ export class LinkHost<P extends Peer = Peer> {
       this.#options.onState?.(known, 'up', undefined);
       return undefined;
     }
-    const { session, by, via, proof: shown } = hello;
-    const info: LinkInfo<P> = { principal, session, by, via, proof: shown, returning: hello.link !== null };
+    const info = infoOf(hello, principal);
     const awaited = this.#options.awaits?.(info) === true;
     const refusal = awaited ? undefined : (this.#makeRoom(principal.id) ?? this.#options.refuse?.(info));
     if (refusal) return refusal;
@@ -247,6 +252,10 @@ export class LinkHost<P extends Peer = Peer> {
     this.#log.info({ code: refusal.code, reason: refusal.reason }, 'link refused');
     farewell(connection, encodeRefusal(refusal), this.#clock);
   }
+}
+
+function infoOf<P extends Peer>({ link, session, by, via, proof }: Hello, principal: P): LinkInfo<P> {
+  return { principal, session, by, via, proof, returning: link !== null };
 }
 
 function keyOf(id: string): string {

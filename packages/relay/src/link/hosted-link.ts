@@ -37,6 +37,8 @@ export interface HostLink extends Link {
   /** Id of the only principal that may take it up again. */
   readonly principal: string;
   openCalls(): OpenCall[];
+  /** Resolves when it is known whether anybody is still at its other end: `broken` says so then. */
+  doubt(withinMs: number): Promise<void>;
   /** Another link of the same session is here: this one ends without a word. Returns what its dialer never acknowledged. */
   retire(reason: CloseReason): Message[];
   /** A call is open: while any hold lasts, a broken link does not expire. Disposing twice is once. */
