@@ -177,6 +177,10 @@ class Middle {
     this.#acceptor.accept(end);
   }
 
+  get whole(): boolean {
+    return this.#sessions.length > 0 && this.#sessions.every(({ state }) => state.phase === 'up');
+  }
+
   cut(how: Cut['how'], side: 'agent' | 'host'): void {
     for (const end of this.#ends) if (this.#far.has(end) === (side === 'host')) end.die(how);
   }
@@ -254,6 +258,13 @@ export class World implements AsyncDisposable {
 
   revive(): void {
     this.#middle ??= new Middle(this.#host);
+  }
+
+  /** The way to the server is there again, if anything is between. */
+  async whole(): Promise<void> {
+    const up = (): boolean => !this.#middle || (this.#agent.state.phase === 'up' && this.#middle.whole);
+    while (!up()) await new Promise((resolve) => setTimeout(resolve, 1));
+    await settle();
   }
 
   /** Everything that is open is brought to its end. */
