@@ -170,7 +170,7 @@ export class LegacySession {
       return;
     }
     const params = paramsOf(message);
-    const call = this.open.add(id, message.method ?? '', asObject(params._meta)?.progressToken);
+    const call = this.open.add(id, message, asObject(params._meta)?.progressToken);
     try {
       const reply = await this.reply(this.numbers.numbered(message), params, call);
       if (!call.abandoned) this.send(replyMessage(id, reply));
