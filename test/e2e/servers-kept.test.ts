@@ -3,7 +3,7 @@
 
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
-import { existsSync, readFileSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { homedir } from 'node:os';
 import { join } from 'node:path';
 import { describe, test } from 'node:test';
@@ -136,6 +136,35 @@ describe('the circuit', () => {
       await Promise.all(agents.map((agent) => agent[Symbol.asyncDispose]()));
     }
   });
+});
+
+test('a dozen sessions later the gateway has the children, files and sockets that it had', async () => {
+  await using house = await House.open();
+  const [plain, boxed] = [scriptedServer({ name: 'plain' }), scriptedServer({ name: 'boxed' })];
+  const file = await house.config([
+    commandBackend('plain', plain, { warm: 1 }),
+    commandBackend('boxed', boxed, { sandbox: 'auto' }),
+  ]);
+  const gateway = await house.start(house.gatewayProgram(file));
+  const token = gateway.ready.share_token ?? '';
+  const quiet = async (): Promise<{ children: number; files: number }> => {
+    const { pid } = await house.untilStatus(
+      token,
+      ({ backends, sessions }) =>
+        sessions.length === 0 && backends[0]?.servers?.running === 1 && backends[1]?.servers?.running === 0,
+    );
+    const children = processesWith(plain.marker).length + processesWith(boxed.marker).length;
+    return { children, files: readdirSync(`/proc/${pid}/fd`).length };
+  };
+  const session = async (): Promise<void> => {
+    await using client = LineClient.spawn(house.agentProgram(token));
+    await client.initialize();
+    await Promise.all([client.told('plain__pid'), client.told('boxed__pid')]);
+  };
+  await session();
+  const before = await quiet();
+  for (let n = 0; n < 6; n += 1) await Promise.all([session(), session()]);
+  assert.deepEqual(await quiet(), before);
 });
 
 describe('idle servers', () => {
