@@ -11,7 +11,7 @@ import { setTimeout as wait } from 'node:timers/promises';
 import { processesWith, scriptedServer, untilNoneWith } from '@mcp-overlay/relay/testing';
 import { House, root, runToEnd } from './harness.ts';
 import { LineClient } from './line-client.ts';
-import { digestOf, SecretsTown } from './secrets-town.ts';
+import { digestOf, modernTold, SecretsTown } from './secrets-town.ts';
 import { commandBackend, fixture } from './servers.ts';
 
 const hasWalls = (() => {
@@ -198,6 +198,21 @@ describe('idle servers', () => {
       assert.deepEqual([backends[0]?.state, backends[0]?.restarts, backends[0]?.circuit], ['up', 0, 'closed']);
     });
   }
+});
+
+test('a server of the modern era that nobody uses is ended, and the next request finds another', async () => {
+  await using house = await House.open();
+  const token = await house.gateway([commandBackend('idle', fixture('secret-server.mjs'), { idle: '1s' })]);
+  await using agent = LineClient.spawn(house.agentProgram(token));
+  const first = await modernTold(agent, 'who');
+  await house.untilStatus(token, ({ backends }) => {
+    const [idle] = backends;
+    return idle?.servers?.asleep === 1 && idle.servers.running === 0;
+  });
+  const second = await modernTold(agent, 'who');
+  assert.notEqual(second.pid, first.pid);
+  const { backends } = await house.status(token);
+  assert.deepEqual([backends[0]?.state, backends[0]?.restarts, backends[0]?.circuit], ['up', 0, 'closed']);
 });
 
 describe('sandboxes', () => {
