@@ -9,12 +9,11 @@ import { join } from 'node:path';
 import type { Readable } from 'node:stream';
 import { describe, test } from 'node:test';
 import { House, runToEnd } from './harness.ts';
-import { LineClient, textOf } from './line-client.ts';
+import { LineClient } from './line-client.ts';
+import { Load } from './load.ts';
 import { commandBackend, fixture } from './servers.ts';
 
 const AGENTS = 3;
-/** Calls that each agent has open at the same time. */
-const LANES = 3;
 
 describe('an upgrade under load', () => {
   test('run --replace, twice: every call is answered and ran once, agents move, the old one ends with 0', async () => {
@@ -166,58 +165,5 @@ async function refusedOrder(house: House, token: string): Promise<void> {
     if (code === 0) continue;
     assert.match(stderr, /successor_waits/);
     return;
-  }
-}
-
-/** Agents that call without a break. */
-class Load {
-  readonly #agents: readonly LineClient[];
-  readonly #nonces: string[] = [];
-  /** Of the servers that answered. */
-  readonly pids = new Set<unknown>();
-  #lanes: Promise<void>[] = [];
-  #over = false;
-  #wake: () => void = () => {};
-
-  constructor(agents: readonly LineClient[]) {
-    this.#agents = agents;
-  }
-
-  begin(): void {
-    this.#lanes = this.#agents.flatMap((agent, a) =>
-      Array.from({ length: LANES }, (_, lane) => this.#lane(agent, `${a}-${lane}`)),
-    );
-    for (const lane of this.#lanes) lane.catch(() => this.#wake());
-  }
-
-  /** When so many more were. */
-  async answered(more: number): Promise<void> {
-    const wanted = this.#nonces.length + more;
-    while (this.#nonces.length < wanted) {
-      const next = new Promise<void>((resolve) => {
-        this.#wake = resolve;
-      });
-      await Promise.race([next, ...this.#lanes.map((lane) => lane.then(() => next))]);
-    }
-  }
-
-  /** The nonces of all calls; rejects if one failed. */
-  async end(): Promise<readonly string[]> {
-    this.#over = true;
-    await Promise.all(this.#lanes);
-    return this.#nonces;
-  }
-
-  async #lane(agent: LineClient, name: string): Promise<void> {
-    for (let n = 0; !this.#over; n += 1) {
-      const nonce = `${name}-${n}`;
-      const reply = await agent.call('note', { nonce, ms: (n * 7) % 40 });
-      assert.equal(reply.error, undefined, reply.raw);
-      const told = textOf(reply);
-      assert.equal(told.nonce, nonce);
-      this.pids.add(told.pid);
-      this.#nonces.push(nonce);
-      this.#wake();
-    }
   }
 }
