@@ -50,7 +50,7 @@ export class LegacySession {
   private readonly fromBackend: FromBackend;
   private readonly catalog: Catalog;
   private readonly handle: Next<Call>;
-  private readonly open = new OpenCalls();
+  readonly open = new OpenCalls();
   private readonly dropped: DroppedNotifications;
   private readonly pinned: SessionPins | undefined;
   private readonly unlisten: () => void;

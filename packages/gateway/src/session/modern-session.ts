@@ -70,7 +70,7 @@ export class ModernSession implements EraSession {
   private readonly ownTasks: OwnTasks | undefined;
   private readonly listens: ModernListens;
   private readonly views = new Map<string, View>();
-  private readonly open = new OpenCalls();
+  readonly open = new OpenCalls();
   private readonly dropped: DroppedNotifications;
   /** Those that asked for log lines. */
   private readonly logging = new Set<OpenCall>();
