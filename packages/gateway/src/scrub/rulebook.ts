@@ -2,6 +2,7 @@
 // somebody could hear of are in it, so a rule that is off costs nothing.
 
 import { BUILTIN_RULES } from './builtin.ts';
+import { DISGUISED } from './disguise.ts';
 import { LiteralFinder } from './literals.ts';
 import { type Mode, Pattern, type PatternSpec, type RuleInfo } from './pattern.ts';
 import { foldLiteral, isAscii } from './shadow.ts';
@@ -36,8 +37,8 @@ export class Rulebook {
     this.rules = new Map([...BUILTIN_RULES, ...kept].map((rule) => [rule.id, rule]));
     this.ascii = finderOf(kept, (literal) => (isAscii(literal) ? literal : undefined));
     this.wide = finderOf(kept, (literal) => (isAscii(literal) ? undefined : literal));
-    this.bytes = finderOf(kept, inBytes, LINK_LITERALS);
-    this.always = new Set(LINK_LITERALS.map((literal) => this.bytes.finder.literals.indexOf(literal)));
+    this.bytes = finderOf(kept, inBytes, TELLING_LITERALS);
+    this.always = new Set(TELLING_LITERALS.map((literal) => this.bytes.finder.literals.indexOf(literal)));
   }
 
   modeOf(rule: string): Mode {
@@ -47,6 +48,7 @@ export class Rulebook {
 
 /** Where a link may stand (./links.ts), as bytes of JSON. */
 const LINK_LITERALS = ['](', ']:', 'src', 'href', 'action', 'poster', 'background', 'url(', '%', '&#', '&amp', '&lt'];
+const TELLING_LITERALS = [...LINK_LITERALS, ...DISGUISED];
 
 function finderOf(
   specs: readonly PatternSpec[],
