@@ -83,7 +83,9 @@ test('a file in its place is refused', async () => {
   assert.match(below.hint ?? '', /MCP_OVERLAY_HOME/);
 });
 
-test("T28: another user's folder is refused", { skip: process.getuid?.() !== 0 && 'only root can make one' }, async () => {
+test("T28: another user's folder is refused", {
+  skip: process.getuid?.() !== 0 && 'only root can make one',
+}, async () => {
   await using temp = await tempFolder();
   const path = join(temp.path, 'theirs');
   await mkdir(path, { mode: 0o700 });
