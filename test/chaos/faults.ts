@@ -205,7 +205,8 @@ export function ways(troubles: Scene['ground']['troubles']): Fault[] {
   return Object.entries(troubles).map(([name, make]) => ({ name, make: () => make() }));
 }
 
-export const KILLS: readonly Fault[] = [killed('gateway'), killed('bridge'), toolsKilled];
+export const KILLS: readonly Fault[] = [killed('gateway'), killed('bridge')];
+export const AGENTS: readonly Fault[] = [toolsKilled, toolsFrozen];
 export const POLITE: readonly Fault[] = [ended('gateway'), ended('bridge')];
 export const FREEZES: readonly Fault[] = [
   frozen('gateway'),
