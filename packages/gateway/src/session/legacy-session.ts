@@ -50,7 +50,7 @@ export class LegacySession {
   private readonly fromBackend: FromBackend;
   private readonly catalog: Catalog;
   private readonly handle: Next<Call>;
-  private readonly open = new OpenCalls();
+  readonly open = new OpenCalls();
   private readonly dropped: DroppedNotifications;
   private readonly pinned: SessionPins | undefined;
   private readonly unlisten: () => void;
@@ -348,13 +348,12 @@ export class LegacySession {
   }
 
   private async closeNow(reason: CloseReason | undefined): Promise<void> {
-    // A host behind us keeps servers for whoever comes after us.
-    const ending = reason?.code === 'away' ? reason : undefined;
     this.fromBackend.close();
     this.dropped.close();
     this.unlisten();
     for (const answer of this.open.end(reason, this.settings.onceSeconds !== undefined)) this.send(answer);
-    await Promise.all([this.client.close(reason), ...this.backends.map((backend) => backend.close(ending))]);
+    // Hosts behind us and ledgers keep what they have, unless the session was ended on purpose.
+    await Promise.all([this.client.close(reason), ...this.backends.map((backend) => backend.close(reason))]);
     this.resolveClosed();
   }
 }

@@ -70,7 +70,7 @@ export class ModernSession implements EraSession {
   private readonly ownTasks: OwnTasks | undefined;
   private readonly listens: ModernListens;
   private readonly views = new Map<string, View>();
-  private readonly open = new OpenCalls();
+  readonly open = new OpenCalls();
   private readonly dropped: DroppedNotifications;
   /** Those that asked for log lines. */
   private readonly logging = new Set<OpenCall>();
@@ -379,13 +379,12 @@ export class ModernSession implements EraSession {
   }
 
   private async closeNow(reason: CloseReason | undefined): Promise<void> {
-    // A host behind us keeps servers for whoever comes after us.
-    const ending = reason?.code === 'away' ? reason : undefined;
     for (const answer of this.open.end(reason, this.settings.onceSeconds !== undefined)) this.send(answer);
     this.listens.close();
     this.dropped.close();
     this.unlisten();
-    await Promise.all([this.client.close(reason), ...this.backends.map((backend) => backend.close(ending))]);
+    // Hosts behind us and ledgers keep what they have, unless the session was ended on purpose.
+    await Promise.all([this.client.close(reason), ...this.backends.map((backend) => backend.close(reason))]);
     this.resolveClosed();
   }
 }
