@@ -5,4 +5,4 @@ export type Layer =
   /** An open call of a server that outlives the death of whoever stands before it is answered, never unknown. */
   'once';
 
-export const PENDING: ReadonlySet<Layer> = new Set<Layer>(['once']);
+export const PENDING: ReadonlySet<Layer> = new Set<Layer>();
