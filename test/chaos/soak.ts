@@ -61,7 +61,7 @@ async function soak(): Promise<boolean> {
   await using scene = await Scene.open({ ...watched, bridgeProgram }, dice, {
     eras: ERAS,
     deadlineMs: 180_000,
-    callTimeout: '120s',
+    callTimeout: '30s',
   });
   await scene.settle();
   const before = await settled(scene);
