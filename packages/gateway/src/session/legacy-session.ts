@@ -6,7 +6,6 @@ import {
   errorMessage,
   faultReply,
   hasTwins,
-  isRepeatable,
   type ListKind,
   leaving,
   type Message,
@@ -29,6 +28,7 @@ import { TWINS } from '../call/twins.ts';
 import { pipeline } from '../pipeline.ts';
 import { Catalog } from '../routing/catalog.ts';
 import { listsOf } from '../routing/fan-out.ts';
+import { CallNumbers } from './call-numbers.ts';
 import { FromBackend, paramsOf } from './from-backend.ts';
 import { type Ground, groundOf } from './ground.ts';
 import { welcome } from './handshake.ts';
@@ -65,7 +65,7 @@ export class LegacySession {
   private readonly foretold = new Set<BackendSession>();
   private waitUntil = 0;
   private draining = false;
-  private numbers = 0;
+  private readonly numbers = new CallNumbers();
   private closing: Promise<void> | undefined;
   private resolveClosed: () => void = () => {};
   readonly closed: Promise<void>;
@@ -172,7 +172,7 @@ export class LegacySession {
     const params = paramsOf(message);
     const call = this.open.add(id, message.method ?? '', asObject(params._meta)?.progressToken);
     try {
-      const reply = await this.reply(this.numbered(message), params, call);
+      const reply = await this.reply(this.numbers.numbered(message), params, call);
       if (!call.abandoned) this.send(replyMessage(id, reply));
     } catch (error) {
       this.settings.log.warn({ method: message.method, error: String(error) }, 'internal error');
@@ -180,13 +180,6 @@ export class LegacySession {
     } finally {
       this.open.delete(id, call);
     }
-  }
-
-  /** Calls that must run once are numbered at the agent's end; for clients that know no numbers that is here. */
-  private numbered(request: Message): Message {
-    if (request.call !== undefined || isRepeatable(request.method ?? '')) return request;
-    this.numbers += 1;
-    return { ...request, call: this.numbers };
   }
 
   private async reply(message: Message, params: JsonObject, open: OpenCall): Promise<Reply> {
