@@ -37,6 +37,8 @@ export interface RecordReader {
 
 const NONE = Buffer.alloc(0);
 const HEAD_BYTES = 160;
+/** All but the payload, at most. */
+export const LINE_BYTES = 256;
 const WINDOW_BYTES = 256 * 1024;
 /** Of a damaged line, at either end. */
 const LOOK_BYTES = 4096;
@@ -52,11 +54,20 @@ export interface Written {
   readonly checksum: number;
 }
 
-export function writeRecord(kind: RecordKind, key: CallKey, at: number, digest = 0, payload: Buffer = NONE): Written {
+/** `scratch`: what the line is written into if it has room there, so that most lines cost no memory. */
+export function writeRecord(
+  scratch: Buffer,
+  kind: RecordKind,
+  key: CallKey,
+  at: number,
+  digest = 0,
+  payload: Buffer = NONE,
+): Written {
   const checksum = payload.length === 0 ? 0 : signed(crc32(payload));
   const head = `${kind} ${key.text} ${at} ${hex(digest)} ${payload.length} ${hex(checksum)} `;
   const from = head.length + 9;
-  const bytes = Buffer.allocUnsafe(from + payload.length + key.text.length + 2);
+  const length = from + payload.length + key.text.length + 2;
+  const bytes = length <= scratch.length ? scratch.subarray(0, length) : Buffer.allocUnsafe(length);
   bytes.write(`${head}${hex(crc32(head))} `, 0, 'latin1');
   payload.copy(bytes, from);
   bytes.write(` ${key.text}\n`, from + payload.length, 'latin1');

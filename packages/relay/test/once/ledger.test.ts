@@ -189,7 +189,8 @@ test('with commit a start is on the disk before it is safe, and an outcome befor
 test('what is too old is dropped with its file, unknown from then on, also for the next process', async () => {
   const files = new MemoryLedgerFiles();
   let now = 1_000_000;
-  const options = { wall: () => now, keepMs: 60_000 };
+  const onDamage = (lines: number) => assert.fail(`${lines} lines`);
+  const options = { wall: () => now, keepMs: 60_000, onDamage };
   const ledger = await open(files, options);
   run(ledger, A, 1, answer('first'));
   run(ledger, A, 2, answer('second'));
