@@ -2,6 +2,7 @@
 // servers ran) and the troubles that were made, held against the invariants. Pure; an empty list is a verdict of innocence.
 
 import type { Outcome, SentCall } from './client-ledger.ts';
+import { grouped } from './grouped.ts';
 import type { Layer } from './pending.ts';
 
 export type Invariant = 'I1' | 'I2' | 'I3' | 'I4' | 'I5' | 'I6' | 'I7' | 'I8' | 'I9' | 'I10';
@@ -118,8 +119,9 @@ function excused(call: SentCall, outcome: Outcome, evidence: Evidence): boolean 
   return troubles.some((trouble) => {
     if (outcome === 'lost') return trouble.of === `tools:${call.client}` && overlaps(call, trouble, 0);
     if (outcome === 'withheld') return trouble.of === 'gateway' && !trouble.death && overlaps(call, trouble, 0);
-    if (outcome === 'refused') return onTheWay(call, trouble, owners) && overlaps(call, trouble, RECOVERY_MS);
-    if (outcome === 'timeout') return trouble.of === call.server && !trouble.death && overlaps(call, trouble, 0);
+    if (outcome === 'refused' || outcome === 'timeout') {
+      return onTheWay(call, trouble, owners) && overlaps(call, trouble, RECOVERY_MS);
+    }
     if (outcome !== 'unknown' || !trouble.death) return false;
     if (pending.has('once')) return onTheWay(call, trouble, owners) && overlaps(call, trouble, RECOVERY_MS);
     // Only the death of the process that had the child, or of the child; and only if it was asked before.
@@ -143,14 +145,4 @@ function ended({ endedAt = Number.POSITIVE_INFINITY }: SentCall): number {
 
 function ascending(steps: readonly number[]): boolean {
   return steps.every((step, at) => at === 0 || step > (steps[at - 1] ?? 0));
-}
-
-function grouped<T, K>(list: readonly T[], key: (one: T) => K): Map<K, T[]> {
-  const groups = new Map<K, T[]>();
-  for (const one of list) {
-    const group = groups.get(key(one));
-    if (group) group.push(one);
-    else groups.set(key(one), [one]);
-  }
-  return groups;
 }

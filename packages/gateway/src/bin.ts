@@ -6,6 +6,7 @@ import { alarmsCommand } from './commands/alarms.ts';
 import { approveCommand } from './commands/approve.ts';
 import { auditCommand } from './commands/audit.ts';
 import { checkCommand } from './commands/check.ts';
+import { drainCommand } from './commands/drain.ts';
 import { peersCommand } from './commands/peers.ts';
 import { policyCommand } from './commands/policy.ts';
 import { reloadCommand } from './commands/reload.ts';
@@ -22,6 +23,7 @@ await main({
     runCommand,
     checkCommand,
     statusCommand,
+    drainCommand,
     reloadCommand,
     peersCommand,
     approveCommand,

@@ -26,6 +26,7 @@ import { watching } from './backend/watch.ts';
 import type { GatewayLog } from './call/log.ts';
 import { buildGeneration, type Generation, type World } from './generation.ts';
 import { openConfiguredLedger } from './ledger.ts';
+import { type Overload, openOverload } from './overload/overload.ts';
 import { type Peers, peersOf } from './peers.ts';
 import { openConfiguredPins } from './pinning.ts';
 import type { Pins } from './pins/open.ts';
@@ -47,6 +48,10 @@ import type { AuditSettings, SessionSettings } from './session/settings.ts';
 import { type TokensFor, tokensForShares } from './share-tokens.ts';
 import { openShares } from './shares.ts';
 import { type GatewayStatus, statusOf } from './status.ts';
+import { type Succession, successionOf } from './succession/succession.ts';
+import { asReady, type Predecessor } from './succession/take-over.ts';
+import { troublesOf } from './troubles/look.ts';
+import { watchTroubles } from './troubles/trouble.ts';
 
 export interface GatewayOptions {
   readonly config: GatewayConfig;
@@ -68,6 +73,8 @@ export interface GatewayOptions {
   readonly scrub?: Scrubbing | undefined;
   /** Of a vault that wants one. Absent: nobody is at a terminal. */
   readonly passphrase?: (() => Promise<SecretString>) | undefined;
+  /** Who has the share now and agreed to lose it. */
+  readonly predecessor?: Predecessor | undefined;
   onLost(error: Error): void;
 }
 
@@ -79,13 +86,16 @@ export interface Gateway {
   readonly reloads: Reloads;
   readonly alarms: AlarmControl;
   readonly approvals: Approvals;
+  readonly succession: Succession;
+  /** The predecessor has written all that it will ever write. */
+  catchUp(): Promise<void>;
   close(): Promise<void>;
 }
 
 /** What goes on when another configuration comes into force. */
 export interface Lasting {
   readonly secrets: ResolveOptions;
-  readonly common: Pick<SessionSettings, 'instance' | 'gauge' | 'stateSeal' | 'taskOwners'>;
+  readonly common: Pick<SessionSettings, 'instance' | 'gauge' | 'overload' | 'stateSeal' | 'taskOwners'>;
   /** Servers that run now, of all sessions. */
   readonly children: { count: number };
   readonly sandbox: Sandbox;
@@ -105,13 +115,18 @@ export interface SettingsOptions extends Omit<GatewayOptions, 'onLost'> {
   readonly ledger?: Ledger | undefined;
 }
 
-export function lastingOf(options: Omit<GatewayOptions, 'onLost'>, secrets = secretsOf(options)): Lasting {
+export function lastingOf(
+  options: Omit<GatewayOptions, 'onLost'>,
+  secrets = secretsOf(options),
+  overload?: Overload,
+): Lasting {
   const others = new Map<string, Promise<Overlay>>();
   return {
     secrets,
     common: {
       instance: randomBytes(8).toString('hex'),
-      gauge: callGauge(),
+      gauge: callGauge(overload?.retryCallMs),
+      overload,
       stateSeal: new StateSeal(),
       taskOwners: new TaskOwners(),
     },
@@ -242,7 +257,8 @@ async function begin(options: GatewayOptions, audit: AuditSettings | undefined):
   const heard = alarms ? { log: alarms.listen(audit?.log), receipts: audit?.receipts ?? false } : audit;
   const ledger = await openConfiguredLedger(options);
   const seen = new SeenSecrets();
-  const lasting = lastingOf(options, seen.noting(secretsOf(options)));
+  const overload = openOverload({ log });
+  const lasting = lastingOf(options, seen.noting(secretsOf(options)), overload);
   const { secrets } = lasting;
   const world: World = {
     now: undefined,
@@ -278,17 +294,26 @@ async function begin(options: GatewayOptions, audit: AuditSettings | undefined):
   first.apply();
   const now = (): Generation => world.now ?? first.generation;
   await audit?.log.append({ type: 'config.apply', digest: config.digest ?? 'none' });
-  const share = await openShares({
-    overlay,
-    token: config.share.token,
-    views: first.generation.views,
-    rules: first.generation.rules,
-    rulesOf: (view) => now().rulesOf(view),
-    by: `mcp-gateway/${version}`,
-    book,
-    onLost: options.onLost,
-  });
   const probes = openProbes(now().settings);
+  const share = await asReady(options.predecessor, now().settings.backends)
+    .then(() =>
+      openShares({
+        overlay,
+        takeOver: options.predecessor !== undefined,
+        token: config.share.token,
+        views: first.generation.views,
+        rules: first.generation.rules,
+        rulesOf: (view) => now().rulesOf(view),
+        by: `mcp-gateway/${version}`,
+        book,
+        onLost: options.onLost,
+      }),
+    )
+    .catch(async (error: unknown) => {
+      await probes.close();
+      throw error;
+    });
+  overload.whenShort(share.endIdle);
   const reloads = openReloads({
     world,
     shares: share,
@@ -297,6 +322,26 @@ async function begin(options: GatewayOptions, audit: AuditSettings | undefined):
     log,
     env,
     file: options.file ?? config.file,
+  });
+  const succession = successionOf({
+    share,
+    backends: () => now().settings.backends,
+    log,
+    record,
+    flush: async () => void (await Promise.all([book.flush(), now().allowances?.spent.flush(), alarms?.state.flush()])),
+    stopWriting: () => {
+      book.stopWriting();
+      now().allowances?.spent.stopWriting();
+      alarms?.state.stopWriting();
+    },
+  });
+  const troubles = watchTroubles({
+    log,
+    look: () => {
+      const { config, settings, pins } = now();
+      const files = { audit: audit?.log, pins, scrub, alarms };
+      return troublesOf({ config, overlay: overlay.kind, share, settings, overload, ...files });
+    },
   });
   const startedAt = Date.now();
   return {
@@ -312,6 +357,9 @@ async function begin(options: GatewayOptions, audit: AuditSettings | undefined):
         share,
         config: reloads.status(),
         settings: now().settings,
+        leaving: succession.departure()?.status(),
+        troubles: troubles.list(),
+        overload,
         audit: audit?.log,
         alarms,
         scrub,
@@ -335,7 +383,11 @@ async function begin(options: GatewayOptions, audit: AuditSettings | undefined):
         record,
       })(view),
     alarms: alarmControl(alarms, record),
+    succession,
+    catchUp: async () => now().allowances?.spent.catchUp(),
     close: async () => {
+      troubles.close();
+      overload.close();
       await reloads.stop();
       await Promise.all([probes.close(), share.close()]);
       await Promise.all([book.close(), now().allowances?.close()]);

@@ -12,11 +12,13 @@ import {
   type PeerBook,
   type Principal,
   UNPROVEN,
+  type Yielding,
 } from '@mcp-overlay/overlay';
-import { type AcceptedSession, Acceptor, type CloseReason, within } from '@mcp-overlay/relay';
+import { type AcceptedSession, Acceptor, type CloseReason, type LinkStats, within } from '@mcp-overlay/relay';
 import { denialRecorder, recordClosed, recordOpened } from './audit/lives.ts';
 import { ClientSession } from './session/session.ts';
 import type { SessionSettings } from './session/settings.ts';
+import { depart } from './succession/depart.ts';
 
 /** How long open calls may still take when the gateway is told to end. */
 const DRAIN_MS = 1500;
@@ -50,6 +52,8 @@ export interface ShareOptions {
   now(): ShareRules;
   /** Sessions open at other shares of the gateway. */
   elsewhere(): number;
+  /** Another process has the share and agreed to lose it. */
+  readonly takeOver?: boolean;
   /** Of the next session, unique in the gateway. */
   nextNumber(): number;
   onLost(error: Error): void;
@@ -57,6 +61,8 @@ export interface ShareOptions {
 
 export interface Share {
   readonly token: string;
+  /** Since when and why callers cannot reach it; undefined: they can. */
+  unreached(): { readonly since: number; readonly why: string } | undefined;
   sessions(): readonly { readonly session: ClientSession; readonly accepted: AcceptedSession<Principal> }[];
   /** Ends every session of this principal, and of tokens made from it, whatever it is doing. */
   cut(id: string): Promise<void>;
@@ -64,6 +70,15 @@ export interface Share {
   widen(id: string): Promise<void>;
   /** Judges everybody who is in, now: a token may have been revoked. */
   check(): Promise<void>;
+  /** Ends some of those that have been idle for long, the longest first. */
+  endIdle(): void;
+  /** Takes no new sessions from here on; resolves when those that are here have gone, each after its open calls, or nothing
+   *  more is done because the time is up. */
+  leave(over: AbortSignal): Promise<void>;
+  /** Agrees to lose the share to another process (overlay `Listener.yield`). */
+  yield(): Yielding;
+  /** The other process has it. */
+  withdraw(): Promise<void>;
   /** Ends whoever would not be let in any more by what is in force now. Resolves with how many that were. */
   outgrow(): Promise<number>;
   /** These sessions begin anew: a little time for open calls, then they end as `away`. Resolves with how many that were. */
@@ -100,6 +115,8 @@ export async function openShare(options: ShareOptions): Promise<Share> {
     remedy: (id) => (id === UNPROVEN ? 'share.grants: [unproven]' : `mcp-gateway peers allow ${quoteWord(id)}`),
     log: settings.log,
   });
+  let left = false;
+  let unreached: ReturnType<Share['unreached']>;
   const { audit } = settings;
   const denied = audit && denialRecorder(audit.log);
   const acceptor = new Acceptor<Principal>({
@@ -116,6 +133,7 @@ export async function openShare(options: ShareOptions): Promise<Share> {
     once: settings.onceSeconds,
     lostServers: 'told',
     elsewhere: options.elsewhere,
+    turnAway: () => (left ? LEFT : settings.overload?.turnAway()),
     onSession: (accepted) => {
       const number = options.nextNumber();
       const session = new ClientSession(
@@ -155,6 +173,11 @@ export async function openShare(options: ShareOptions): Promise<Share> {
     },
   });
   const listenOptions = {
+    takeOver: options.takeOver ?? false,
+    onReach: (reached: boolean, error: Error | undefined) => {
+      const why = error?.message ?? 'it is not known why';
+      unreached = reached ? undefined : { since: unreached?.since ?? Date.now(), why };
+    },
     onConnection: acceptor.accept,
     onLost: options.onLost,
     grants: now().grants.accounts,
@@ -189,6 +212,7 @@ export async function openShare(options: ShareOptions): Promise<Share> {
   const of = (id: string) => [...sessions].filter(([, { principal }]) => idsOf(principal.id).includes(id));
   return {
     token: listener.share,
+    unreached: () => unreached,
     sessions: () => [...sessions].map(([session, accepted]) => ({ session, accepted })),
     cut: async (id) => {
       // Nothing of theirs is taken any more; servers that are slow to go need not be waited for.
@@ -199,6 +223,22 @@ export async function openShare(options: ShareOptions): Promise<Share> {
       await Promise.all(theirs.map(([session]) => begunAnew(session, CHANGED)));
     },
     check: gate.check,
+    endIdle: () => {
+      const idle = [...sessions.keys()].filter(({ idleMs }) => idleMs > IDLE_MS).sort((a, b) => b.idleMs - a.idleMs);
+      for (const session of idle.slice(0, IDLE_AT_ONCE)) void session.close(SHORT);
+    },
+    leave: async (over) => {
+      left = true;
+      // One that was being let in meanwhile goes too.
+      while (sessions.size > 0 && !over.aborted) {
+        const each = [...sessions].map(([session, { link }]) =>
+          depart(session, { over, reason: MOVED, delivered: () => link === undefined || delivered(link.stats()) }),
+        );
+        await Promise.all(each);
+      }
+    },
+    yield: () => listener.yield(),
+    withdraw: () => listener.close(),
     outgrow: async () => {
       const all = [...sessions].map(([session, { principal }]) => endIfOutgrown(session, principal));
       return (await Promise.all(all)).filter((was) => was).length;
@@ -221,6 +261,19 @@ export async function openShare(options: ShareOptions): Promise<Share> {
       await acceptor.close(reason);
     },
   };
+}
+
+/** A peer that comes back finds a successor, or waits for one. */
+const LEFT = { code: 'away', reason: 'this gateway is leaving; its successor takes new sessions', retryMs: 1000 };
+/** Where memory is short: idle for so long, and so many at once. */
+const IDLE_MS = 60_000;
+const IDLE_AT_ONCE = 16;
+const SHORT = { code: 'away', reason: 'the gateway is overloaded and ends idle sessions' };
+const MOVED = { code: 'away', reason: 'the gateway is leaving' };
+
+/** A link that is down, and an agent without its last answers: it may come back for them. */
+function delivered({ state, sent, acked }: LinkStats): boolean {
+  return state === 'up' || state === 'closed' || acked === sent;
 }
 
 /** The peer opens a new session at once. */

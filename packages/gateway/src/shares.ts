@@ -13,6 +13,8 @@ export interface ViewShare {
 export type WantedShare = ViewShare & { readonly rules: ShareRules };
 
 export interface Shares extends Share {
+  /** Each by its token, the gateway's own first. */
+  each(): readonly Pick<Share, 'token' | 'unreached'>[];
   readonly views: readonly ViewShare[];
   /** Opens what is not there yet; nothing is closed before `commit`. Rejects with what one of them failed with. */
   prepare(views: readonly WantedShare[]): Promise<PreparedShares>;
@@ -37,10 +39,14 @@ const UNHOSTED: CloseReason = { code: 'away', reason: 'this share is not hosted 
 export async function openShares(options: SharesOptions): Promise<Shares> {
   let sessions = 0;
   const all = new Set<Share>();
+  /** Others host shares of views that are new from here on. */
+  let left = false;
+  let takeOver = options.takeOver ?? false;
   const openFor = async (token: string | undefined, rules: ShareRules, view?: string): Promise<Share> => {
     let self: Share | undefined;
     self = await openShare({
       ...options,
+      takeOver,
       token,
       ...(view !== undefined && { view }),
       now: () => options.rulesOf(view) ?? rules,
@@ -68,6 +74,7 @@ export async function openShares(options: SharesOptions): Promise<Shares> {
     try {
       for (const { view, token, rules } of wanted) {
         const known = views.find((one) => one.view === view && one.share.token === token);
+        if (!known && left) continue;
         const share = known?.share ?? (await openFor(token, rules, view));
         if (!known) fresh.push(share);
         next.push({ view, share });
@@ -93,6 +100,8 @@ export async function openShares(options: SharesOptions): Promise<Shares> {
   };
   try {
     await (await prepare(options.views)).commit();
+    // What comes later was agreed with nobody.
+    takeOver = false;
   } catch (error) {
     await close();
     throw error;
@@ -103,6 +112,20 @@ export async function openShares(options: SharesOptions): Promise<Shares> {
       return views.map(({ view, share }) => ({ view, token: share.token }));
     },
     prepare,
+    each: () => [...all],
+    unreached: own.unreached,
+    endIdle: () => {
+      for (const share of all) share.endIdle();
+    },
+    leave: async (over) => {
+      left = true;
+      await each((share) => share.leave(over));
+    },
+    yield: () => {
+      const yielded = [...all].map((share) => share.yield());
+      return { takeBack: async () => void (await Promise.all(yielded.map((one) => one.takeBack()))) };
+    },
+    withdraw: async () => void (await each((share) => share.withdraw())),
     sessions: () => [...all].flatMap((share) => share.sessions()),
     cut: async (id) => void (await each((share) => share.cut(id))),
     widen: async (id) => void (await each((share) => share.widen(id))),

@@ -7,12 +7,15 @@ import type { AuditLog, AuditState } from './audit/audit-log.ts';
 import type { Backend } from './backend/backend.ts';
 import type { ServersState } from './backend/children.ts';
 import type { BackendHealth } from './backend/health.ts';
+import type { OverloadState } from './overload/meter.ts';
 import type { Pins, PinsStatus } from './pins/open.ts';
 import type { LimitRow } from './policy/meter.ts';
 import type { ConfigStatus } from './reload/outcome.ts';
 import type { Scrubbing, ScrubStatus } from './scrub/open.ts';
 import type { SessionSettings } from './session/settings.ts';
 import type { Shares } from './shares.ts';
+import type { DepartureStatus } from './succession/departure.ts';
+import type { Trouble } from './troubles/trouble.ts';
 
 export interface GatewayStatus {
   readonly program: 'mcp-gateway';
@@ -27,6 +30,12 @@ export interface GatewayStatus {
   /** Who the gateway is on its network; absent: it proves nothing there. */
   readonly identity: Self | undefined;
   readonly startedAt: string;
+  /** Absent: it stays. */
+  readonly leaving: DepartureStatus | undefined;
+  /** What is not well; the longest first. */
+  readonly troubles: readonly Trouble[];
+  /** 0: well; 1: no new sessions; 2: no new calls either. */
+  readonly overload: OverloadState | undefined;
   readonly calls: { readonly open: number; readonly waiting: number };
   /** How far the audit log is: an outside memory of it, for whoever asks now and then. Absent: `audit: off`. */
   readonly audit: AuditState | undefined;
@@ -75,6 +84,9 @@ export interface StatusSources {
   readonly identity: Self | undefined;
   readonly startedAt: number;
   readonly share: Shares;
+  readonly leaving?: DepartureStatus | undefined;
+  readonly troubles?: readonly Trouble[];
+  readonly overload?: { state(): OverloadState } | undefined;
   readonly config: ConfigStatus;
   readonly settings: SessionSettings;
   readonly scrub?: Scrubbing | undefined;
@@ -90,6 +102,9 @@ export function statusOf({
   identity,
   startedAt,
   share,
+  leaving,
+  troubles = [],
+  overload,
   config,
   settings,
   scrub,
@@ -108,6 +123,9 @@ export function statusOf({
     config,
     identity,
     startedAt: new Date(startedAt).toISOString(),
+    leaving,
+    troubles,
+    overload: overload?.state(),
     calls: { open: settings.gauge.open, waiting: settings.gauge.waiting.size },
     audit: audit?.state(),
     backends: settings.backends.map(({ backend, health }) => ({

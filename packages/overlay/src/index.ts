@@ -46,6 +46,7 @@ export type {
   PeerHint,
   ShareInfo,
   ShareOptions,
+  Yielding,
 } from './overlay.ts';
 export { type Admission, type Decision, type Grants, grantKind, grantsOf } from './peers/admission.ts';
 export { type Gate, type GateJudgement, type GateOptions, type GateRefusal, openGate } from './peers/gate.ts';

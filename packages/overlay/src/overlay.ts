@@ -33,18 +33,31 @@ export interface Connection extends Duplex {
 export interface ListenOptions {
   /** Called once per connection. Connections are delivered paused: nothing is read before the handler attaches. */
   readonly onConnection: (connection: Connection) => void;
+  /** Callers cannot reach us for a while, or can again; of networks, which mend themselves. */
+  readonly onReach?: (reached: boolean, error: Error | undefined) => void;
   /** Told when the listener is lost for good without `close` having been called. */
   readonly onLost?: (error: Error) => void;
   /** E-mail addresses of accounts that the network shall let dial, where it has accounts (zrok). Who then comes in is
    *  decided by proofs. */
   readonly grants?: readonly string[];
+  /** Another process of this user hosts the share and has agreed to lose it (`Listener.yield`): whoever dials finds one of
+   *  the two at every moment. */
+  readonly takeOver?: boolean;
 }
 
 /** A share being hosted by this process. */
 export interface Listener {
   readonly share: string;
+  /** Agrees to lose the share to another process of this user. Throws `not_permitted` where it goes with this listener. */
+  yield(): Yielding;
   /** Stops accepting; existing connections live on. An ephemeral share vanishes with it. Idempotent. */
   close(): Promise<void>;
+}
+
+/** From the agreement to `close`; this listener goes on accepting what comes to it. */
+export interface Yielding {
+  /** The other one came to nothing: what leads to the share leads here again. Idempotent. */
+  takeBack(): Promise<void>;
 }
 
 export interface DialOptions {

@@ -10,6 +10,7 @@ import { LIMITS, type Limits } from './limits.ts';
 import { SYSTEM_CLOCK } from './link/clock.ts';
 import { farewell, recognise } from './link/first-bytes.ts';
 import { LinkHost } from './link/host.ts';
+import type { LinkInfo } from './link/hosted-link.ts';
 import { type Judgement, NOBODY_IN_PARTICULAR, type Peer } from './link/judgement.ts';
 import type { Link } from './link/link.ts';
 import type { PeerProof, Refusal } from './link/preamble.ts';
@@ -54,6 +55,8 @@ export interface AcceptorOptions<P extends Peer = Peer> {
   readonly limits?: Limits;
   /** Sessions of other shares of this host: `limits.sessions` is for all of them. */
   readonly elsewhere?: () => number;
+  /** Why no new session is taken now; those that are here go on, and broken links may be taken up again. */
+  readonly turnAway?: () => Refusal | undefined;
 }
 
 export interface AcceptorLog {
@@ -72,6 +75,7 @@ const EVENTS_TYPE = 'text/event-stream';
 const MAX_VIA = 8;
 /** A full host wants to be asked again after this. */
 const RETRY_MS = 1000;
+const FULL: Refusal = { code: 'busy', reason: 'too many sessions are open here', retryMs: RETRY_MS };
 
 export class Acceptor<P extends Peer = Peer> {
   private readonly options: AcceptorOptions<P>;
@@ -121,7 +125,7 @@ export class Acceptor<P extends Peer = Peer> {
       log: options.log,
       judge: (connection, proof) => options.judge(connection, proof),
       proof: (connection) => options.prove?.(connection) ?? null,
-      refuse: ({ via }) => this.refuse(via),
+      refuse: (info) => this.refuse(info),
       onReturn: (link, principal) => back(this.held.of(link), principal),
       before: (info) => this.held.doubt(info),
       awaits: (info) => this.held.awaits(info),
@@ -171,15 +175,22 @@ export class Acceptor<P extends Peer = Peer> {
       const refused = 'refused' in judged ? judged.refused : NOBODY;
       this.options.log.info({ code: refused.code, protocol: 'ndjson' }, 'caller refused');
       turnAway(connection, refusalOf(refused));
-    } else if (this.full()) {
-      turnAway(connection, errorMessage('null', 'busy', 'too many sessions are open here', { retryAfterMs: RETRY_MS }));
     } else {
-      if (head.length > 0) connection.unshift(head);
-      const transport = streamTransport({ input: connection, output: connection, limits: this.limits });
-      this.bare.add(transport);
-      connection.once('close', () => this.bare.delete(transport));
-      this.options.onSession(this.unlinked(transport, 'ndjson', judged.principal));
+      this.openBare(connection, head, judged.principal);
     }
+  }
+
+  private openBare(connection: Duplex, head: Buffer, principal: P): void {
+    const refused = this.noRoom();
+    if (refused) {
+      turnAway(connection, errorMessage('null', 'busy', refused.reason, { retryAfterMs: refused.retryMs ?? RETRY_MS }));
+      return;
+    }
+    if (head.length > 0) connection.unshift(head);
+    const transport = streamTransport({ input: connection, output: connection, limits: this.limits });
+    this.bare.add(transport);
+    connection.once('close', () => this.bare.delete(transport));
+    this.options.onSession(this.unlinked(transport, 'ndjson', principal));
   }
 
   private async takeHttp(connection: Duplex, head: Buffer): Promise<void> {
@@ -204,7 +215,7 @@ export class Acceptor<P extends Peer = Peer> {
       log,
       limits: this.limits,
       maxSessions: this.limits.sessions,
-      elsewhere: () => this.open() - this.httpCount(),
+      elsewhere: () => (this.noRoom() ? Number.POSITIVE_INFINITY : this.open() - this.httpCount()),
       sharedBy: (request) => this.sharedBy(request),
       ownerOf: (request) => this.idOf(request),
       onSession: (transport, { request, by: claimed }) => {
@@ -270,6 +281,10 @@ export class Acceptor<P extends Peer = Peer> {
     return { transport, protocol, session, principal, via: [], by: undefined, returning: false, link: undefined };
   }
 
+  private noRoom(): Refusal | undefined {
+    return this.options.turnAway?.() ?? (this.full() ? FULL : undefined);
+  }
+
   private full(): boolean {
     return this.open() >= this.limits.sessions;
   }
@@ -280,15 +295,17 @@ export class Acceptor<P extends Peer = Peer> {
     );
   }
 
-  private refuse(via: readonly string[]): { code: string; reason: string; retryMs?: number } | undefined {
+  private refuse(info: LinkInfo<P>): Refusal | undefined {
+    const { via } = info;
     const { instance } = this.options;
     if (instance !== undefined && via.includes(instance)) {
       return { code: 'cycle', reason: 'this gateway is a backend of itself, through others' };
     }
     if (via.length >= MAX_VIA) return { code: 'cycle', reason: `more than ${MAX_VIA} gateways in a row` };
-    if (this.full() && !this.held.makeRoom())
-      return { code: 'busy', reason: 'too many sessions are open here', retryMs: RETRY_MS };
-    return undefined;
+    const away = this.options.turnAway?.();
+    // Who comes back to a session that is here is no new one.
+    if (away && !this.held.awaits(info)) return away;
+    return this.full() && !this.held.makeRoom() ? FULL : undefined;
   }
 }
 

@@ -53,6 +53,7 @@ export {
   toMessage,
   withId,
 } from './json-rpc.ts';
+export { hasTwins } from './json-twins.ts';
 export { LIMITS, type Limits } from './limits.ts';
 export { type DialLinkOptions, type DialState, dialLink, type LinkDialer } from './link/dialer.ts';
 export { type Protocol, type Recognised, recognise } from './link/first-bytes.ts';

@@ -10,8 +10,9 @@ import {
   printJson,
   printTable,
 } from '@mcp-overlay/cli';
-import { askAdmin } from '../admin/client.ts';
+import { askAdmin, askLeaving } from '../admin/client.ts';
 import type { BackendStatus, GatewayStatus } from '../status.ts';
+import { openLine } from './drain.ts';
 
 export const statusCommand: Command = {
   usage: 'status [token]',
@@ -21,11 +22,31 @@ export const statusCommand: Command = {
   run: async (flags: Flags) => {
     const token = typeof flags.token === 'string' ? flags.token : undefined;
     const status = (await askAdmin('status', token, process.env)) as GatewayStatus;
-    if (flags.json === true) printJson(status);
-    else show(status);
+    const before = (await askLeaving({ command: 'status' }, status.share, process.env)) as GatewayStatus[];
+    if (flags.json === true) printJson({ ...status, predecessors: before });
+    else show(status, before);
     return EXIT.done;
   },
 };
+
+/** Of one that leaves: until when, and what it still has to do. */
+function leavingLines({ leaving, pid }: GatewayStatus, who: string): string[] {
+  if (!leaving) return [];
+  const { since, until, open, successor } = leaving;
+  const to = successor === undefined ? '' : ` to pid ${successor}`;
+  const left = `${who} pid ${pid} has been leaving${to} since ${since}, at most until ${until}`;
+  return [`${left}; ${open.length} calls open there`, ...open.map(openLine)];
+}
+
+/** In plain words: what, since when, what is done about it, what to do. */
+function troubleLines({ troubles = [] }: GatewayStatus): string[] {
+  return troubles.flatMap(({ about, failed, since, doing, remedy, said = [] }) => [
+    displaySafe(`not well: ${about}, since ${since}: ${failed}`),
+    ...said.map((line) => displaySafe(`  it said: ${line}`)),
+    displaySafe(`  ${doing}`),
+    displaySafe(`  to do: ${remedy}`),
+  ]);
+}
 
 /** What is in force; and where another could not be taken over: when, why, what to do. */
 function configLines({ config: { file, since, failed, draining } }: GatewayStatus): string[] {
@@ -73,7 +94,7 @@ function alarmLines({ alarms }: GatewayStatus): string[] {
   return undelivered === 0 ? lines : [...lines, `${undelivered} alarms were not delivered`];
 }
 
-function show(status: GatewayStatus): void {
+function show(status: GatewayStatus, before: readonly GatewayStatus[]): void {
   const { share, views, overlay, version, pid, identity, startedAt, calls } = status;
   print(`${share} on ${overlay}, mcp-gateway ${version}, pid ${pid}, since ${startedAt}\n`);
   if (identity !== undefined) {
@@ -81,6 +102,9 @@ function show(status: GatewayStatus): void {
     print(`identity ${who}\n`);
   }
   for (const { view, token } of views) print(`${token} shows view ${view}\n`);
+  for (const line of leavingLines(status, 'this gateway,')) print(`${line}\n`);
+  for (const line of before.flatMap((one) => leavingLines(one, 'the one before,'))) print(`${line}\n`);
+  for (const line of troubleLines(status)) print(`${line}\n`);
   print(`${calls.open} calls open, ${calls.waiting} waiting\n`);
   for (const line of configLines(status)) print(`${displaySafeLines(line)}\n`);
   print(`${auditLine(status)}\n`);
@@ -101,7 +125,6 @@ function show(status: GatewayStatus): void {
       b.reason ?? Object.values(b.incomplete).join('; '),
     ]),
   );
-  for (const line of status.backends.flatMap(troubleLines)) print(`${line}\n`);
   for (const { backend, list, name, why } of status.pins?.waiting ?? []) {
     print(`\n${list} ${displaySafe(`${backend}/${name}`)}: ${why}, hidden until mcp-gateway approve`);
   }
@@ -131,18 +154,6 @@ function runningOf({ servers }: BackendStatus): string {
   const { running, spare, asleep } = servers;
   if (running === 0 && asleep > 0) return 'asleep';
   return spare === 0 ? String(running) : `${running - spare} and ${spare} spare`;
-}
-
-/** Of one that fails: what is being done, and what it said itself. */
-function troubleLines({ id, state, circuit, servers }: BackendStatus): string[] {
-  if (servers === undefined || (state !== 'failing' && circuit === 'closed')) return [];
-  const { failures, retrySeconds, stderr } = servers;
-  const done = {
-    open: `it failed ${failures} times within two minutes and is left alone; tried again in ${retrySeconds ?? 0} s`,
-    'half-open': 'it was left alone; the next start decides',
-    closed: 'it is tried again',
-  }[circuit];
-  return [`\n${id}: ${done}`, ...stderr.map((line) => `  ${id} said: ${displaySafe(line)}`)];
 }
 
 /** `legacy 2025-11-25`, `both 2026-07-28`, `modern (configured)`. */

@@ -8,6 +8,8 @@ import { Cancel } from '../call/cancel.ts';
 
 export interface OpenCall {
   readonly method: string;
+  /** Milliseconds since the epoch. */
+  readonly since: number;
   readonly cancel: Cancel;
   readonly trail: Trail;
   readonly progressToken: unknown;
@@ -20,7 +22,7 @@ export interface OpenCall {
 export class OpenCalls {
   private readonly open = new Map<string, OpenCall>();
   private readonly byToken = new Map<unknown, OpenCall>();
-  private readonly whenIdle: (() => void)[] = [];
+  private waiters: { readonly done: () => boolean; readonly resolve: () => void }[] = [];
 
   get size(): number {
     return this.open.size;
@@ -40,8 +42,15 @@ export class OpenCalls {
 
   add(id: string, message: Message, progressToken: unknown): OpenCall {
     const { method = '', call: number } = message;
-    const keyed = number !== undefined;
-    const call: OpenCall = { method, cancel: new Cancel(), trail: newTrail(), progressToken, keyed, abandoned: false };
+    const call: OpenCall = {
+      method,
+      since: Date.now(),
+      cancel: new Cancel(),
+      trail: newTrail(),
+      progressToken,
+      keyed: number !== undefined,
+      abandoned: false,
+    };
     this.open.set(id, call);
     if (progressToken !== undefined) this.byToken.set(progressToken, call);
     return call;
@@ -50,11 +59,24 @@ export class OpenCalls {
   delete(id: string, call: OpenCall): void {
     this.open.delete(id);
     if (this.byToken.get(call.progressToken) === call) this.byToken.delete(call.progressToken);
-    if (this.open.size === 0) for (const resolve of this.whenIdle.splice(0)) resolve();
+    if (this.waiters.length === 0) return;
+    const over = this.waiters.filter(({ done }) => done());
+    this.waiters = this.waiters.filter((waiter) => !over.includes(waiter));
+    for (const { resolve } of over) resolve();
   }
 
-  async idle(): Promise<void> {
-    while (this.open.size > 0) await new Promise<void>((resolve) => this.whenIdle.push(resolve));
+  idle(): Promise<void> {
+    return this.until(() => this.open.size === 0);
+  }
+
+  /** When none of the calls that are open now is. */
+  endOfThese(): Promise<void> {
+    const these = [...this.open];
+    return this.until(() => these.every(([id, call]) => this.open.get(id) !== call));
+  }
+
+  private async until(done: () => boolean): Promise<void> {
+    while (!done()) await new Promise<void>((resolve) => this.waiters.push({ done, resolve }));
   }
 
   /** Whether this token belongs to an open call of this backend; then the call lives. */

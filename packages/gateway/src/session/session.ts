@@ -1,14 +1,17 @@
 // One client of the gateway, whatever it speaks: its legacy session and its modern requests are two clients to everything
 // behind (relay/eras/split), each opened by the first message of its era.
 
-import { type CloseReason, type Era, splitEras, type Transport } from '@mcp-overlay/relay';
+import { type CloseReason, type Era, splitEras, type Transport, within } from '@mcp-overlay/relay';
 import { LegacySession } from './legacy-session.ts';
 import { ModernSession } from './modern-session.ts';
+import type { OpenCalls } from './open-calls.ts';
+import { RequestGate } from './request-gate.ts';
 import type { SessionOriginInfo, SessionSettings } from './settings.ts';
 
 export interface EraSession {
   readonly calls: number;
   readonly openCalls: number;
+  readonly open: Pick<OpenCalls, 'values' | 'idle' | 'endOfThese'>;
   backendStates(): BackendState[];
   relist(): void;
   gain(now: SessionSettings): void;
@@ -23,12 +26,22 @@ export interface BackendState {
   readonly reason: string | undefined;
 }
 
+/** A call that has no answer yet, without anything of its contents. */
+export interface OpenRequest {
+  readonly method: string;
+  /** Milliseconds since the epoch. */
+  readonly since: number;
+  readonly backend: string | undefined;
+  /** The backend's own name of the tool, prompt or resource. */
+  readonly target: string | undefined;
+}
+
 export class ClientSession {
   readonly info: SessionOriginInfo;
   readonly openedAt = Date.now();
   /** Why we ended it; undefined: the client did. */
   ended: CloseReason | undefined;
-  private readonly client: Transport;
+  private readonly client: RequestGate;
   private readonly settings: SessionSettings;
   private more: SessionSettings | undefined;
   private readonly sessions = new Map<Era, EraSession>();
@@ -36,14 +49,14 @@ export class ClientSession {
   readonly closed: Promise<void>;
 
   constructor(client: Transport, info: SessionOriginInfo, settings: SessionSettings) {
-    this.client = client;
+    this.client = new RequestGate(client, settings.limits.softQueueBytes);
     this.info = info;
     this.settings = settings;
     this.closed = new Promise((resolve) => {
       this.resolveClosed = resolve;
     });
     splitEras(
-      client,
+      this.client,
       {
         legacy: (lane) => this.add('legacy', new LegacySession(lane, info, settings)),
         modern: (lane) => this.add('modern', new ModernSession(lane, info, settings)),
@@ -90,6 +103,36 @@ export class ClientSession {
   /** Takes no new requests; resolves when no call is open. */
   async drain(): Promise<void> {
     await Promise.all([...this.sessions.values()].map((session) => session.drain()));
+  }
+
+  /** New requests wait; resolves with whether the session came to a moment without open calls within `ms`. */
+  async hold(ms: number): Promise<boolean> {
+    this.client.shut();
+    return within(ms, this.untilIdle());
+  }
+
+  /** What waited goes on its way. Resolves when every call that was open before has ended. */
+  async goOn(): Promise<void> {
+    const ends = Promise.all([...this.sessions.values()].map(({ open }) => open.endOfThese()));
+    this.client.reopen();
+    await ends;
+  }
+
+  /** How long it has had no open call and said nothing; 0: it is not idle. */
+  get idleMs(): number {
+    return this.openCalls > 0 ? 0 : performance.now() - this.client.heardAt;
+  }
+
+  /** Longest open first. */
+  openRequests(): OpenRequest[] {
+    const all = [...this.sessions.values()].flatMap(({ open }) => [...open.values()]);
+    return all
+      .map(({ method, since, trail }) => ({ method, since, backend: trail.backend, target: trail.target?.name }))
+      .sort((a, b) => a.since - b.since);
+  }
+
+  private async untilIdle(): Promise<void> {
+    while (this.openCalls > 0) await Promise.all([...this.sessions.values()].map(({ open }) => open.idle()));
   }
 
   async close(reason?: CloseReason): Promise<void> {

@@ -10,6 +10,7 @@ import type { HealthRecord } from '../backend/health.ts';
 import type { PermittedCall } from '../call/call.ts';
 import type { GatewayLog } from '../call/log.ts';
 import type { Stage } from '../call/stage.ts';
+import type { Overload } from '../overload/overload.ts';
 import type { Pins } from '../pins/open.ts';
 import type { Access } from '../policy/access.ts';
 import type { CallerLimits } from '../policy/allowances.ts';
@@ -39,6 +40,8 @@ export interface SessionSettings {
   readonly listWaitMs: number;
   readonly limits: Limits;
   readonly gauge: CallGauge;
+  /** What the machine can bear; absent: nobody looks. */
+  readonly overload?: Pick<Overload, 'turnAway' | 'mayPrepare'> | undefined;
   /** Outcomes of calls are kept for so long, by us or by whoever runs the servers: clients ask again. Absent: by nobody. */
   readonly onceSeconds?: number | undefined;
   /** Where outcomes of servers are kept that are ours. */

@@ -1,16 +1,14 @@
 // The ledger of call keys: a key is written before its call has an effect, and the outcome before its answer leaves. Written
 // to the page cache that survives kill -9; with `commit` both are on the disk first. Above: ./once.ts; the files: ./shelf.ts;
-// what is known of each key: ./book.ts.
+// what is known of each key: ./book.ts; reading and writing: ./reading.ts, ./journal.ts.
 // Invariant: a key whose start is in a file is never given out as new again.
 
-import { crc32 } from 'node:zlib';
-import { RelayError } from '../errors.ts';
-import { Book, type Entry } from './book.ts';
-import { diskFiles, type LedgerFile, type LedgerFiles } from './files.ts';
-import { GroupCommit } from './group-commit.ts';
+import { Book } from './book.ts';
+import { diskFiles, type LedgerFiles } from './files.ts';
+import { Journal } from './journal.ts';
 import { type CallKey, callKey } from './key.ts';
 import { ONCE_LIMITS } from './limits.ts';
-import { type LedgerRecord, type RecordKind, readRecords, signed, writeRecord } from './record.ts';
+import { Reading } from './reading.ts';
 import { Shelf, type Volume } from './shelf.ts';
 import { isAlive, type LedgerWriter } from './writer.ts';
 
@@ -70,49 +68,59 @@ const TOO_LARGE = Buffer.from('it ran, and its answer was larger than what is ke
 export class Ledger {
   readonly keepMs: number;
   readonly #o: LedgerOptions;
-  readonly #files: LedgerFiles;
   readonly #wall: () => number;
   readonly #bytes: number;
   readonly #shelf: Shelf;
   readonly #book = new Book<Volume>();
+  readonly #journal: Journal;
+  readonly #reading: Reading;
   readonly #running = new Map<string, Running>();
   /** Outcomes there was no room for. */
   readonly #unsaved = new Map<string, Unsaved>();
   #unsavedBytes = 0;
-  readonly #commit: GroupCommit;
-  readonly #dirty = new Set<Volume>();
   /** Dropped, as soon as what stands for them is on the disk. */
   readonly #leaving = new WeakSet<Volume>();
-  readonly #readTo = new Map<Volume, number>();
   readonly #timer: NodeJS.Timeout;
   #dropping = false;
-  #trouble: string | undefined;
   #closed = false;
 
   private constructor(options: LedgerOptions) {
     this.#o = options;
     const { folder, files = diskFiles, wall = Date.now, keepMs = ONCE_LIMITS.keepMs, lives = isAlive } = options;
     this.keepMs = keepMs;
-    this.#files = files;
     this.#wall = wall;
     this.#bytes = Math.max(options.bytes ?? ONCE_LIMITS.bytes, ONCE_LIMITS.minBytes);
-    this.#shelf = new Shelf({ folder, files, bytes: this.#bytes, keepMs, wall, lives });
-    this.#commit = new GroupCommit(() => this.#sync());
+    const shelf = new Shelf({ folder, files, bytes: this.#bytes, keepMs, wall, lives });
+    this.#shelf = shelf;
+    this.#reading = new Reading({ files, shelf, book: this.#book, onDamage: options.onDamage });
+    this.#journal = new Journal({
+      folder,
+      files,
+      shelf,
+      commits: options.durability === 'commit',
+      wall,
+      onTurn: () => this.#tidy(),
+      onTrouble: options.onTrouble,
+    });
     this.#timer = setInterval(() => this.#tidy(), Math.max(1000, keepMs / ONCE_LIMITS.filesByAge)).unref();
   }
 
   /** Rejects `ledger_folder_unsafe`. */
   static async open(options: LedgerOptions): Promise<Ledger> {
     const ledger = new Ledger(options);
-    await ledger.#files.makeFolder(options.folder);
-    ledger.#follow();
+    await (options.files ?? diskFiles).makeFolder(options.folder);
+    ledger.#reading.follow();
     ledger.#tidy();
     return ledger;
   }
 
+  get folder(): string {
+    return this.#o.folder;
+  }
+
   /** For people: why keys are not taken; undefined when they are. */
   get trouble(): string | undefined {
-    return this.#trouble;
+    return this.#journal.trouble;
   }
 
   /** Whether outcomes wait for the disk before they are told. */
@@ -122,7 +130,7 @@ export class Ledger {
 
   /** Resolves when none waits. */
   async settled(): Promise<void> {
-    await this.#commit.idle();
+    await this.#journal.idle();
   }
 
   /** Whole seconds that an outcome can be asked for. */
@@ -149,7 +157,7 @@ export class Ledger {
     }
     let entry = this.#book.look(key);
     if (entry === 'new' || (entry !== 'not kept' && entry.state === 'started')) {
-      this.#follow();
+      this.#reading.follow();
       entry = this.#book.look(key);
     }
     if (entry === 'new') return { is: 'new' };
@@ -158,7 +166,7 @@ export class Ledger {
     if (entry.state === 'started' && this.#shelf.isFollowed(entry.file)) {
       return { is: 'elsewhere', ended: this.#endedElsewhere(key) };
     }
-    const bytes = this.#read(entry);
+    const bytes = this.#reading.read(entry);
     if (entry.state === 'done' && bytes !== undefined) return { is: 'done', bytes };
     const gone = entry.state === 'done' ? 'its outcome cannot be read any more' : 'the process that ran it is gone';
     return { is: 'unknown', why: entry.state === 'unknown' && bytes ? bytes.toString('utf8') : gone, digest };
@@ -166,7 +174,7 @@ export class Ledger {
 
   /** Throws `ledger_unwritable`: then it must not run. */
   start(key: CallKey, digest: number): Run {
-    const { file } = this.#append('s', key, digest);
+    const { file } = this.#journal.append('s', key, digest);
     this.#book.started(key, file, digest);
     const safe = this.#o.durability === 'commit' ? this.#safe(key, file) : undefined;
     const run: Run = { key, digest, waiters: new Set(), safe, cancel: undefined };
@@ -186,14 +194,14 @@ export class Ledger {
     );
     const tell = (): void => this.#tell(run, { state, bytes: answer });
     if (written === undefined || this.#o.durability !== 'commit') tell();
-    else this.#safely(written).then(tell, tell);
+    else this.#journal.safely(written).then(tell, tell);
   }
 
   /** It did not run, and the same key may be asked again. */
   notRun(run: Run, answer: Buffer | undefined): void {
     if (!this.#ends(run)) return;
     try {
-      this.#append('x', run.key, run.digest);
+      this.#journal.append('x', run.key, run.digest);
       this.#book.notRun(run.key);
     } catch {
       // On the disk it has begun: after a restart it is unknown, which is no lie.
@@ -206,7 +214,7 @@ export class Ledger {
     const top = this.#book.end(session);
     if (top === 0) return;
     try {
-      this.#append('e', callKey(session, top));
+      this.#journal.append('e', callKey(session, top));
     } catch {
       // It goes when it is too old.
     }
@@ -217,10 +225,9 @@ export class Ledger {
     this.#closed = true;
     clearInterval(this.#timer);
     this.#save();
-    await this.#commit.idle();
-    if (this.#o.durability === 'commit') await this.#sync().catch(() => {});
+    await this.#journal.close();
     this.#shelf.close();
-    if (this.#o.temporary === true) await this.#files.removeFolder(this.#o.folder);
+    if (this.#o.temporary === true) await (this.#o.files ?? diskFiles).removeFolder(this.#o.folder);
   }
 
   // --- the end of a call ----------------------------------------------------------------------------------------------
@@ -240,7 +247,7 @@ export class Ledger {
   #settle(end: Unsaved): Volume | undefined {
     const { key, digest, state, payload } = end;
     try {
-      const place = this.#append(state === 'done' ? 'o' : 'u', key, digest, payload);
+      const place = this.#journal.append(state === 'done' ? 'o' : 'u', key, digest, payload);
       this.#book.settled(key, { state, digest, ...place });
       return place.file;
     } catch {
@@ -266,176 +273,13 @@ export class Ledger {
     for (const tell of waiters) tell(outcome);
   }
 
-  // --- writing --------------------------------------------------------------------------------------------------------
-
-  #append(kind: RecordKind, key: CallKey, digest?: number, payload?: Buffer): Place {
-    const at = this.#wall();
-    const { bytes, from, checksum } = writeRecord(kind, key, at, digest, payload);
-    let volume: Volume | undefined;
-    try {
-      if (this.#closed) throw new Error('it is closed');
-      const current = this.#shelf.current(bytes.length);
-      volume = current.volume;
-      if (current.fresh) this.#tidy();
-      this.#write(current.volume, current.file, bytes);
-    } catch (error) {
-      throw this.#troubled(error);
-    }
-    if (this.#trouble !== undefined) this.#over();
-    const place = { file: volume, from: volume.bytes + from, length: payload?.length ?? 0, checksum };
-    volume.bytes += bytes.length;
-    volume.lastAt = at;
-    if (this.#o.durability === 'commit') this.#dirty.add(volume);
-    return place;
-  }
-
-  #write(volume: Volume, file: LedgerFile, bytes: Buffer): void {
-    try {
-      file.write(bytes, volume.bytes);
-    } catch (error) {
-      try {
-        file.truncate(volume.bytes);
-      } catch {
-        volume.hurt = true;
-      }
-      throw error;
-    }
-  }
-
-  #troubled(error: unknown): RelayError {
-    const { code = 'it failed' } = error as { code?: string };
-    const news = this.#trouble === undefined;
-    this.#trouble ??= `it cannot be written since ${new Date(this.#wall()).toISOString()} (${code})`;
-    if (news) this.#o.onTrouble?.(this.#trouble);
-    return new RelayError('ledger_unwritable', `the ledger of calls cannot be written (${code})`, {
-      hint: 'make room, or mend the disk; it goes on by itself then',
-      cause: error,
-    });
-  }
-
-  #over(): void {
-    this.#trouble = undefined;
-    this.#o.onTrouble?.(undefined);
-  }
-
   async #safe(key: CallKey, volume: Volume): Promise<void> {
     try {
-      await this.#safely(volume);
+      await this.#journal.safely(volume);
     } catch (error) {
       this.#running.delete(key.text);
       this.#book.notRun(key);
-      throw this.#troubled(error);
-    }
-  }
-
-  async #safely(volume: Volume): Promise<void> {
-    try {
-      await this.#commit.done();
-    } catch (error) {
-      // What the disk has of it is not known.
-      volume.hurt = true;
-      throw error;
-    }
-  }
-
-  async #sync(): Promise<void> {
-    const volumes = [...this.#dirty];
-    this.#dirty.clear();
-    const fresh = volumes.filter(({ named }) => !named);
-    await Promise.all(volumes.map(({ file }) => file?.sync()));
-    if (fresh.length > 0) await this.#files.syncFolder(this.#o.folder);
-    for (const volume of fresh) volume.named = true;
-    for (const volume of volumes) this.#retire(volume);
-  }
-
-  /** A file that is full is closed, once it is as safe as it has to be. */
-  #retire(volume: Volume): void {
-    if (volume.other !== undefined || this.#shelf.isCurrent(volume) || this.#dirty.has(volume)) return;
-    volume.file?.close();
-    volume.file = undefined;
-  }
-
-  // --- reading --------------------------------------------------------------------------------------------------------
-
-  /** What others have written since. */
-  #follow(): void {
-    let arrived: Volume[] = [];
-    try {
-      arrived = this.#shelf.arrivals();
-    } catch {
-      // The folder cannot be read: nor can it be written, which is said where that matters.
-    }
-    for (const volume of arrived) this.#readTo.set(volume, 0);
-    const damage: { lines: number; keys: CallKey[]; blind: boolean } = { lines: 0, keys: [], blind: false };
-    for (const [volume, from] of this.#readTo) {
-      const alive = this.#shelf.isFollowed(volume);
-      if (volume.file !== undefined) this.#readTo.set(volume, this.#catchUp(volume, volume.file, from, damage));
-      if (alive) continue;
-      this.#book.lose(volume);
-      this.#readTo.delete(volume);
-      volume.file?.close();
-      volume.file = undefined;
-    }
-    // After everything is read: a key may stand elsewhere unharmed.
-    for (const { session, number } of damage.keys) this.#book.raise(session, number);
-    if (damage.blind) this.#book.raiseAll();
-    if (damage.lines > 0) this.#o.onDamage?.(damage.lines);
-  }
-
-  #catchUp(
-    volume: Volume,
-    file: LedgerFile,
-    from: number,
-    damage: { lines: number; keys: CallKey[]; blind: boolean },
-  ): number {
-    volume.bytes = file.size;
-    if (volume.bytes === from) return from;
-    return readRecords(file, from, {
-      record: (record) => this.#take(volume, record),
-      damaged: (keys) => {
-        damage.lines += 1;
-        damage.keys.push(...keys);
-        damage.blind ||= keys.length === 0;
-      },
-    });
-  }
-
-  #take(volume: Volume, record: LedgerRecord): void {
-    const { kind, session, number, at, digest, from, length, checksum } = record;
-    volume.lastAt = Math.max(volume.lastAt, at);
-    switch (kind) {
-      case 's':
-        this.#book.started(record, volume, digest);
-        break;
-      case 'o':
-      case 'u': {
-        const state = kind === 'o' ? 'done' : 'unknown';
-        this.#book.settled(record, { state, digest, file: volume, from, length, checksum });
-        break;
-      }
-      case 'x':
-        this.#book.notRun(record);
-        break;
-      case 'f':
-        this.#book.raise(session, number, volume);
-        break;
-      case 'e':
-        this.#book.end(session, number);
-    }
-  }
-
-  #read({ file: volume, from, length, checksum }: Place): Buffer | undefined {
-    if (length === 0) return undefined;
-    try {
-      const open = volume.file ?? this.#files.openToRead(volume.path);
-      try {
-        const bytes = open.read(from, length);
-        return bytes.length === length && signed(crc32(bytes)) === checksum ? bytes : undefined;
-      } finally {
-        if (open !== volume.file) open.close();
-      }
-    } catch {
-      return undefined;
+      throw this.#journal.troubled(error);
     }
   }
 
@@ -444,13 +288,13 @@ export class Ledger {
       await new Promise((resolve) => {
         setTimeout(resolve, LOOK_AGAIN_MS);
       });
-      this.#follow();
+      this.#reading.follow();
       const entry = this.#book.look(key);
       if (entry === 'new') return { state: 'not run', bytes: undefined };
       if (entry !== 'not kept' && entry.state === 'started' && this.#shelf.isFollowed(entry.file) && !this.#closed) {
         continue;
       }
-      const bytes = entry === 'not kept' ? undefined : this.#read(entry);
+      const bytes = entry === 'not kept' ? undefined : this.#reading.read(entry);
       const state = entry !== 'not kept' && entry.state === 'done' && bytes !== undefined ? 'done' : 'unknown';
       return { state, bytes };
     }
@@ -471,7 +315,7 @@ export class Ledger {
         if (this.#shelf.isCurrent(volume) || this.#shelf.isFollowed(volume)) continue;
         this.#drop(volume);
       }
-      if (this.#o.durability !== 'commit') for (const volume of this.#shelf.volumes) this.#retire(volume);
+      this.#journal.retire();
     } catch {
       // There is no room to say what is dropped: it stays, and the next call says why.
     } finally {
@@ -484,25 +328,23 @@ export class Ledger {
     for (const running of this.#running.values()) {
       if (running.volume !== volume) continue;
       const { key, digest } = running.run;
-      running.volume = this.#append('s', key, digest).file;
+      running.volume = this.#journal.append('s', key, digest).file;
       this.#book.started(key, running.volume, digest);
     }
     for (const { session, floor } of this.#book.drop(volume)) {
-      this.#book.raise(session, floor, this.#append('f', callKey(session, floor)).file);
+      this.#book.raise(session, floor, this.#journal.append('f', callKey(session, floor)).file);
     }
     if (this.#o.durability !== 'commit') {
       this.#shelf.remove(volume);
       return;
     }
     this.#leaving.add(volume);
-    void this.#commit.done().then(
+    void this.#journal.safely(volume).then(
       () => this.#shelf.remove(volume),
       () => this.#leaving.delete(volume),
     );
   }
 }
-
-type Place = Pick<Entry<Volume>, 'file' | 'from' | 'length' | 'checksum'>;
 
 interface Running {
   readonly run: Run;

@@ -44,7 +44,7 @@ export class SteadySession implements Transport {
   private refusal: string | undefined;
   private rebuilt = 0;
   /** What the host keeps; undefined: this is no host of ours. */
-  private terms: HostTerms | undefined;
+  terms: HostTerms | undefined;
   /** Numbers given to calls. */
   private calls = 0;
   /** Which opening the events of a transport belong to. */
@@ -75,11 +75,6 @@ export class SteadySession implements Transport {
   /** Whether what a server held in memory for whoever had this session before is gone. */
   get memoryLost(): Lost {
     return lostWith(this.terms);
-  }
-
-  /** The host behind it keeps outcomes of calls itself. */
-  get keepsOutcomes(): boolean {
-    return this.terms?.once !== undefined;
   }
 
   /** Resolves when every request of the client is answered. */
