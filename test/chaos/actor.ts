@@ -7,12 +7,17 @@ export class Actor {
   readonly #house: House;
   readonly #command: Command;
   #running: Running | undefined;
-  lives = 0;
+  /** Of all its lives. */
+  readonly pids: number[] = [];
 
   constructor(name: string, house: House, command: Command) {
     this.name = name;
     this.#house = house;
     this.#command = command;
+  }
+
+  get lives(): number {
+    return this.pids.length;
   }
 
   get pid(): number {
@@ -25,8 +30,8 @@ export class Actor {
   }
 
   async start(): Promise<void> {
-    this.lives += 1;
     this.#running = await this.#house.start(this.#command);
+    this.pids.push(this.pid);
   }
 
   async kill(): Promise<void> {

@@ -38,12 +38,20 @@ const NOT_RUN: ReadonlySet<unknown> = new Set([
   'share_unreachable',
 ]);
 
+export interface AgentOptions {
+  readonly name: string;
+  readonly era: Era;
+  readonly program: Command;
+  readonly ledger: ClientLedger;
+  readonly dice: Dice;
+  /** Must not be among what it is sent. */
+  readonly secret: string;
+}
+
 export class ChaosAgent implements AsyncDisposable {
   readonly name: string;
   readonly era: Era;
-  readonly #program: Command;
-  readonly #ledger: ClientLedger;
-  readonly #dice: Dice;
+  readonly #who: Omit<AgentOptions, 'name' | 'era'>;
   readonly #deadlineMs: number;
   #stdio: WatchedStdio | undefined;
   #request: Request | undefined;
@@ -51,12 +59,10 @@ export class ChaosAgent implements AsyncDisposable {
   #count = 0;
   lives = 0;
 
-  constructor(name: string, era: Era, program: Command, ledger: ClientLedger, dice: Dice, deadlineMs: number) {
+  constructor({ name, era, ...who }: AgentOptions, deadlineMs: number) {
     this.name = name;
     this.era = era;
-    this.#program = program;
-    this.#ledger = ledger;
-    this.#dice = dice;
+    this.#who = who;
     this.#deadlineMs = deadlineMs;
   }
 
@@ -67,7 +73,8 @@ export class ChaosAgent implements AsyncDisposable {
 
   async start(): Promise<void> {
     this.lives += 1;
-    const stdio = new WatchedStdio(this.#program, this.name, this.#ledger);
+    const { program, ledger, secret } = this.#who;
+    const stdio = new WatchedStdio(program, { client: this.name, ledger, secret });
     this.#stdio = stdio;
     const options = { timeout: this.#deadlineMs };
     if (this.era === 'legacy') {
@@ -90,10 +97,11 @@ export class ChaosAgent implements AsyncDisposable {
 
   /** Resolves with what became of it; never rejects. */
   async call({ server, tool = 'do', ms = 0, steps = 0 }: Call): Promise<SentCall> {
-    const nonce = `n_${this.name}_${++this.#count}_${this.#dice.text(8)}`;
-    const payload = `${nonce}${this.#dice.text(this.#dice.chance(0.1) ? 8_000 : this.#dice.int(0, 500))}`;
+    const { dice, ledger } = this.#who;
+    const nonce = `n_${this.name}_${++this.#count}_${dice.text(8)}`;
+    const payload = `${nonce}${dice.text(dice.chance(0.1) ? 8_000 : dice.int(0, 500))}`;
     const sha256 = createHash('sha256').update(payload).digest('hex');
-    const entry = this.#ledger.sent({ nonce, client: this.name, server, tool, sha256, streams: steps > 0 });
+    const entry = ledger.sent({ nonce, client: this.name, server, tool, sha256, streams: steps > 0 });
     const params = { name: `${server}__${tool}`, arguments: { nonce, payload, ms, steps } };
     const onprogress = ({ progress }: { progress: number }): void => void entry.steps.push(progress);
     try {
@@ -102,9 +110,9 @@ export class ChaosAgent implements AsyncDisposable {
         timeout: this.#deadlineMs,
         ...(steps > 0 ? { onprogress } : {}),
       });
-      this.#ledger.ended(entry, ...outcomeOf(result));
+      ledger.ended(entry, ...outcomeOf(result));
     } catch (error) {
-      this.#ledger.ended(entry, failureOf(error), { told: told(error) });
+      ledger.ended(entry, failureOf(error), { told: told(error) });
     }
     return entry;
   }

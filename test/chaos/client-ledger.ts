@@ -38,8 +38,8 @@ export interface SentCall {
 
 export class ClientLedger {
   readonly calls = new Map<string, SentCall>();
-  /** What should never be: a second answer, an answer nobody asked for, bytes of somebody else. */
-  readonly strange: { readonly inv: 'I1' | 'I5'; readonly text: string }[] = [];
+  /** What should never be: a second answer, an answer nobody asked for, bytes of somebody else, a secret. */
+  readonly strange: { readonly inv: 'I1' | 'I5' | 'I9'; readonly text: string }[] = [];
 
   sent(call: Omit<SentCall, 'steps' | 'sentAt'>): SentCall {
     const entry: SentCall = { ...call, sentAt: Date.now(), steps: [] };

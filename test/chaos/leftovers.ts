@@ -10,8 +10,10 @@ export interface Holdings {
   readonly children: Readonly<Record<string, number>>;
 }
 
-/** A lost agent's session ends after a minute: nobody here waits for that, so those are in `patient` only. */
 const SETTLE_MS = 10_000;
+/** So long without a change is rest: what is written at start is closed by then. */
+const REST_LOOKS = 4;
+const LOOK_MS = 200;
 
 async function holdings(scene: Scene): Promise<Holdings> {
   const descriptors: Record<string, Record<string, number>> = {};
@@ -20,13 +22,18 @@ async function holdings(scene: Scene): Promise<Holdings> {
   return { descriptors, children };
 }
 
-/** What is held; asked again until it is as `wanted`, or for a while. */
+/** What is held at rest; asked again until it is as `wanted`, or for a while. */
 export async function settled(scene: Scene, wanted?: Holdings, settleMs = SETTLE_MS): Promise<Holdings> {
   const until = Date.now() + settleMs;
-  for (;;) {
+  let last = '';
+  for (let same = 0; ; ) {
     const now = await holdings(scene);
-    if (wanted === undefined || Date.now() > until || JSON.stringify(now) === JSON.stringify(wanted)) return now;
-    await wait(200);
+    const text = JSON.stringify(now);
+    same = text === last ? same + 1 : 0;
+    last = text;
+    const fits = wanted === undefined ? same >= REST_LOOKS : text === JSON.stringify(wanted);
+    if (fits || Date.now() > until) return now;
+    await wait(LOOK_MS);
   }
 }
 

@@ -2,6 +2,7 @@
 // servers ran) and the troubles that were made, held against the invariants. Pure; an empty list is a verdict of innocence.
 
 import type { Outcome, SentCall } from './client-ledger.ts';
+import { grouped } from './grouped.ts';
 import type { Layer } from './pending.ts';
 
 export type Invariant = 'I1' | 'I2' | 'I3' | 'I4' | 'I5' | 'I6' | 'I7' | 'I8' | 'I9' | 'I10';
@@ -143,14 +144,4 @@ function ended({ endedAt = Number.POSITIVE_INFINITY }: SentCall): number {
 
 function ascending(steps: readonly number[]): boolean {
   return steps.every((step, at) => at === 0 || step > (steps[at - 1] ?? 0));
-}
-
-function grouped<T, K>(list: readonly T[], key: (one: T) => K): Map<K, T[]> {
-  const groups = new Map<K, T[]>();
-  for (const one of list) {
-    const group = groups.get(key(one));
-    if (group) group.push(one);
-    else groups.set(key(one), [one]);
-  }
-  return groups;
 }

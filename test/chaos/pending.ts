@@ -7,4 +7,4 @@ export type Layer =
   /** What a gateway that was killed held at a bridge is taken over by its successor, not left to a deadline. */
   | 'held';
 
-export const PENDING: ReadonlySet<Layer> = new Set<Layer>(['once', 'held']);
+export const PENDING: ReadonlySet<Layer> = new Set<Layer>(['once']);

@@ -11,6 +11,7 @@ import { processesWith } from '@mcp-overlay/relay/testing';
 import { type Finished, runToEnd } from '../e2e/harness.ts';
 import { commandBackend, shareBackend } from '../e2e/servers.ts';
 import { Actor } from './actor.ts';
+import { leaks } from './canary.ts';
 import { ChaosAgent, type Era } from './chaos-agent.ts';
 import { ClientLedger } from './client-ledger.ts';
 import type { Dice } from './dice.ts';
@@ -28,6 +29,8 @@ export interface SceneOptions {
   /** A call without a terminal outcome by then has none. */
   readonly deadlineMs?: number;
   readonly config?: Readonly<Record<string, unknown>>;
+  /** A server that hangs is given up after it. */
+  readonly callTimeout?: string;
   /** More servers of the gateway: one that dies often is left alone for two minutes. */
   readonly more?: readonly string[];
 }
@@ -45,8 +48,15 @@ export class Scene implements AsyncDisposable {
   readonly servers: readonly string[];
   readonly owners: Readonly<Record<string, 'gateway' | 'bridge'>>;
 
+  /** The server `own` has it, and says it wherever it can. */
+  readonly secret = `S3cret${randomBytes(16).toString('hex')}`;
+  readonly #callTimeout: string;
+  readonly #deadlineMs: number;
+
   private constructor(ground: Ground, dice: Dice, config: string, marker: string, options: SceneOptions) {
-    const { eras = ['legacy', 'modern', 'legacy', 'modern'], deadlineMs = 60_000 } = options;
+    const { eras = ['legacy', 'modern', 'legacy', 'modern'], deadlineMs = 60_000, callTimeout = '15s' } = options;
+    this.#deadlineMs = deadlineMs;
+    this.#callTimeout = callTimeout;
     this.servers = [...SERVERS, ...(options.more ?? [])];
     this.owners = Object.fromEntries(this.servers.map((name) => [name, name === 'far' ? 'bridge' : 'gateway']));
     this.ground = ground;
@@ -56,9 +66,7 @@ export class Scene implements AsyncDisposable {
     this.gateway = new Actor('gateway', ground.house, ground.gatewayProgram(config));
     const { command, args } = serverOf(ground, 'far', marker);
     this.bridge = new Actor('bridge', ground.house, ground.bridgeProgram(command, ...args));
-    this.agents = eras.map(
-      (era, n) => new ChaosAgent(`c${n}`, era, ground.agentProgram(), this.ledger, dice.fork(), deadlineMs),
-    );
+    this.agents = eras.map((era, n) => this.agent(`c${n}`, era));
   }
 
   static async open(ground: Ground, dice: Dice, options: SceneOptions = {}): Promise<Scene> {
@@ -66,6 +74,7 @@ export class Scene implements AsyncDisposable {
     const marker = `chaos-${randomBytes(8).toString('hex')}`;
     const config = join(house.home, 'chaos.yml');
     const scene = new Scene(ground, dice, config, marker, options);
+    await writeFile(join(house.home, 'secret'), scene.secret, { mode: 0o600 });
     await writeFile(join(house.home, 'audit.key'), randomBytes(32).toString('hex'), { mode: 0o600 });
     await writeFile(config, JSON.stringify(scene.configuration(options.config)));
     await scene.bridge.start();
@@ -74,13 +83,24 @@ export class Scene implements AsyncDisposable {
     return scene;
   }
 
+  /** Not started, and nobody's but the caller's. */
+  agent(name: string, era: Era): ChaosAgent {
+    const { ground, ledger, dice } = this;
+    const program = ground.agentProgram();
+    return new ChaosAgent({ name, era, program, ledger, dice: dice.fork(), secret: this.secret }, this.#deadlineMs);
+  }
+
   /** What is in the gateway's file; JSON is YAML. */
   configuration(more: Readonly<Record<string, unknown>> = {}): Record<string, unknown> {
     const { ground, marker } = this;
     const tools = { mode: 'deny', list: ['forbidden'] };
-    const stdio = (name: string) => commandBackend(name, serverOf(ground, name, marker), { tools });
+    const stdio = (name: string) => {
+      const backend = commandBackend(name, serverOf(ground, name, marker), { tools });
+      const secret = { CHAOS_SECRET: 'file:./secret' };
+      return name === 'own' ? { ...backend, transport: { ...backend.transport, env: secret } } : backend;
+    };
     return {
-      aggregator: { connection: { list_wait: '20s', call_timeout: '3s' } },
+      aggregator: { connection: { list_wait: '20s', call_timeout: this.#callTimeout } },
       share: ground.share,
       audit: { path: './audit', key: 'file:./audit.key', durability: 'os', arguments: 'clear' },
       backends: this.servers.map((name) =>
@@ -96,7 +116,8 @@ export class Scene implements AsyncDisposable {
   }
 
   pidsOf(server: string): number[] {
-    return processesWith(`${this.marker}-${server}`).filter((pid) => isServer(pid));
+    const mark = `${this.marker}-${server}`;
+    return processesWith(mark).filter((pid) => isServer(pid, mark));
   }
 
   /** Notes the trouble while `work` makes it. */
@@ -141,7 +162,15 @@ export class Scene implements AsyncDisposable {
     const killed = troubles.some(({ of, death }) => of === 'gateway' && death);
     if (code !== 0 && !(killed && code === 2))
       found.push({ inv: 'I6', text: `audit verify: ${code}\n${stdout}${stderr}` });
-    return found;
+    return [...found, ...(await this.#leaks())];
+  }
+
+  async #leaks(): Promise<Finding[]> {
+    const { ground, gateway, bridge, agents, secret } = this;
+    const { home } = ground.house;
+    const said: Record<string, string> = Object.fromEntries(agents.map(({ name, stdio }) => [name, stdio.stderr]));
+    for (const { name, running } of [gateway, bridge]) said[name] = running.stderr();
+    return leaks({ secret, folder: home, source: join(home, 'secret'), holders: this.pidsOf('own'), said });
   }
 
   /** Each agent asks each server; all must be well. Resolves with how long the slowest took. */
@@ -199,10 +228,11 @@ function lines<T>(text: string): T[] {
     .map((line) => JSON.parse(line) as T);
 }
 
-/** Not a wrapper around it, nor the bridge, which has the server's words among its own. */
-function isServer(pid: number): boolean {
+/** Not a wrapper around it, nor the bridge, which has the server's words among its own, nor one with a longer name. */
+function isServer(pid: number, mark: string): boolean {
   try {
-    return readFileSync(`/proc/${pid}/cmdline`, 'latin1').split('\0')[1] === SERVER;
+    const words = readFileSync(`/proc/${pid}/cmdline`, 'latin1').split('\0');
+    return words[1] === SERVER && words.includes(mark);
   } catch {
     return false;
   }

@@ -65,7 +65,14 @@ async function call(id, { name: tool, arguments: args = {}, _meta: meta = {} }) 
     if (meta.progressToken !== undefined) say({ method: 'notifications/progress', params });
   }
   if (steps === 0 && ms > 0) await wait(ms);
-  const text = JSON.stringify({ nonce, sha256, payload, server: name, pid: process.pid });
+  const text = JSON.stringify({
+    nonce,
+    sha256,
+    payload,
+    server: name,
+    pid: process.pid,
+    secret: process.env.CHAOS_SECRET,
+  });
   say({ id, result: { content: [{ type: 'text', text }] } }, now === 'drip');
 }
 
@@ -80,6 +87,10 @@ function answer({ id, method, params = {} }) {
     say({ id, result: { protocolVersion, capabilities: { tools: {} }, serverInfo: { name, version: '1' } } });
   } else say({ id, error: { code: -32601, message: `no ${method}` } });
 }
+
+// Whoever has a secret may say it anywhere: what becomes of that is not this server's business.
+const { CHAOS_SECRET: secret } = process.env;
+if (secret !== undefined) process.stderr.write(`my secret is ${secret}\n`);
 
 const start = mood();
 if (start === 'exit0') process.exit(0);

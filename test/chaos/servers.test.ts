@@ -9,6 +9,7 @@ import { localGround } from './ground.ts';
 import { type Phase, WHEN } from './phases.ts';
 
 const timeout = 200_000;
+const callTimeout = '3s';
 const DEADLY: readonly ((server: string) => Fault)[] = [
   serverKilled,
   ...DEADLY_CALLS.map((mood) => (server: string) => illAtCalls(server, mood)),
@@ -25,12 +26,17 @@ test('servers that die or answer badly trouble only those who call them', { time
     seed: seedOfRun(),
     ground: localGround,
     phases: () => [...phases, ...harmless],
-    options: { eras: ['legacy', 'modern'], more },
+    options: { eras: ['legacy', 'modern'], callTimeout, more },
   });
 });
 
 test('the server of a bridge that dies or answers badly', { timeout }, async (t) => {
   const faults = [serverKilled('far'), ...AT_CALLS.map((mood) => illAtCalls('far', mood))];
   const phases = faults.map((fault, n) => ({ fault, when: WHEN[n % WHEN.length] ?? 'idle' }));
-  await campaign(t, { seed: 2, ground: localGround, phases: () => phases, options: { eras: ['legacy', 'modern'] } });
+  await campaign(t, {
+    seed: 2,
+    ground: localGround,
+    phases: () => phases,
+    options: { eras: ['legacy', 'modern'], callTimeout },
+  });
 });

@@ -16,13 +16,18 @@ interface AnyMessage {
   readonly method?: string;
 }
 
+interface Watch {
+  readonly client: string;
+  readonly ledger: ClientLedger;
+  readonly secret: string;
+}
+
 export class WatchedStdio {
   onmessage?: (message: never) => void;
   onclose?: () => void;
   onerror?: (error: Error) => void;
   readonly #command: Command;
-  readonly #client: string;
-  readonly #ledger: ClientLedger;
+  readonly #watch: Watch;
   readonly #asked = new Set<unknown>();
   #child: ChildProcessWithoutNullStreams | undefined;
   #ended: Promise<unknown> = Promise.resolve();
@@ -30,15 +35,14 @@ export class WatchedStdio {
   #paused = false;
   stderr = '';
 
-  constructor(command: Command, client: string, ledger: ClientLedger) {
+  constructor(command: Command, watch: Watch) {
     this.#command = command;
-    this.#client = client;
-    this.#ledger = ledger;
+    this.#watch = watch;
   }
 
   get pid(): number {
     const pid = this.#child?.pid;
-    if (pid === undefined) throw new Error(`${this.#client} is not started`);
+    if (pid === undefined) throw new Error(`${this.#watch.client} is not started`);
     return pid;
   }
 
@@ -92,19 +96,21 @@ export class WatchedStdio {
   }
 
   #look(line: string): void {
+    const { client, ledger, secret } = this.#watch;
+    if (line.includes(secret)) ledger.strange.push({ inv: 'I9', text: `${client} was sent the secret` });
     for (const [nonce, whose] of line.matchAll(NONCE)) {
-      if (whose !== this.#client) this.#ledger.strange.push({ inv: 'I5', text: `${this.#client} was sent ${nonce}` });
+      if (whose !== client) ledger.strange.push({ inv: 'I5', text: `${client} was sent ${nonce}` });
     }
     let message: AnyMessage;
     try {
       message = JSON.parse(line) as AnyMessage;
     } catch {
-      this.#ledger.strange.push({ inv: 'I1', text: `${this.#client}: no JSON on stdout: ${line.slice(0, 200)}` });
+      ledger.strange.push({ inv: 'I1', text: `${client}: no JSON on stdout: ${line.slice(0, 200)}` });
       return;
     }
     if (message.method === undefined && message.id !== undefined && !this.#asked.delete(message.id)) {
-      const text = `${this.#client}: a second answer, or one to nothing: ${line.slice(0, 200)}`;
-      this.#ledger.strange.push({ inv: 'I1', text });
+      const text = `${client}: a second answer, or one to nothing: ${line.slice(0, 200)}`;
+      ledger.strange.push({ inv: 'I1', text });
     }
     this.onmessage?.(message as never);
   }

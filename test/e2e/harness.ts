@@ -65,6 +65,14 @@ export interface GatewayStatus {
     readonly calls: number;
     readonly strayLines: number;
     readonly circuit?: string;
+    readonly servers?: {
+      readonly running: number;
+      readonly spare: number;
+      readonly asleep: number;
+      readonly failures: number;
+      readonly retrySeconds?: number;
+      readonly stderr: readonly string[];
+    };
     readonly protocol?: { readonly era: string; readonly revision?: string; readonly from: string };
   }[];
   readonly sessions: readonly {

@@ -149,29 +149,6 @@ describe('who is let in', () => {
   });
 });
 
-describe('what a certificate is worth while it lives', () => {
-  test('it ends: the live session is out with it, and in again with a renewed one', async () => {
-    await using town = await Town.open();
-    const token = await town.house.createShare('town-hall');
-    await town.gateway(token, { grants: ['network'] }, await town.as('gateway'));
-    // A minute is granted for clocks: of that five seconds are left.
-    const end = Date.now() + 5000;
-    const alice = await town.as('alice', town.ca.issue('alice', { notAfter: new Date(end - 60_000) }));
-    await using agent = LineClient.spawn(town.house.agentProgram(token, ...alice, '--log-level', 'debug'));
-    await agent.initialize();
-    assert.equal((await agent.told('echo', { nonce: 'in' })).nonce, 'in');
-    await until(() => agent.ends.stderr().includes('proof_expired'), 'the end of a certificate');
-    // Certificates count whole seconds.
-    const late = Date.now() - end;
-    assert.ok(late > -1000, `${-late} ms too early`);
-    assert.ok(late < 5000, `${late} ms too late, on whatever machine`);
-    assert.equal((await town.peers()).find(({ id }) => id === 'x509:CN=alice')?.sessions, 0);
-    await town.as('alice', town.ca.issue('alice'));
-    await until(() => agent.ends.stderr().split('"link up"').length > 2, 'the renewed one is taken');
-    assert.equal((await agent.told('echo', { nonce: 'again' })).nonce, 'again');
-  });
-});
-
 describe('whom an agent reaches', () => {
   test('T32: another host on the same share is refused with both names, until it is accepted', async () => {
     await using town = await Town.open();

@@ -6,6 +6,7 @@ import { quoteWord } from '@mcp-overlay/config';
 import { type Grants, type Listener, type Overlay, openGate, type Principal } from '@mcp-overlay/overlay';
 import {
   Acceptor,
+  callSession,
   describeFault,
   type Era,
   type EraKnown,
@@ -13,6 +14,7 @@ import {
   type EraWay,
   type Fault,
   LIMITS,
+  OnceSession,
   relay,
   ServerEras,
   SharedServer,
@@ -22,6 +24,7 @@ import {
   type Transport,
   within,
 } from '@mcp-overlay/relay';
+import { openShareLedger } from './ledger.ts';
 import { openServers, type Servers, type ServersOptions } from './servers.ts';
 
 /** How long open calls may still take when the bridge is told to end. */
@@ -33,6 +36,8 @@ export interface BridgeOptions extends Omit<ServersOptions, 'oneForAll'> {
   readonly overlay: Overlay;
   /** undefined: an ephemeral share with a random token. */
   readonly token: string | undefined;
+  /** Where the state folder is. */
+  readonly stateEnv: NodeJS.ProcessEnv;
   /** Who may come besides its owner. */
   readonly grants: Grants;
   /** What the server speaks; `auto`: found out. */
@@ -54,6 +59,7 @@ export interface Bridge {
 
 export async function startBridge(options: BridgeOptions): Promise<Bridge> {
   const { overlay, log, by, grants } = options;
+  const ledger = await openShareLedger(options);
   const sessions = new Map<SteadySession, Promise<unknown>>();
   let modern = options.era === 'modern';
   const servers = openServers({ ...options, oneForAll: () => options.shared || modern });
@@ -78,6 +84,7 @@ export async function startBridge(options: BridgeOptions): Promise<Bridge> {
     log,
     judge: gate.judge,
     prove: gate.prove,
+    once: ledger.seconds,
     lostServers: shared === undefined ? 'gone' : undefined,
     onReturn: (accepted, principal) => gate.renew(accepted.principal, principal),
     onSession: (accepted) => {
@@ -88,7 +95,9 @@ export async function startBridge(options: BridgeOptions): Promise<Bridge> {
       log.info({ session: number, by: accepted.by, principal: accepted.principal.id }, 'session opened');
       const lane = (era: Era, client: Transport): void => {
         const server = steady(options, servers, (events, signal) => eras.open(era, way, events, signal));
-        const over = join(client, server, log, number).then((reason) => {
+        const session = callSession(accepted.principal.id, accepted.session, era);
+        const once = new OnceSession({ server, ledger, session, name: `server ${options.command}` });
+        const over = join(client, once, log, number).then((reason) => {
           sessions.delete(server);
           log.info({ session: number, era, code: reason.code }, 'session closed');
         });
@@ -119,6 +128,7 @@ export async function startBridge(options: BridgeOptions): Promise<Bridge> {
       await acceptor.close(reason);
       await Promise.all([...ended, ...over]);
       await Promise.all([shared?.close(reason), eras.close(reason), servers.close()]);
+      await ledger.close();
     },
   };
 }
@@ -174,7 +184,7 @@ function strayLogger(log: BridgeLog): (fault: Fault) => void {
   };
 }
 
-function join(client: Transport, server: SteadySession, log: BridgeLog, session: number) {
+function join(client: Transport, server: Transport, log: BridgeLog, session: number) {
   return relay(client, server, {
     onFault: (side, fault) => log.warn({ session, side, fault: describeFault(fault) }, 'message skipped'),
   });

@@ -99,6 +99,7 @@ export const bridgeCommand: Command = {
       command,
       args,
       env,
+      stateEnv: process.env,
       cwd,
       sandbox,
       warm: Number(flags.warm),

@@ -17,6 +17,7 @@ import type { Spot } from './errors.ts';
 import { buildInject, type InjectSurroundings } from './inject-shape.ts';
 import { buildAllowances } from './limits-shape.ts';
 import { quoteText } from './node.ts';
+import { buildOnce } from './once-shape.ts';
 import { buildPins } from './pins-shape.ts';
 import { buildPolicy } from './policy-build.ts';
 import { buildReload } from './reload-shape.ts';
@@ -71,6 +72,7 @@ export function buildGateway(raw: RawGateway, file: string, reading: Reading): G
       scrub: raw.scrub && buildScrub(raw.scrub),
       alarms: raw.alarms && buildAlarms(raw.alarms, idsOf(raw), reading),
       pins: raw.pins && buildPins(raw.pins),
+      once: raw.once && buildOnce(raw.once),
       reload: raw.reload && buildReload(raw.reload),
     }),
   };
@@ -133,6 +135,7 @@ function buildBackend(raw: RawBackend, isOf: InjectSurroundings['identity'], rea
       inject: buildInject(raw.inject, surroundingsOf(transport, isOf), reading),
       scrub: raw.scrub && buildOverride(raw.scrub),
       pins: raw.pins,
+      mayRunTwice: raw.retry?.safe,
     }),
   };
 }

@@ -40,8 +40,16 @@ export interface GatewayConfig {
   readonly alarms?: AlarmsConfig | 'off';
   /** Absent: first use, kept in the state folder. */
   readonly pins?: PinsConfig;
+  /** How outcomes of calls are kept; absent: as long and as large as the relay's limits say. */
+  readonly once?: OnceConfig;
   /** Absent: as in DEFAULTS, and watched. */
   readonly reload?: ReloadConfig;
+}
+
+export interface OnceConfig {
+  readonly keepMs?: number;
+  readonly bytes?: number;
+  readonly durability?: 'os' | 'commit';
 }
 
 export interface ReloadConfig {
@@ -128,6 +136,8 @@ export interface BackendConfig {
   readonly scrub?: ScrubOverride;
   /** Absent: that of all. */
   readonly pins?: PinsConfig['mode'];
+  /** Globs on the backend's own names: what may run twice where nobody knows how it ended. */
+  readonly mayRunTwice?: readonly string[];
 }
 
 /** Paths are absolute; what is absent is not limited. */

@@ -21,6 +21,7 @@ export type {
   Injected,
   IssuerConfig,
   LimitsConfig,
+  OnceConfig,
   OverlayName,
   OwnSecrets,
   PerIdentityConfig,

@@ -9,6 +9,7 @@ import { childrenFields } from './children-shape.ts';
 import { globProblem } from './glob.ts';
 import { injectShape } from './inject-shape.ts';
 import { allowanceFields, backendAllowanceShape } from './limits-shape.ts';
+import { onceShape, retryShape } from './once-shape.ts';
 import { pinMode, pinsShape } from './pins-shape.ts';
 import { identitiesShape, rolesShape, viewsShape } from './policy-shape.ts';
 import { reloadShape } from './reload-shape.ts';
@@ -67,7 +68,7 @@ export const toolsShape = object(
       },
     ),
   },
-  { later: { strict: 'pinned tool definitions', retry: 'tools that may safely run twice' } },
+  { later: { strict: 'pinned tool definitions' }, elsewhere: { retry: 'backends[].retry' } },
 );
 
 const STDIO = ['stdio'];
@@ -196,6 +197,11 @@ const backendFields = {
   pins: field(pinMode, 'what becomes of its definitions that nobody approved', {
     default: 'that of pins',
     example: 'strict',
+  }),
+  retry: field(retryShape, 'tools that may run again where nobody knows how a call ended: their server was lost', {
+    default: 'none: no call runs twice',
+    example: '{ safe: [read_*] }',
+    neverEmpty: true,
   }),
   limits: field(backendAllowanceShape, 'as in limits.backends, for this backend', {
     default: 'none',
@@ -328,6 +334,7 @@ export const gatewayShape = object(
       neverEmpty: true,
     }),
     secrets: field(secretsShape, 'how secrets are kept and referred to'),
+    once: field(onceShape, 'how outcomes of calls are kept for whoever lost the way to them and asks again'),
     scrub: field(
       scrubShape,
       'what is done with secrets, injected instructions and hidden text in what servers send; a mode alone is enough. Visibility, not a boundary',

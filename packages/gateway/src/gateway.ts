@@ -13,7 +13,7 @@ import {
   ownIdentity,
   privatePlaces,
 } from '@mcp-overlay/overlay';
-import { DONE, LIMITS, type Limits, Sandbox } from '@mcp-overlay/relay';
+import { DONE, type Ledger, LIMITS, type Limits, Sandbox } from '@mcp-overlay/relay';
 import type { Alarms } from './alarms/alarms.ts';
 import { type AlarmControl, alarmControl } from './alarms/control.ts';
 import { openAlarms } from './alarms/open-alarms.ts';
@@ -25,6 +25,7 @@ import { backendOf } from './backend/kinds.ts';
 import { watching } from './backend/watch.ts';
 import type { GatewayLog } from './call/log.ts';
 import { buildGeneration, type Generation, type World } from './generation.ts';
+import { openConfiguredLedger } from './ledger.ts';
 import { type Overload, openOverload } from './overload/overload.ts';
 import { type Peers, peersOf } from './peers.ts';
 import { openConfiguredPins } from './pinning.ts';
@@ -111,6 +112,7 @@ export interface SettingsOptions extends Omit<GatewayOptions, 'onLost'> {
   readonly pins?: Pins | undefined;
   readonly allowances?: Allowances | undefined;
   readonly alarms?: Alarms | undefined;
+  readonly ledger?: Ledger | undefined;
 }
 
 export function lastingOf(
@@ -145,7 +147,7 @@ export function lastingOf(
 }
 
 export function sessionSettings(options: SettingsOptions): SessionSettings {
-  const { config, log, version, audit, allowances, alarms, lasting = lastingOf(options) } = options;
+  const { config, log, version, audit, allowances, alarms, ledger, lasting = lastingOf(options) } = options;
   const by = `mcp-gateway/${version}`;
   const limits: Limits = { ...LIMITS, ...config.limits };
   const { children, sandbox, secrets, overlayOf } = lasting;
@@ -190,6 +192,7 @@ export function sessionSettings(options: SettingsOptions): SessionSettings {
     connectTimeoutMs: config.aggregator.connectTimeoutMs,
     listWaitMs: config.aggregator.listWaitMs,
     limits,
+    ...(ledger && { ledger, onceSeconds: ledger.seconds }),
     scrubber: options.scrub?.scrubber,
     scrubHits: options.scrub?.hits,
     alarms,
@@ -252,6 +255,7 @@ async function begin(options: GatewayOptions, audit: AuditSettings | undefined):
   const alarms = await openAlarms(config, options);
   // Alarms hear what goes on record, also where nothing does.
   const heard = alarms ? { log: alarms.listen(audit?.log), receipts: audit?.receipts ?? false } : audit;
+  const ledger = await openConfiguredLedger(options);
   const seen = new SeenSecrets();
   const overload = openOverload({ log });
   const lasting = lastingOf(options, seen.noting(secretsOf(options)), overload);
@@ -268,7 +272,17 @@ async function begin(options: GatewayOptions, audit: AuditSettings | undefined):
       return peer?.decision === 'allowed' ? peer.role : undefined;
     },
     settingsOf: (config, more) =>
-      sessionSettings({ ...options, config, policy: withoutRules(), audit: heard, scrub, alarms, lasting, ...more }),
+      sessionSettings({
+        ...options,
+        config,
+        policy: withoutRules(),
+        audit: heard,
+        scrub,
+        alarms,
+        ledger,
+        lasting,
+        ...more,
+      }),
     openPins: (config) =>
       openConfiguredPins(config, {
         env,
@@ -378,6 +392,7 @@ async function begin(options: GatewayOptions, audit: AuditSettings | undefined):
       await Promise.all([probes.close(), share.close()]);
       await Promise.all([book.close(), now().allowances?.close()]);
       await Promise.all(reloads.backends().map((backend) => backend.close?.(DONE)));
+      await ledger.close();
       await world.pins?.close();
       await Promise.all([scrub?.close(), alarms?.close()]);
       await audit?.log.close();

@@ -31,6 +31,8 @@ export interface StateFolder {
   readonly alarms: string;
   /** What servers were seen to say of themselves, by configuration that has no lock file of its own. */
   readonly pins: string;
+  /** How calls with a key ended, by share. */
+  readonly ledgers: string;
 }
 
 /** Makes what is absent. Throws `state_folder_unsafe`. `homeDir` stands in for the user's home. */
@@ -49,6 +51,7 @@ export async function stateFolder(env: NodeJS.ProcessEnv, homeDir?: string): Pro
     receipts: join(path, 'receipts'),
     alarms: join(path, 'alarms'),
     pins: join(path, 'pins'),
+    ledgers: join(path, 'ledgers'),
   };
   await makeOwn(path);
   const { path: _itself, ...rooms } = folder;

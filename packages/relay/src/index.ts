@@ -53,6 +53,7 @@ export {
   toMessage,
   withId,
 } from './json-rpc.ts';
+export { hasTwins } from './json-twins.ts';
 export { LIMITS, type Limits } from './limits.ts';
 export { type DialLinkOptions, type DialState, dialLink, type LinkDialer } from './link/dialer.ts';
 export { type Protocol, type Recognised, recognise } from './link/first-bytes.ts';
@@ -72,6 +73,11 @@ export {
   type ListKind,
   listKindOf,
 } from './methods.ts';
+export { callSession } from './once/key.ts';
+export { Ledger, type LedgerOptions } from './once/ledger.ts';
+export { ONCE_LIMITS } from './once/limits.ts';
+export { type OnceOptions, OnceSession } from './once/once.ts';
+export { type LedgerPlace, ledgerPlace } from './once/place.ts';
 export { type RelayHooks, relay } from './relay.ts';
 export { type RestingOptions, restingServer } from './resting/resting.ts';
 export { SharedServer, type SharedServerOptions } from './shared/server.ts';

@@ -5,13 +5,16 @@ import {
   type CloseReason,
   createBackoff,
   errorMessage,
+  type Ledger,
   lostMemory,
   type Message,
   notificationMessage,
+  OnceSession,
   parseMessage,
   requestMessage,
   SteadySession,
   type SteadyState,
+  type Transport,
 } from '@mcp-overlay/relay';
 import { asObject, asString, type JsonObject } from '../call/json.ts';
 import type { GatewayLog } from '../call/log.ts';
@@ -43,6 +46,8 @@ export interface BackendSessionOptions {
   readonly origin: SessionOrigin;
   readonly health: HealthRecord;
   readonly connectTimeoutMs: number;
+  /** Absent: calls that are asked again run again. */
+  readonly ledger?: Ledger | undefined;
   readonly events: BackendEvents;
   /** What of its greeting is passed on. */
   readonly seen?: ((welcome: JsonObject, from: BackendSession) => JsonObject) | undefined;
@@ -66,6 +71,8 @@ export class BackendSession {
   stuck = false;
   private readonly options: BackendSessionOptions;
   private readonly steady: SteadySession;
+  /** The way to it: each call with a key runs once. */
+  private readonly way: Transport;
   /** There is no credential for this caller: the backend is not there for it. */
   private readonly barred: boolean;
   private readonly unlisten: (() => void) | undefined;
@@ -102,6 +109,7 @@ export class BackendSession {
       onState: (state) => this.onState(state),
       onStray: watching(this.id, options.health, options.log).onStray,
     });
+    this.way = this.wayTo(options);
     if (this.barred) {
       this.settle();
       return;
@@ -109,7 +117,7 @@ export class BackendSession {
     this.unlisten = options.backend.onWoken?.(() => {
       if (this.up) options.events.back(this);
     });
-    this.steady.start({
+    this.way.start({
       message: (message) => this.onMessage(message),
       fault: () => {},
       closed: () => this.settle(),
@@ -177,7 +185,7 @@ export class BackendSession {
     const answer = new Promise<Message>((resolve) => {
       this.pending.set(id, resolve);
     });
-    if (!this.steady.send(requestMessage(id, method, params, call))) this.options.events.full(this);
+    if (!this.way.send(requestMessage(id, method, params, call))) this.options.events.full(this);
     return { id, answer };
   }
 
@@ -194,25 +202,25 @@ export class BackendSession {
   }
 
   notify(method: string, params?: JsonObject): void {
-    if (!this.barred) this.steady.send(notificationMessage(method, params));
+    if (!this.barred) this.way.send(notificationMessage(method, params));
   }
 
   /** The client's answer to a request of this server, under the server's own id. */
   respond(message: Message): void {
-    if (!this.barred) this.steady.send(message);
+    if (!this.barred) this.way.send(message);
   }
 
   /** Resolves when it takes more again, or is lost. */
   drained(): Promise<void> {
-    return this.steady.drained();
+    return this.way.drained();
   }
 
   pause(): void {
-    this.steady.pause();
+    this.way.pause();
   }
 
   resume(): void {
-    this.steady.resume();
+    this.way.resume();
   }
 
   /** `away`: a host keeps its servers for our successor. */
@@ -220,7 +228,21 @@ export class BackendSession {
     this.closed = true;
     this.unlisten?.();
     clearTimeout(this.askAgain);
-    return this.steady.close(reason);
+    return this.way.close(reason);
+  }
+
+  private wayTo({ backend, origin, ledger }: BackendSessionOptions): Transport {
+    const { steady } = this;
+    if (ledger === undefined) return steady;
+    return new OnceSession({
+      server: steady,
+      ledger,
+      session: origin.session,
+      name: `backend ${this.id}`,
+      facts: { backend: this.id },
+      mayRunTwice: backend.mayRunTwice,
+      keepsOutcomes: () => steady.terms?.once !== undefined,
+    });
   }
 
   private onMessage(message: Message): void {

@@ -26,6 +26,8 @@ export interface Backend {
   backoff(caller: Caller): Backoff;
   /** false: there is no credential for this caller, so it gets no session. */
   serves(caller: Caller): boolean;
+  /** Tools that may run again where nobody knows how a call ended. Absent: none. */
+  readonly mayRunTwice?: ((tool: string) => boolean) | undefined;
   /** By whose credential it serves a caller: '' is what all share. */
   seat?(caller: Caller): string | undefined;
   /** A new session with the server. Rejects with an error that names what failed. */

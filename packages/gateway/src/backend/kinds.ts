@@ -3,7 +3,7 @@
 import { readFile } from 'node:fs/promises';
 import { rootCertificates } from 'node:tls';
 import { OutputFilter } from '@mcp-overlay/cli';
-import { accessReader, type BackendConfig, type ResolveOptions } from '@mcp-overlay/config';
+import { accessReader, type BackendConfig, compileGlob, type ResolveOptions } from '@mcp-overlay/config';
 import { type AccessSource, type Overlay, shareGuard } from '@mcp-overlay/overlay';
 import {
   type Backoff,
@@ -130,6 +130,7 @@ export function backendOf(config: BackendConfig, around: BackendSurroundings): B
     id,
     config,
     backoff: (caller) => backoff(seatOf(caller)?.key),
+    mayRunTwice: anyOf(config.mayRunTwice),
     serves: (caller) => seatOf(caller) !== undefined,
     seat: (caller) => seatOf(caller)?.key,
     open,
@@ -140,6 +141,12 @@ export function backendOf(config: BackendConfig, around: BackendSurroundings): B
     }),
     close: () => lives.close(),
   };
+}
+
+function anyOf(patterns: readonly string[] | undefined): ((name: string) => boolean) | undefined {
+  if (patterns === undefined) return undefined;
+  const fits = patterns.map(compileGlob);
+  return (name) => fits.some((fit) => fit(name));
 }
 
 /** What sessions of one seat share. */

@@ -4,7 +4,8 @@
 // text. So a text is first shown to the same pattern with its counts left out: it lets through whatever the pattern does and
 // little else, and its machine is small. Only where that says yes, the pattern itself is run, and says where.
 
-import { RE2JS } from 're2js';
+import { type Matcher, RE2JS } from 're2js';
+import { type Program, type Starts, startsOf } from './starts.ts';
 
 export interface LinearRegex {
   /** Instructions it compiled to. */
@@ -27,6 +28,7 @@ export function compileRegex(source: string): LinearRegex {
   const counts = withoutCounts(source);
   const first = counts === source ? compiled : compileOr(counts, compiled);
   let bounded = false;
+  let starts: { readonly of: Starts | undefined } | undefined;
   const mayMatch = (text: string): boolean => {
     if (!bounded) bound(first);
     bounded = true;
@@ -38,15 +40,35 @@ export function compileRegex(source: string): LinearRegex {
     each: (text, group, visit) => {
       // Saying no is several times cheaper than saying where.
       if (!mayMatch(text)) return false;
-      const matcher = compiled.matcher(text);
-      while (matcher.find()) {
-        const inner = group > 0 ? matcher.start(group) : -1;
-        if (inner >= 0) visit(inner, matcher.end(group));
-        else if (matcher.end() > matcher.start()) visit(matcher.start(), matcher.end());
-      }
+      starts ??= { of: startsOf(compiled.re2().prog as Program) };
+      if (starts.of) eachFrom(compiled, starts.of, text, group, visit);
+      else eachAnywhere(compiled, text, group, visit);
       return true;
     },
   };
+}
+
+type Visit = (start: number, end: number) => void;
+
+function eachAnywhere(compiled: RE2JS, text: string, group: number, visit: Visit): void {
+  const matcher = compiled.matcher(text);
+  while (matcher.find()) tell(matcher, group, 0, visit);
+}
+
+/** The same matches: the first place that has one is the leftmost. */
+function eachFrom(compiled: RE2JS, starts: Starts, text: string, group: number, visit: Visit): void {
+  for (let at = starts.next(text, 0); at >= 0; ) {
+    const matcher = compiled.matcher(text.slice(at));
+    const matched = matcher.lookingAt();
+    if (matched) tell(matcher, group, at, visit);
+    at = starts.next(text, at + (matched ? Math.max(1, matcher.end()) : 1));
+  }
+}
+
+function tell(matcher: Matcher, group: number, at: number, visit: Visit): void {
+  const inner = group > 0 ? matcher.start(group) : -1;
+  if (inner >= 0) visit(at + inner, at + matcher.end(group));
+  else if (matcher.end() > matcher.start()) visit(at + matcher.start(), at + matcher.end());
 }
 
 /** Before its first text: the machine is made when it is asked for. */

@@ -125,6 +125,7 @@ export function groundOf(client: Transport, info: SessionOriginInfo, settings: S
           principal: info.principal.id,
           caller: info.principal,
         },
+        ledger: settings.ledger,
         connectTimeoutMs: backend.config.connectTimeoutMs ?? settings.connectTimeoutMs,
         log,
         events,

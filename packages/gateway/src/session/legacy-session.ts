@@ -5,6 +5,7 @@ import {
   type CloseReason,
   errorMessage,
   faultReply,
+  hasTwins,
   isRepeatable,
   type ListKind,
   leaving,
@@ -16,32 +17,26 @@ import {
   withId,
   within,
 } from '@mcp-overlay/relay';
-import { recordNotification, recordRefusal } from '../audit/aside.ts';
+import { recordNotification } from '../audit/aside.ts';
+import { type DroppedNotifications, droppedNotifications } from '../audit/dropped.ts';
 import type { Backend } from '../backend/backend.ts';
 import type { BackendSession } from '../backend/backend-session.ts';
 import type { HealthRecord } from '../backend/health.ts';
 import type { Call, Reply } from '../call/call.ts';
 import { asObject, asString, type JsonObject } from '../call/json.ts';
 import type { Next } from '../call/stage.ts';
-
+import { TWINS } from '../call/twins.ts';
 import { pipeline } from '../pipeline.ts';
 import { Catalog } from '../routing/catalog.ts';
 import { listsOf } from '../routing/fan-out.ts';
 import { FromBackend, paramsOf } from './from-backend.ts';
 import { type Ground, groundOf } from './ground.ts';
 import { welcome } from './handshake.ts';
+import { isHarmless } from './harmless.ts';
 import { type OpenCall, OpenCalls } from './open-calls.ts';
 import { pinnedFor, type SessionPins } from './pinning.ts';
 import { withheldQuestion } from './scrubbing.ts';
 import type { SessionOriginInfo, SessionSettings } from './settings.ts';
-
-/** Notifications of clients that say how they are, not what shall be done. */
-const HARMLESS: ReadonlySet<string> = new Set([
-  'notifications/initialized',
-  'notifications/progress',
-  'notifications/roots/list_changed',
-  'notifications/tasks/status',
-]);
 
 export class LegacySession {
   readonly info: SessionOriginInfo;
@@ -56,6 +51,7 @@ export class LegacySession {
   private readonly catalog: Catalog;
   private readonly handle: Next<Call>;
   readonly open = new OpenCalls();
+  private readonly dropped: DroppedNotifications;
   private readonly pinned: SessionPins | undefined;
   private readonly unlisten: () => void;
   private initialize: JsonObject | undefined;
@@ -88,6 +84,7 @@ export class LegacySession {
       this.resolveClosed = resolve;
     });
     const { single, access, uris, tasks, audit } = ground;
+    this.dropped = droppedNotifications(audit);
     this.fromBackend = new FromBackend({
       audit,
       single,
@@ -208,7 +205,13 @@ export class LegacySession {
 
   private setLevel(level: JsonObject): void {
     this.level = level;
-    for (const backend of this.backends) if (!backend.up && backend.has('logging')) this.levelMissed.add(backend);
+    for (const backend of this.backends) if (!backend.up && this.takesLevel(backend)) this.levelMissed.add(backend);
+  }
+
+  /** Rules are asked for each server, as the pipeline asks them. */
+  private takesLevel(backend: BackendSession): boolean {
+    const { access } = this.ground;
+    return backend.has('logging') && access.decide(backend.id, 'method', 'logging/setLevel', this.level).allow;
   }
 
   private async handshake(params: JsonObject): Promise<Reply> {
@@ -244,28 +247,34 @@ export class LegacySession {
       case 'notifications/tasks/status':
         if (this.fromBackend.clientTaskStatus(params)) return;
     }
-    void this.passOn(message.method ?? '', params);
+    void this.passOn(message, params);
   }
 
   /** To every server. What is not MCP's own may have effects, as a call has. */
-  private async passOn(method: string, params: JsonObject): Promise<void> {
-    const passage = HARMLESS.has(method) ? undefined : this.ground.caller?.enter();
-    if (passage && 'refused' in passage) {
-      if (this.ground.audit) await recordRefusal(this.ground.audit, method, params, passage.refused.limit);
-      return;
-    }
+  private async passOn(message: Message, params: JsonObject): Promise<void> {
+    const method = message.method ?? '';
+    const harmless = isHarmless(method);
+    const drop = (code: string, more: { backend?: string; why?: string }): void =>
+      harmless ? undefined : this.dropped.note({ method, params, code, ...more });
+    if (!harmless && hasTwins(message, params)) return drop('invalid_params', { why: TWINS });
+    const passage = harmless ? undefined : this.ground.caller?.enter();
+    if (passage && 'refused' in passage) return drop('limited', { why: passage.refused.limit });
     passage?.release();
     for (const backend of this.backends) {
-      if (!backend.welcome || !this.mayNotify(backend.id, method, params)) continue;
-      const pass = (): void => backend.notify(method, params);
-      if (!this.ground.audit || HARMLESS.has(method)) pass();
-      else await recordNotification(this.ground.audit, backend.id, method, params, pass);
+      const { id } = backend;
+      if (!backend.welcome) drop('backend_unavailable', { backend: id });
+      else if (!this.mayNotify(id, method, params)) drop('rule', { backend: id });
+      else {
+        const pass = (): void => backend.notify(method, params);
+        if (!this.ground.audit || harmless) pass();
+        else await recordNotification(this.ground.audit, id, method, params, pass);
+      }
     }
   }
 
   /** A call in the clothes of a notification would pass the rules for calls, and the filter of the backend's tools. */
   private mayNotify(backend: string, method: string, params: JsonObject): boolean {
-    if (HARMLESS.has(method)) return true;
+    if (isHarmless(method)) return true;
     if (!this.ground.access.personal) {
       const { name } = params;
       return method !== 'tools/call' || (typeof name === 'string' && this.ground.access.shows(backend, 'tool', name));
@@ -306,7 +315,7 @@ export class LegacySession {
       backend.notify('notifications/initialized');
       this.tellLost(backend);
     }
-    if (this.level && backend.has('logging')) void backend.ask('logging/setLevel', this.level);
+    if (this.level && this.takesLevel(backend)) void backend.ask('logging/setLevel', this.level);
     const missed = this.catalog.takeMissed(backend.id);
     if (Date.now() < this.waitUntil && !this.initialized) return;
     for (const kind of this.foretold.has(backend) ? missed : listsOf(backend)) {
@@ -339,12 +348,12 @@ export class LegacySession {
   }
 
   private async closeNow(reason: CloseReason | undefined): Promise<void> {
-    // A host behind us keeps servers for whoever comes after us.
-    const ending = reason?.code === 'away' ? reason : undefined;
     this.fromBackend.close();
+    this.dropped.close();
     this.unlisten();
     for (const answer of this.open.end(reason, this.settings.onceSeconds !== undefined)) this.send(answer);
-    await Promise.all([this.client.close(reason), ...this.backends.map((backend) => backend.close(ending))]);
+    // Hosts behind us and ledgers keep what they have, unless the session was ended on purpose.
+    await Promise.all([this.client.close(reason), ...this.backends.map((backend) => backend.close(reason))]);
     this.resolveClosed();
   }
 }

@@ -25,6 +25,7 @@ import {
   within,
 } from '@mcp-overlay/relay';
 import { recordListen, recordRefusal } from '../audit/aside.ts';
+import { type DroppedNotifications, droppedNotifications } from '../audit/dropped.ts';
 import type { Backend } from '../backend/backend.ts';
 import { type BackendSession, refusal } from '../backend/backend-session.ts';
 import type { HealthRecord } from '../backend/health.ts';
@@ -39,6 +40,7 @@ import type { OwnTasks } from '../routing/task-owners.ts';
 import { discovered } from './discover.ts';
 import { paramsOf } from './from-backend.ts';
 import { type Ground, groundOf } from './ground.ts';
+import { isHarmless } from './harmless.ts';
 import { ModernListens } from './modern-listens.ts';
 import { type OpenCall, OpenCalls } from './open-calls.ts';
 import { pinnedFor, type SessionPins } from './pinning.ts';
@@ -69,6 +71,7 @@ export class ModernSession implements EraSession {
   private readonly listens: ModernListens;
   private readonly views = new Map<string, View>();
   readonly open = new OpenCalls();
+  private readonly dropped: DroppedNotifications;
   /** Those that asked for log lines. */
   private readonly logging = new Set<OpenCall>();
   private readonly pinned: SessionPins | undefined;
@@ -98,6 +101,7 @@ export class ModernSession implements EraSession {
       this.resolveClosed = resolve;
     });
     const { single, access, uris, tasks, audit } = ground;
+    this.dropped = droppedNotifications(audit);
     this.backends = ground.openBackends((backend, health) => this.openBackend(backend, health));
     this.ownTasks = settings.taskOwners?.of(info.principal.id);
     this.listens = new ModernListens({
@@ -158,6 +162,13 @@ export class ModernSession implements EraSession {
   private fromClient(message: Message): void {
     if (message.kind === 'request') void this.request(message);
     else if (message.method === 'notifications/cancelled') this.cancelled(paramsOf(message));
+    else if (message.kind === 'notification') this.drop(message);
+  }
+
+  /** This era knows no other of clients. */
+  private drop(message: Message): void {
+    const { method = '' } = message;
+    if (!isHarmless(method)) this.dropped.note({ method, params: paramsOf(message), code: 'method_not_found' });
   }
 
   private async request(message: Message): Promise<void> {
@@ -368,12 +379,12 @@ export class ModernSession implements EraSession {
   }
 
   private async closeNow(reason: CloseReason | undefined): Promise<void> {
-    // A host behind us keeps servers for whoever comes after us.
-    const ending = reason?.code === 'away' ? reason : undefined;
     for (const answer of this.open.end(reason, this.settings.onceSeconds !== undefined)) this.send(answer);
     this.listens.close();
+    this.dropped.close();
     this.unlisten();
-    await Promise.all([this.client.close(reason), ...this.backends.map((backend) => backend.close(ending))]);
+    // Hosts behind us and ledgers keep what they have, unless the session was ended on purpose.
+    await Promise.all([this.client.close(reason), ...this.backends.map((backend) => backend.close(reason))]);
     this.resolveClosed();
   }
 }

@@ -1,7 +1,7 @@
 // What sessions of a gateway are made of, and what is known of one before it says anything.
 
 import type { Principal } from '@mcp-overlay/overlay';
-import type { Limits } from '@mcp-overlay/relay';
+import type { Ledger, Limits } from '@mcp-overlay/relay';
 import type { Decoys } from '../alarms/decoys.ts';
 import type { AuditLog } from '../audit/audit-log.ts';
 import type { CallAudit } from '../audit/calls.ts';
@@ -44,6 +44,8 @@ export interface SessionSettings {
   readonly overload?: Pick<Overload, 'turnAway' | 'mayPrepare'> | undefined;
   /** Outcomes of calls are kept for so long, by us or by whoever runs the servers: clients ask again. Absent: by nobody. */
   readonly onceSeconds?: number | undefined;
+  /** Where outcomes of servers are kept that are ours. */
+  readonly ledger?: Ledger | undefined;
   /** Seals what modern servers let calls be gone on with; absent: it passes as it is. */
   readonly stateSeal?: StateSeal;
   /** Whose tasks are on servers that callers share. */

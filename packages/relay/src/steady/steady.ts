@@ -44,7 +44,7 @@ export class SteadySession implements Transport {
   private refusal: string | undefined;
   private rebuilt = 0;
   /** What the host keeps; undefined: this is no host of ours. */
-  private terms: HostTerms | undefined;
+  terms: HostTerms | undefined;
   /** Numbers given to calls. */
   private calls = 0;
   /** Which opening the events of a transport belong to. */
