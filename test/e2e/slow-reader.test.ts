@@ -1,5 +1,5 @@
-// A client that reads nothing, with answers of a hundred megabytes on their way to it: its own servers are stopped, nobody
-// else's; a server that is shared goes on without it; and the gateway's memory does not grow with what nobody takes.
+// Two clients that read nothing, with 480 MiB of answers on their way to them: their own servers are stopped, nobody else’s; a
+// server that is shared goes on without them; and the memory of the gateway does not grow with what nobody takes.
 
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
@@ -12,10 +12,11 @@ import { stdioBackend } from './servers.ts';
 
 const timeout = 180_000;
 const MiB = 1024 * 1024;
-const ANSWERS = 60;
+const ANSWERS = 240;
 const CALLS = 100;
-/** Of two clients: 8 MiB queued softly, 32 MiB hard, each with its copies on the way. */
-const GROWTH = 200 * MiB;
+/** For each client 8 MiB queued softly and 32 MiB hard, with copies on their way and what is not yet collected: the same for 60
+ *  and for 200 answers to each, and less than is offered. */
+const GROWTH = 360 * MiB;
 
 test('one slow reader: others’ calls go on at the same server and at their own, and memory is bounded', {
   timeout,
