@@ -227,6 +227,8 @@ export class Play implements AsyncDisposable {
         .replace(/(?<=left alone for |is tried in )\d+/g, '{{some}}')
         .replace(/\b[a-z0-9]{25}\b/g, '{{token}}')
         .replace(/\b[0-9a-f]{64}\b/g, '{{hash}}')
+        .replace(/\bsha256:[0-9a-f]{12}\b/g, '{{digest}}')
+        .replace(/(?<=swapped in |"(?:build|swap)Ms": )[\d.]+/g, '{{ms}}')
         .replace(/\b[0-9a-f]{32}\b/g, '{{log}}')
         // How long a call took, at the end of a row.
         .replace(/(?<= {2})\d+\.\d$/gm, '{{ms}}')

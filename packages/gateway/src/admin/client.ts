@@ -132,6 +132,14 @@ function okOf(answer: Answer, name: string): unknown {
   return answer.ok;
 }
 
+/** What every gateway that runs says to it; one that says nothing in time, or does not know it, says nothing. */
+export async function askEach(command: string, env: NodeJS.ProcessEnv, answerMs = 1000): Promise<readonly unknown[]> {
+  const { admin } = await stateFolder(env);
+  const names = (await readdir(admin)).filter((name) => name.endsWith(SUFFIX)).sort();
+  const answers = await Promise.all(names.map((name) => ask(join(admin, name), { command }, answerMs)));
+  return answers.flatMap((answer) => (typeof answer === 'object' && answer.ok !== undefined ? [answer.ok] : []));
+}
+
 async function ask(name: string, request: object, answerMs: number): Promise<Answer> {
   const path = await socketBehind(name);
   if (path === undefined) return 'nobody';
