@@ -116,6 +116,8 @@ export async function openShare(options: ShareOptions): Promise<Share> {
     log: settings.log,
   });
   let left = false;
+  /** Who comes back now finds the successor, and there the outcome in the ledger. */
+  let withdrawn = false;
   let unreached: ReturnType<Share['unreached']>;
   const { audit } = settings;
   const denied = audit && denialRecorder(audit.log);
@@ -232,13 +234,20 @@ export async function openShare(options: ShareOptions): Promise<Share> {
       // One that was being let in meanwhile goes too.
       while (sessions.size > 0 && !over.aborted) {
         const each = [...sessions].map(([session, { link }]) =>
-          depart(session, { over, reason: MOVED, delivered: () => link === undefined || delivered(link.stats()) }),
+          depart(session, {
+            over,
+            reason: MOVED,
+            delivered: () => withdrawn || link === undefined || delivered(link.stats()),
+          }),
         );
         await Promise.all(each);
       }
     },
     yield: () => listener.yield(),
-    withdraw: () => listener.close(),
+    withdraw: () => {
+      withdrawn = true;
+      return listener.close();
+    },
     outgrow: async () => {
       const all = [...sessions].map(([session, { principal }]) => endIfOutgrown(session, principal));
       return (await Promise.all(all)).filter((was) => was).length;
