@@ -2,7 +2,7 @@
 // (idle, in flight, streaming) is the business of phases.ts.
 
 import { execFile } from 'node:child_process';
-import { readdir } from 'node:fs/promises';
+import { readdir, readFile, writeFile } from 'node:fs/promises';
 import { setTimeout as wait } from 'node:timers/promises';
 import { promisify } from 'node:util';
 import type { Actor } from './actor.ts';
@@ -201,11 +201,27 @@ const secondGateway: Fault = {
   },
 };
 
+/** Written in place, and only half of it, as some editors do; then all of it again. */
+const brokenConfiguration: Fault = {
+  name: 'half a configuration',
+  async make(scene) {
+    const whole = await readFile(scene.config, 'utf8');
+    await writeFile(scene.config, whole.slice(0, scene.dice.int(1, whole.length - 1)));
+    const refused = await scene.reload();
+    if (refused.code === 0) throw new Error(`half a configuration is taken: ${refused.stdout}`);
+    await scene.settle();
+    await writeFile(scene.config, whole);
+    const taken = await scene.reload();
+    if (taken.code !== 0) throw new Error(`a reload: ${taken.code} ${taken.stderr}`);
+  },
+};
+
 export function ways(troubles: Scene['ground']['troubles']): Fault[] {
   return Object.entries(troubles).map(([name, make]) => ({ name, make: () => make() }));
 }
 
-export const KILLS: readonly Fault[] = [killed('gateway'), killed('bridge'), toolsKilled];
+export const KILLS: readonly Fault[] = [killed('gateway'), killed('bridge')];
+export const AGENTS: readonly Fault[] = [toolsKilled, toolsFrozen];
 export const POLITE: readonly Fault[] = [ended('gateway'), ended('bridge')];
 export const FREEZES: readonly Fault[] = [
   frozen('gateway'),
@@ -214,4 +230,4 @@ export const FREEZES: readonly Fault[] = [
   serverFrozen('own'),
   serverFrozen('far'),
 ];
-export const MACHINE: readonly Fault[] = [diskFull, noDescriptors, secondGateway, slowReader];
+export const MACHINE: readonly Fault[] = [diskFull, noDescriptors, secondGateway, slowReader, brokenConfiguration];

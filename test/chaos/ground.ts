@@ -24,8 +24,13 @@ export interface Ground extends AsyncDisposable {
   readonly troubles: WayTroubles;
 }
 
+export interface LocalGround extends Ground {
+  /** Connections that are there now stay open and say nothing any more. */
+  forget(): void;
+}
+
 /** The local overlay; each of the two ways leads through a proxy. */
-export async function localGround(): Promise<Ground> {
+export async function localGround(): Promise<LocalGround> {
   const house = await House.open();
   const home = async (name: string): Promise<string> => {
     const path = join(house.home, name);
@@ -83,6 +88,7 @@ export async function localGround(): Promise<Ground> {
           (proxy) => proxy.release(),
         ),
     },
+    forget: () => proxies.forEach((proxy) => void proxy.forget()),
     async [Symbol.asyncDispose]() {
       await house[Symbol.asyncDispose]();
       for (const proxy of proxies) await proxy[Symbol.asyncDispose]();

@@ -4,7 +4,7 @@
 import { test } from 'node:test';
 import { campaign } from './campaign.ts';
 import { seedOfRun } from './dice.ts';
-import { FREEZES, KILLS, ways } from './faults.ts';
+import { AGENTS, FREEZES, KILLS, ways } from './faults.ts';
 import type { Ground } from './ground.ts';
 import { zitiGround, zrokGround } from './networks.ts';
 import { type Phase, WHEN } from './phases.ts';
@@ -14,7 +14,7 @@ const eras = ['legacy', 'modern'] as const;
 
 /** Each fault once, and when is dealt out from `from` on: two networks and two seeds make the rounds. */
 function dealt({ troubles }: Ground, from: number): Phase[] {
-  const faults = [...KILLS, ...FREEZES.slice(0, 2), ...ways(troubles)];
+  const faults = [...KILLS, ...AGENTS.slice(0, 1), ...FREEZES.slice(0, 2), ...ways(troubles)];
   return faults.map((fault, n) => ({ fault, when: WHEN[(n + from) % WHEN.length] ?? 'idle' }));
 }
 

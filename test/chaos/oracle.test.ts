@@ -101,6 +101,7 @@ const DEEDS: readonly [string, readonly Invariant[], (it: Case) => void][] = [
   ],
   ['unknown without a reason', ['I1'], ({ first }) => told(first, 'unknown')],
   ['refused without a reason', ['I1', 'I3', 'I6'], ({ first }) => told(first, 'refused')],
+  ['a timeout without a reason', ['I1'], ({ first }) => told(first, 'timeout')],
   ['an error without a reason', ['I1'], ({ first }) => told(first, 'error')],
 ];
 

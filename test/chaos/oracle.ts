@@ -119,8 +119,9 @@ function excused(call: SentCall, outcome: Outcome, evidence: Evidence): boolean 
   return troubles.some((trouble) => {
     if (outcome === 'lost') return trouble.of === `tools:${call.client}` && overlaps(call, trouble, 0);
     if (outcome === 'withheld') return trouble.of === 'gateway' && !trouble.death && overlaps(call, trouble, 0);
-    if (outcome === 'refused') return onTheWay(call, trouble, owners) && overlaps(call, trouble, RECOVERY_MS);
-    if (outcome === 'timeout') return trouble.of === call.server && !trouble.death && overlaps(call, trouble, 0);
+    if (outcome === 'refused' || outcome === 'timeout') {
+      return onTheWay(call, trouble, owners) && overlaps(call, trouble, RECOVERY_MS);
+    }
     if (outcome !== 'unknown' || !trouble.death) return false;
     if (pending.has('once')) return onTheWay(call, trouble, owners) && overlaps(call, trouble, RECOVERY_MS);
     // Only the death of the process that had the child, or of the child; and only if it was asked before.

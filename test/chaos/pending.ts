@@ -3,8 +3,6 @@
 
 export type Layer =
   /** An open call of a server that outlives the death of whoever stands before it is answered, never unknown. */
-  | 'once'
-  /** What a gateway that was killed held at a bridge is taken over by its successor, not left to a deadline. */
-  | 'held';
+  'once';
 
-export const PENDING: ReadonlySet<Layer> = new Set<Layer>(['once']);
+export const PENDING: ReadonlySet<Layer> = new Set<Layer>();

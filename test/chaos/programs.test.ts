@@ -5,7 +5,7 @@ import { test } from 'node:test';
 import { all, campaign } from './campaign.ts';
 import { seedOfRun } from './dice.ts';
 import { FREEZES, KILLS, MACHINE, POLITE, ways } from './faults.ts';
-import { localGround } from './ground.ts';
+import { type Ground, localGround } from './ground.ts';
 import { WHEN } from './phases.ts';
 
 const timeout = 200_000;
@@ -16,7 +16,6 @@ test('kills and ends of programs: once each, and said where nobody can know', { 
 });
 
 test('freezes, cuts, silence, a full disk, no descriptors, a second gateway', { timeout }, async (t) => {
-  const phases = ({ troubles }: Awaited<ReturnType<typeof localGround>>) =>
-    all([...FREEZES, ...MACHINE, ...ways(troubles)], WHEN);
+  const phases = ({ troubles }: Ground) => all([...FREEZES, ...MACHINE, ...ways(troubles)], WHEN);
   await campaign(t, { seed: seedOfRun(), ground: localGround, phases, options: { eras: ['legacy', 'modern'] } });
 });

@@ -188,6 +188,10 @@ export class Scene implements AsyncDisposable {
     return runToEnd(this.ground.gatewayProgram(this.config));
   }
 
+  reload(): Promise<Finished> {
+    return runToEnd(this.ground.admin('reload'));
+  }
+
   /** What the programs wrote last. */
   said(): string {
     return [this.gateway, this.bridge]

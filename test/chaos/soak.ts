@@ -5,7 +5,18 @@ import { join } from 'node:path';
 import { setTimeout as wait } from 'node:timers/promises';
 import { parseArgs } from 'node:util';
 import { Dice, seedOfRun } from './dice.ts';
-import { AT_CALLS, type Fault, FREEZES, illAtCalls, KILLS, MACHINE, POLITE, serverKilled, ways } from './faults.ts';
+import {
+  AGENTS,
+  AT_CALLS,
+  type Fault,
+  FREEZES,
+  illAtCalls,
+  KILLS,
+  MACHINE,
+  POLITE,
+  serverKilled,
+  ways,
+} from './faults.ts';
 import { localGround } from './ground.ts';
 import { probed, sample, samplesOf, slope } from './heap.ts';
 import { type Holdings, settled } from './leftovers.ts';
@@ -24,7 +35,7 @@ const seed = values.seed === undefined ? seedOfRun() : Number(values.seed);
 if (!(minutes > 0) || !(everyMs > 0) || !Number.isSafeInteger(seed))
   throw new Error('--minutes, --every and --seed are numbers');
 
-const AGENTS = ['legacy', 'modern', 'legacy', 'modern'] as const;
+const ERAS = ['legacy', 'modern', 'legacy', 'modern'] as const;
 const CALLERS = 2;
 const SAMPLE_MS = 15_000;
 /** What is remembered of first calls is no leak. */
@@ -48,9 +59,9 @@ async function soak(): Promise<boolean> {
   const watched = { ...ground, gatewayProgram: (file: string) => probed(ground.gatewayProgram(file), heapFile) };
   const bridgeProgram = (...server: string[]) => probed(ground.bridgeProgram(...server), heapFile);
   await using scene = await Scene.open({ ...watched, bridgeProgram }, dice, {
-    eras: AGENTS,
+    eras: ERAS,
     deadlineMs: 180_000,
-    callTimeout: '120s',
+    callTimeout: '30s',
   });
   await scene.settle();
   const before = await settled(scene);
@@ -106,7 +117,7 @@ async function trouble(scene: Scene, dice: Dice, until: number): Promise<number>
     ...ways(scene.ground.troubles),
     ...AT_CALLS.map((mood) => illAtCalls('own', mood)),
   ];
-  const deadly = [...KILLS, ...POLITE, serverKilled('own'), serverKilled('far')];
+  const deadly = [...KILLS, ...AGENTS, ...POLITE, serverKilled('own'), serverKilled('far')];
   let made = 0;
   while (Date.now() + everyMs < until) {
     await wait(everyMs * (0.5 + dice.next()));

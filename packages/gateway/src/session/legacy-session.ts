@@ -6,7 +6,6 @@ import {
   errorMessage,
   faultReply,
   hasTwins,
-  isRepeatable,
   type ListKind,
   leaving,
   type Message,
@@ -29,6 +28,7 @@ import { TWINS } from '../call/twins.ts';
 import { pipeline } from '../pipeline.ts';
 import { Catalog } from '../routing/catalog.ts';
 import { listsOf } from '../routing/fan-out.ts';
+import { CallNumbers } from './call-numbers.ts';
 import { FromBackend, paramsOf } from './from-backend.ts';
 import { type Ground, groundOf } from './ground.ts';
 import { welcome } from './handshake.ts';
@@ -65,7 +65,7 @@ export class LegacySession {
   private readonly foretold = new Set<BackendSession>();
   private waitUntil = 0;
   private draining = false;
-  private numbers = 0;
+  private readonly numbers = new CallNumbers();
   private closing: Promise<void> | undefined;
   private resolveClosed: () => void = () => {};
   readonly closed: Promise<void>;
@@ -125,7 +125,9 @@ export class LegacySession {
   }
 
   backendStates(): { id: string; phase: string; reason: string | undefined }[] {
-    return this.backends.map(({ id, state }) => ({ id, phase: state.phase, reason: state.reason }));
+    return this.backends.map(({ id, state, asleep }) => {
+      return { id, phase: asleep ? 'asleep' : state.phase, reason: state.reason };
+    });
   }
 
   /** Takes no new requests; resolves when no call is open. */
@@ -170,9 +172,9 @@ export class LegacySession {
       return;
     }
     const params = paramsOf(message);
-    const call = this.open.add(id, message.method ?? '', asObject(params._meta)?.progressToken);
+    const call = this.open.add(id, message, asObject(params._meta)?.progressToken);
     try {
-      const reply = await this.reply(this.numbered(message), params, call);
+      const reply = await this.reply(this.numbers.numbered(message), params, call);
       if (!call.abandoned) this.send(replyMessage(id, reply));
     } catch (error) {
       this.settings.log.warn({ method: message.method, error: String(error) }, 'internal error');
@@ -180,13 +182,6 @@ export class LegacySession {
     } finally {
       this.open.delete(id, call);
     }
-  }
-
-  /** Calls that must run once are numbered at the agent's end; for clients that know no numbers that is here. */
-  private numbered(request: Message): Message {
-    if (request.call !== undefined || isRepeatable(request.method ?? '')) return request;
-    this.numbers += 1;
-    return { ...request, call: this.numbers };
   }
 
   private async reply(message: Message, params: JsonObject, open: OpenCall): Promise<Reply> {
@@ -220,11 +215,14 @@ export class LegacySession {
     if (!this.initialize) {
       this.initialize = params;
       this.waitUntil = Date.now() + this.settings.listWaitMs;
-      for (const backend of this.backends) void backend.greet('initialize', params);
+      for (const backend of this.backends) {
+        if (backend.mayWait && this.pinned?.tells(backend)) backend.greetLater('initialize', params);
+        else void backend.greet('initialize', params);
+      }
     }
     await this.waitForBackends();
-    for (const backend of this.ground.single ? [] : this.backends)
-      if (this.pinned?.tells(backend)) this.foretold.add(backend);
+    for (const backend of this.backends)
+      if (this.pinned?.tells(backend) && (backend.asleep || !this.ground.single)) this.foretold.add(backend);
     const result = welcome(params, this.backends, this.settings.own, this.ground.single, this.pinned);
     this.declared = asObject(result.capabilities);
     return { result };
@@ -332,11 +330,14 @@ export class LegacySession {
   }
 
   private async waitForBackends(kind?: ListKind): Promise<void> {
-    const leftMs = this.waitUntil - Date.now();
-    if (leftMs <= 0) return;
     const { backends, pinned } = this;
-    const unknown = this.ground.single ? backends : backends.filter((backend) => !pinned?.tells(backend, kind));
-    await within(leftMs, Promise.all(unknown.map((backend) => backend.settled)));
+    const { single } = this.ground;
+    const told = (backend: BackendSession): boolean =>
+      (backend.asleep || !single) && pinned?.tells(backend, kind) === true;
+    const unknown = backends.filter((backend) => !told(backend));
+    // What is asked for and not known wakes it, and is worth as long a wait as at the beginning.
+    const leftMs = unknown.some(({ asleep }) => asleep) ? this.settings.listWaitMs : this.waitUntil - Date.now();
+    if (leftMs > 0) await within(leftMs, Promise.all(unknown.map((backend) => backend.ready())));
   }
 
   private send(message: Message): void {

@@ -8,7 +8,6 @@ import {
   envelopeOf,
   errorMessage,
   faultReply,
-  isRepeatable,
   LEGACY_ONLY,
   LISTEN,
   type ListKind,
@@ -37,6 +36,7 @@ import { pipeline } from '../pipeline.ts';
 import { Catalog } from '../routing/catalog.ts';
 import { listsOf } from '../routing/fan-out.ts';
 import type { OwnTasks } from '../routing/task-owners.ts';
+import { CallNumbers } from './call-numbers.ts';
 import { discovered } from './discover.ts';
 import { paramsOf } from './from-backend.ts';
 import { type Ground, groundOf } from './ground.ts';
@@ -83,7 +83,7 @@ export class ModernSession implements EraSession {
   /** Of all views together. */
   private readonly gauge = { open: 0 };
   private waitUntil: number | undefined;
-  private numbers = 0;
+  private readonly numbers = new CallNumbers();
   private draining = false;
   private closing: Promise<void> | undefined;
   private resolveClosed: () => void = () => {};
@@ -196,10 +196,10 @@ export class ModernSession implements EraSession {
       return;
     }
     const meta = asObject(params._meta);
-    const call = this.open.add(id, method, meta?.progressToken);
+    const call = this.open.add(id, message, meta?.progressToken);
     if (meta?.[META.logLevel] !== undefined) this.logging.add(call);
     try {
-      const reply = await this.reply(this.numbered(message), params, call);
+      const reply = await this.reply(this.numbers.numbered(message), params, call);
       if (!call.abandoned) this.send(replyMessage(id, reply));
     } catch (error) {
       this.settings.log.warn({ method, error: String(error) }, 'internal error');
@@ -246,12 +246,6 @@ export class ModernSession implements EraSession {
   private async refuseListen(id: string, params: JsonObject, refused: Refusal): Promise<void> {
     if (this.ground.audit) await recordRefusal(this.ground.audit, LISTEN, params, refused.limit);
     this.send(replyMessage(id, limited(newTrail(), refused)));
-  }
-
-  private numbered(request: Message): Message {
-    if (request.call !== undefined || isRepeatable(request.method ?? '')) return request;
-    this.numbers += 1;
-    return { ...request, call: this.numbers };
   }
 
   private cancelled(params: JsonObject): void {

@@ -12,6 +12,8 @@ export interface GatewaySeen {
   readonly audit: AuditState | undefined;
   /** What becomes of calls that cannot be recorded. */
   readonly onFailure: 'deny' | 'buffer' | 'allow';
+  /** Where it is known which calls ran. */
+  readonly ledger?: { readonly folder: string; readonly trouble: string | undefined } | undefined;
   readonly overload: OverloadState | undefined;
   readonly pins: { readonly file: string; readonly trouble?: string } | undefined;
   readonly scrub: { readonly trouble?: string } | undefined;
@@ -30,6 +32,7 @@ export function gatewayTroubles(seen: GatewaySeen): Found[] {
     ...network(seen),
     ...overloaded(seen),
     ...auditLog(seen),
+    ...ledgerOfCalls(seen),
     ...lockFile(seen),
     ...patterns(seen),
     ...alarms(seen),
@@ -94,6 +97,18 @@ function auditLog({ audit, onFailure }: GatewaySeen): Found[] {
       failed: audit.trouble,
       doing: UNRECORDED[onFailure],
       remedy: `make room on the disk of ${audit.path}, and see whether this user may write there`,
+    },
+  ];
+}
+
+function ledgerOfCalls({ ledger }: GatewaySeen): Found[] {
+  if (ledger?.trouble === undefined) return [];
+  return [
+    {
+      about: 'ledger of calls',
+      failed: ledger.trouble,
+      doing: 'no call is let through that could run twice for want of it; each one tries again to write',
+      remedy: `make room on the disk of ${ledger.folder}, and see whether this user may write there`,
     },
   ];
 }

@@ -13,7 +13,7 @@ export interface TroubleSources {
   readonly config: Pick<GatewayConfig, 'audit' | 'file'>;
   readonly overlay: string;
   readonly share: Pick<Shares, 'each'>;
-  readonly settings: Pick<SessionSettings, 'backends'>;
+  readonly settings: Pick<SessionSettings, 'backends' | 'ledger'>;
   readonly audit: Pick<AuditLog, 'state'> | undefined;
   readonly overload: Pick<Overload, 'state'> | undefined;
   readonly pins: { status(): { readonly file: string; readonly trouble?: string } } | undefined;
@@ -30,6 +30,7 @@ export function troublesOf({ config, overlay, share, settings, audit, overload, 
       shares: share.each().map(({ token, unreached }) => ({ token, unreached: unreached() })),
       audit: audit?.state(),
       onFailure: onFailureOf(config.audit),
+      ledger: settings.ledger,
       overload: overload?.state(),
       pins: files.pins?.status(),
       scrub: files.scrub?.status(),

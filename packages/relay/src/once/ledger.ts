@@ -114,6 +114,10 @@ export class Ledger {
     return ledger;
   }
 
+  get folder(): string {
+    return this.#o.folder;
+  }
+
   /** For people: why keys are not taken; undefined when they are. */
   get trouble(): string | undefined {
     return this.#journal.trouble;
