@@ -1,7 +1,8 @@
 // What is measured on chains that are up: how long, and how many. Each cell takes started chains and gives
 // `{ chain: { figure: number[] } }`, one list of samples for each figure; those named `…RoundMs` have one for each round.
-import { closeSync, fdatasyncSync, openSync, rmSync, writeSync } from 'node:fs';
+import { closeSync, fdatasync, fdatasyncSync, openSync, rmSync, writeSync } from 'node:fs';
 import { join } from 'node:path';
+import { setTimeout as wait } from 'node:timers/promises';
 import { Client } from './driver.mjs';
 import { percentile } from './figures.mjs';
 import { memoryOf } from './processes.mjs';
@@ -35,7 +36,10 @@ export const cells = {
         }
         for (const took of round) record('latencyMs', took);
         record('latencyRoundMs', percentile(round, 0.5));
-        if (folder !== undefined) record('fdatasyncRoundMs', fdatasyncMs(folder));
+        if (folder !== undefined) {
+          record('fdatasyncTightRoundMs', await fdatasyncMs(folder, tight));
+          record('fdatasyncRoundMs', await fdatasyncMs(folder, awaited));
+        }
       }),
     ),
 
@@ -67,20 +71,32 @@ export const cells = {
 };
 
 /** What the disk of this folder takes for one record, in the same round. */
-function fdatasyncMs(folder) {
+async function fdatasyncMs(folder, synced) {
   const path = join(folder, 'fdatasync');
   const file = openSync(path, 'w');
   const record = Buffer.alloc(700, 'x');
   const took = [];
-  for (let write = 0; write < 100; write += 1) {
-    writeSync(file, record);
-    const since = performance.now();
-    fdatasyncSync(file);
-    took.push(performance.now() - since);
-  }
+  for (let write = 0; write < 100; write += 1) took.push(await synced(file, record));
   closeSync(file);
   rmSync(path);
   return percentile(took, 0.5);
+}
+
+/** One behind the other, by a thread that does nothing else: the disk is awake. */
+function tight(file, record) {
+  writeSync(file, record);
+  const since = performance.now();
+  fdatasyncSync(file);
+  return performance.now() - since;
+}
+
+/** As a call meets it: after a pause, and by a program that must not stand still meanwhile. */
+async function awaited(file, record) {
+  await wait(1);
+  writeSync(file, record);
+  const since = performance.now();
+  await new Promise((resolve, reject) => fdatasync(file, (error) => (error ? reject(error) : resolve())));
+  return performance.now() - since;
 }
 
 async function timeResults(client, bytes, count, record) {

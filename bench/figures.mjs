@@ -16,7 +16,8 @@ const MB = (value) => value.toFixed(1);
 const ROWS = [
   ['cold start to first list, ms', 'cold', 'coldMs', 0.5, ms],
   ['1 in flight p50, ms', 'latency', 'latencyMs', 0.5, ms],
-  ['fdatasync of the disk, ms', 'latency', 'fdatasyncRoundMs', 0.5, ms],
+  ['fdatasync of the disk, after a pause, ms', 'latency', 'fdatasyncRoundMs', 0.5, ms],
+  ['fdatasync of the disk, one behind the other, ms', 'latency', 'fdatasyncTightRoundMs', 0.5, ms],
   ['1 in flight p99, ms', 'latency', 'latencyMs', 0.99, ms],
   ['32 in flight, calls/s', 'throughput', 'callsPerSecond', 0.5, whole],
   ['1 MiB result, ms', 'large', 'result1MiBMs', 0.5, ms],
@@ -71,11 +72,11 @@ export function bars(samples) {
     return mine && theirs && median(mine.flatMap((value, round) => (theirs[round] ? [value / theirs[round]] : [])));
   };
   /** What durability costs, in fdatasyncs of the same round. */
-  const syncs = () => {
+  const syncs = (figure) => {
     const [durable, governed, sync] = [
       samples.durable?.latencyRoundMs,
       samples.governed?.latencyRoundMs,
-      samples.durable?.fdatasyncRoundMs,
+      samples.durable?.[figure],
     ];
     if (!durable || !governed || !sync) return undefined;
     return median(
@@ -95,7 +96,8 @@ export function bars(samples) {
     ['calls/s ≥ 6 × npm chain', peerRatio('callsPerSecond', Math.min), '≥', 6],
     ['governed: p50 ≤ 2.5 × bare', ratioOf('latencyRoundMs', 'governed', 'bare'), '≤', 2.5],
     ['governed: calls/s ≥ 0.5 × bare + AEAD', ratioOf('callsPerSecond', 'governed', 'aead'), '≥', 0.5],
-    ['durable: ≤ 2 fdatasync on top', syncs(), '≤', 2],
+    ['durable: ≤ 2 fdatasync on top, after a pause', syncs('fdatasyncRoundMs'), '≤', 2],
+    ['durable: ≤ 2 fdatasync on top, one behind the other', syncs('fdatasyncTightRoundMs'), '≤', 2],
     ['durable: calls/s ≥ 0.5 × bare + AEAD', ratioOf('callsPerSecond', 'durable', 'aead'), '≥', 0.5],
     ['1 MiB results/s ≥ 0.8 × bare', 1 / ratio('result1MiBRoundMs', 'bare'), '≥', 0.8],
     ['1 MiB results/s ≥ npm chain', 1 / peerRatio('result1MiBRoundMs', Math.max), '≥', 1],

@@ -44,6 +44,8 @@ test('every example of the reference is read by the schema', () => {
     else if (key.startsWith('limits.tools[].'))
       lines.set(key, `limits: { tools: [ { tools: [x], daily: 1, ${leaf} } ] }`);
     else if (key.startsWith('backends[].inject.')) lines.set(key, `    inject: { ${leaf} }`);
+    else if (key.startsWith('backends[].sandbox.')) lines.set(key, `    sandbox: { ${leaf} }`);
+    else if (key.startsWith('backends[].retry.')) lines.set(key, `    retry: { ${leaf} }`);
     else if (key.startsWith('secrets.vault.')) lines.set(key, `secrets: { vault: { ${leaf} } }`);
     else if (key.startsWith('backends[].transport.')) lines.set(key, `      ${leaf}`);
     else if (key.startsWith('backends[].')) lines.set(key, `    ${leaf}`);

@@ -11,10 +11,12 @@ export class CuttingProxy implements AsyncDisposable {
   readonly #far: string;
   readonly #server: Server;
   readonly #pairs = new Set<readonly [Socket, Socket]>();
+  readonly #forgotten: Socket[] = [];
   /** Bytes that may pass, both ways together, before the next cut. */
   #budget = Number.POSITIVE_INFINITY;
   #nextBudget: () => number = () => Number.POSITIVE_INFINITY;
   #closedForNow = false;
+  #held = false;
   cuts = 0;
   connections = 0;
 
@@ -53,8 +55,35 @@ export class CuttingProxy implements AsyncDisposable {
     this.#closedForNow = false;
   }
 
+  /** Passes nothing on, and closes nothing: silence. New connections are taken, and are as silent. */
+  hold(): void {
+    this.#held = true;
+    for (const pair of this.#pairs) for (const socket of pair) socket.pause();
+  }
+
+  /** What was held comes through: as packets that are sent again until they arrive. */
+  release(): void {
+    this.#held = false;
+    for (const pair of this.#pairs) for (const socket of pair) socket.resume();
+  }
+
+  /** Those that are there now never say anything again, and stay open: as when a machine on the way forgot them. */
+  forget(): void {
+    for (const [near, far] of this.#pairs) {
+      for (const socket of [near, far]) {
+        socket.removeAllListeners('data');
+        socket.removeAllListeners('end');
+        socket.removeAllListeners('close');
+        socket.resume();
+      }
+      this.#forgotten.push(near, far);
+    }
+    this.#pairs.clear();
+  }
+
   async [Symbol.asyncDispose](): Promise<void> {
     this.#cut();
+    for (const socket of this.#forgotten) socket.destroy();
     this.#server.close();
     await once(this.#server, 'close');
   }
@@ -68,6 +97,7 @@ export class CuttingProxy implements AsyncDisposable {
     const far = connect(this.#far);
     const pair = [near, far] as const;
     this.#pairs.add(pair);
+    if (this.#held) for (const socket of pair) socket.pause();
     for (const [from, to] of [pair, pair.toReversed() as [Socket, Socket]]) {
       from.on('error', () => {});
       from.on('data', (chunk: Buffer) => {
@@ -75,7 +105,9 @@ export class CuttingProxy implements AsyncDisposable {
         this.#budget -= passes.length;
         if (!to.write(passes)) {
           from.pause();
-          to.once('drain', () => from.resume());
+          to.once('drain', () => {
+            if (!this.#held) from.resume();
+          });
         }
         // The part that passed is still written: a cut may come after any byte.
         if (this.#budget <= 0) to.write('', () => this.#cut());

@@ -39,6 +39,8 @@ export interface Running {
   readonly ready: Readonly<Record<string, string>>;
   /** Everything it wrote on stderr so far. */
   stderr(): string;
+  /** Its exit code, when it ends by itself. */
+  readonly ended: Promise<number | null>;
   /** Signals it and resolves with its exit code, null when the signal ended it. */
   end(signal?: NodeJS.Signals): Promise<number | null>;
 }
@@ -63,6 +65,14 @@ export interface GatewayStatus {
     readonly calls: number;
     readonly strayLines: number;
     readonly circuit?: string;
+    readonly servers?: {
+      readonly running: number;
+      readonly spare: number;
+      readonly asleep: number;
+      readonly failures: number;
+      readonly retrySeconds?: number;
+      readonly stderr: readonly string[];
+    };
     readonly protocol?: { readonly era: string; readonly revision?: string; readonly from: string };
   }[];
   readonly sessions: readonly {
@@ -236,7 +246,7 @@ async function startProgram({ command, args, env }: Command, endMs: number): Pro
   };
   try {
     const ready = await firstLine(child);
-    return { pid, ready, stderr: () => stderr, end };
+    return { pid, ready, stderr: () => stderr, ended: ended.then(([code]) => code), end };
   } catch (error) {
     await end('SIGKILL');
     throw new Error(`${nameOf(args)} did not become ready: ${String(error)}\n${stderr}`);

@@ -80,7 +80,9 @@ export class LineClient implements AsyncDisposable {
   static async connect(path: string): Promise<LineClient> {
     const socket = connectSocket(path);
     await once(socket, 'connect');
-    const ended = once(socket, 'close').then(() => null);
+    const ended = new Promise<null>((resolve) => {
+      socket.once('close', () => resolve(null));
+    });
     return new LineClient({
       input: socket,
       output: socket,

@@ -345,6 +345,27 @@ describe('who is in on a certificate', () => {
     await ended(first);
   });
 
+  test('over: its live session is out within a second, and in again with a renewed one', async () => {
+    await using town = await Town.open();
+    const token = await town.house.createShare('town-hall');
+    await town.gateway(token, { grants: ['network'] }, await town.as('gateway'));
+    // A minute is granted for clocks: of that five seconds are left. Certificates count whole seconds.
+    const end = Math.floor(Date.now() / 1000) * 1000 + 6000;
+    const issued = town.ca.issue('alice', { notAfter: new Date(end - 60_000) });
+    await using agent = LineClient.spawn(town.house.agentProgram(token, ...(await town.as('alice', issued))));
+    await agent.initialize();
+    assert.equal((await agent.told('echo', { nonce: 'in' })).nonce, 'in');
+    const sessions = async (): Promise<number> => (await town.house.status(token)).sessions.length;
+    assert.equal(await sessions(), 1);
+    await wait(Math.max(0, end - 500 - Date.now()));
+    if (Date.now() < end - 200) assert.equal((await agent.told('echo', { nonce: 'still' })).nonce, 'still');
+    await wait(Math.max(0, end + OUT_MS - Date.now()));
+    assert.equal(await sessions(), 0);
+    await town.as('alice', town.ca.issue('alice'));
+    await town.house.untilStatus(token, ({ sessions }) => sessions.length === 1);
+    assert.equal((await agent.told('echo', { nonce: 'again' })).nonce, 'again');
+  });
+
   test('a bridge sends away just the same', async () => {
     await using town = await Town.open();
     const server = stdioBackend('one').transport as unknown as { command: string; args: string[] };

@@ -3,7 +3,7 @@
 //   $ VAR=x mcp-tools list          runs to its end
 //   ~ mcp-gateway status            the same, again and again until the answer is this one
 //   & gw mcp-gateway run x.yml      starts and goes on once it wrote a line; {{gw}} is then its share token
-//   % gw SIGTERM                    ends it: its exit code, all of stderr, stdout after the first line
+//   % gw SIGTERM                    ends it: its exit code, all of stderr, stdout after the first line; -: it ends by itself
 //   < stdin   > stdout   ! stderr   = exit code (0 where none is written); `!*`: whatever stderr says.
 // Log records are no part of it
 // What differs from run to run stands in double braces: see mask() in ./play.ts.

@@ -2,52 +2,47 @@
 // and both ends are joined without a look at what they say. Where client and server speak different eras the session is
 // translated (relay/eras). A child that dies is started again inside its session (relay/steady).
 
-import { withoutSecrets } from '@mcp-overlay/cli';
 import { quoteWord } from '@mcp-overlay/config';
 import { type Grants, type Listener, type Overlay, openGate, type Principal } from '@mcp-overlay/overlay';
 import {
   Acceptor,
-  createBackoff,
+  callSession,
   describeFault,
   type Era,
+  type EraKnown,
   type EraSetting,
   type EraWay,
   type Fault,
   LIMITS,
-  type Link,
+  OnceSession,
   relay,
   ServerEras,
   SharedServer,
   type SteadyOptions,
   SteadySession,
-  spawnChild,
   splitEras,
   type Transport,
   within,
 } from '@mcp-overlay/relay';
+import { openShareLedger } from './ledger.ts';
+import { openServers, type Servers, type ServersOptions } from './servers.ts';
 
 /** How long open calls may still take when the bridge is told to end. */
 const DRAIN_MS = 1500;
 /** A first `npx` downloads its server. */
 const START_MS = 120_000;
 
-export interface BridgeOptions {
+export interface BridgeOptions extends Omit<ServersOptions, 'oneForAll'> {
   readonly overlay: Overlay;
   /** undefined: an ephemeral share with a random token. */
   readonly token: string | undefined;
-  readonly command: string;
-  readonly args: readonly string[];
-  /** All of the child's environment. */
-  readonly env: Readonly<Record<string, string>>;
-  readonly cwd: string | undefined;
+  /** Where the state folder is. */
+  readonly stateEnv: NodeJS.ProcessEnv;
   /** Who may come besides its owner. */
   readonly grants: Grants;
-  /** One server for all sessions. */
-  readonly shared: boolean;
   /** What the server speaks; `auto`: found out. */
   readonly era: EraSetting;
   readonly by: string;
-  readonly log: BridgeLog;
   onLost(error: Error): void;
 }
 
@@ -64,11 +59,15 @@ export interface Bridge {
 
 export async function startBridge(options: BridgeOptions): Promise<Bridge> {
   const { overlay, log, by, grants } = options;
+  const ledger = await openShareLedger(options);
   const sessions = new Map<SteadySession, Promise<unknown>>();
-  const shared = options.shared ? sharedServer(options) : undefined;
-  const eras = serverEras(options);
-  /** Who opened each link. */
-  const callers = new WeakMap<Link, Principal>();
+  let modern = options.era === 'modern';
+  const servers = openServers({ ...options, oneForAll: () => options.shared || modern });
+  const shared = options.shared ? sharedServer(options, servers) : undefined;
+  const eras = serverEras(options, ({ era }) => {
+    modern = era !== 'legacy';
+    if (modern) servers.dropSpares();
+  });
   let count = 0;
   let name: (token: string) => void = () => {};
   const gate = openGate({
@@ -85,20 +84,20 @@ export async function startBridge(options: BridgeOptions): Promise<Bridge> {
     log,
     judge: gate.judge,
     prove: gate.prove,
-    onReturn: (link, principal) => {
-      const known = callers.get(link);
-      if (known) gate.renew(known, principal);
-    },
+    once: ledger.seconds,
+    lostServers: shared === undefined ? 'gone' : undefined,
+    onReturn: (accepted, principal) => gate.renew(accepted.principal, principal),
     onSession: (accepted) => {
-      if (accepted.link) callers.set(accepted.link, accepted.principal);
       count += 1;
       const number = count;
       const unwatch = gate.watch(accepted.principal, (why) => void accepted.transport.close(why));
-      const way = wayOf(options, shared, accepted.principal.id);
+      const way = wayOf(options, servers, shared, accepted.principal.id);
       log.info({ session: number, by: accepted.by, principal: accepted.principal.id }, 'session opened');
       const lane = (era: Era, client: Transport): void => {
-        const server = steady(options, (events, signal) => eras.open(era, way, events, signal));
-        const over = join(client, server, log, number).then((reason) => {
+        const server = steady(options, servers, (events, signal) => eras.open(era, way, events, signal));
+        const session = callSession(accepted.principal.id, accepted.session, era);
+        const once = new OnceSession({ server, ledger, session, name: `server ${options.command}` });
+        const over = join(client, once, log, number).then((reason) => {
           sessions.delete(server);
           log.info({ session: number, era, code: reason.code }, 'session closed');
         });
@@ -128,16 +127,17 @@ export async function startBridge(options: BridgeOptions): Promise<Bridge> {
       const ended = [...sessions.keys()].map((server) => server.close(reason));
       await acceptor.close(reason);
       await Promise.all([...ended, ...over]);
-      await Promise.all([shared?.close(reason), eras.close(reason)]);
+      await Promise.all([shared?.close(reason), eras.close(reason), servers.close()]);
+      await ledger.close();
     },
   };
 }
 
-function steady(options: BridgeOptions, open: SteadyOptions['open']): SteadySession {
+function steady(options: BridgeOptions, servers: Servers, open: SteadyOptions['open']): SteadySession {
   return new SteadySession({
     name: `server ${options.command}`,
     open,
-    backoff: createBackoff({ clock: () => performance.now(), random: Math.random }),
+    backoff: servers.backoff(),
     waitMs: START_MS,
     startMs: START_MS,
     unavailable: 'backend_unavailable',
@@ -145,7 +145,7 @@ function steady(options: BridgeOptions, open: SteadyOptions['open']): SteadySess
   });
 }
 
-function serverEras({ era, by, log }: BridgeOptions): ServerEras {
+function serverEras({ era, by, log }: BridgeOptions, onFound: (found: EraKnown) => void): ServerEras {
   return new ServerEras({
     era,
     by,
@@ -153,40 +153,27 @@ function serverEras({ era, by, log }: BridgeOptions): ServerEras {
     oneForAll: true,
     legacyNative: false,
     timeoutMs: START_MS,
-    onFound: (found) => log.info(found, 'the server speaks this era'),
+    onFound: (found) => {
+      onFound(found);
+      log.info(found, 'the server speaks this era');
+    },
     onStray: strayLogger(log),
   });
 }
 
-function wayOf(options: BridgeOptions, shared: SharedServer | undefined, principal: string): EraWay {
-  const fresh = (): Promise<Transport> => spawnServer(options);
+function wayOf(options: BridgeOptions, servers: Servers, shared: SharedServer | undefined, principal: string): EraWay {
+  const fresh = (): Promise<Transport> => servers.open();
   return {
     open: shared === undefined ? fresh : () => shared.attach(),
     fresh: shared === undefined ? undefined : { open: fresh, keep: (asked) => shared.keep(asked) },
-    steady: (open) => steady(options, open),
+    steady: (open) => steady(options, servers, open),
     principal,
   };
 }
 
-function sharedServer(options: BridgeOptions): SharedServer {
+function sharedServer(options: BridgeOptions, servers: Servers): SharedServer {
   const { by, log } = options;
-  return new SharedServer({ by, limits: LIMITS, open: () => spawnServer(options), onStray: strayLogger(log) });
-}
-
-async function spawnServer({ command, args, env, cwd, log }: BridgeOptions): Promise<Transport> {
-  const child = spawnChild({
-    name: 'server',
-    command,
-    args,
-    env,
-    ...(cwd === undefined ? {} : { cwd }),
-    limits: LIMITS,
-    log,
-    onStderr: (line) => log.info({ line }, 'stderr'),
-    hide: withoutSecrets,
-  });
-  await child.started;
-  return child;
+  return new SharedServer({ by, limits: LIMITS, open: () => servers.open(), onStray: strayLogger(log) });
 }
 
 function strayLogger(log: BridgeLog): (fault: Fault) => void {
@@ -197,7 +184,7 @@ function strayLogger(log: BridgeLog): (fault: Fault) => void {
   };
 }
 
-function join(client: Transport, server: SteadySession, log: BridgeLog, session: number) {
+function join(client: Transport, server: Transport, log: BridgeLog, session: number) {
   return relay(client, server, {
     onFault: (side, fault) => log.warn({ session, side, fault: describeFault(fault) }, 'message skipped'),
   });

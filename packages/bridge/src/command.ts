@@ -7,14 +7,16 @@ import {
   endSignal,
   type Flags,
   hideFromOutput,
+  holdYoungGeneration,
+  type Log,
   openLogFor,
   say,
   toolkitVersion,
   UsageError,
 } from '@mcp-overlay/cli';
-import { looksSecret, parseBridgeEnv } from '@mcp-overlay/config';
-import { type Grants, grantKind, grantsOf, identityNotes, openOverlay } from '@mcp-overlay/overlay';
-import { type EraSetting, safeEnvironment } from '@mcp-overlay/relay';
+import { DURATION_FORM, looksSecret, parseBridgeEnv, parseDuration } from '@mcp-overlay/config';
+import { type Grants, grantKind, grantsOf, identityNotes, openOverlay, privatePlaces } from '@mcp-overlay/overlay';
+import { type EraSetting, RelayError, Sandbox, safeEnvironment } from '@mcp-overlay/relay';
 import { startBridge } from './bridge.ts';
 import { refuseMissing } from './find-command.ts';
 
@@ -45,6 +47,22 @@ export const bridgeCommand: Command = {
       default: 'auto',
       describe: 'protocol era of the server: up to 2025-11-25, or 2026-07-28',
     },
+    sandbox: {
+      type: 'string',
+      choices: ['none', 'auto', 'strict'],
+      default: 'none',
+      describe: 'walls around the server: the best this system has (auto), or all or nothing (strict)',
+    },
+    warm: {
+      type: 'number',
+      choices: [0, 1, 2],
+      default: 0,
+      describe: 'servers started before anybody needs them',
+    },
+    idle: {
+      type: 'string',
+      describe: 'a server for everybody (--shared, or a modern one) that nobody used for so long is ended: 15m',
+    },
     'working-dir': { type: 'string', describe: 'where the server runs (default: here)' },
   },
   examples: [
@@ -60,6 +78,7 @@ export const bridgeCommand: Command = {
       );
     }
     const grants = readGrants((flags.grant as string[] | undefined) ?? []);
+    holdYoungGeneration();
     using end = endSignal();
     const declared = parseBridgeEnv((flags.env as string[] | undefined) ?? [], process.env);
     for (const [name, value] of Object.entries(declared)) {
@@ -69,6 +88,7 @@ export const bridgeCommand: Command = {
     const cwd = flags['working-dir'] as string | undefined;
     await refuseMissing({ command, cwd, env });
     const log = openLogFor('mcp-bridge', flags);
+    const sandbox = await sandboxFor(flags, { name: 'server', command, args, env, cwd }, log);
     const { identity, trust, overlay: kind } = flags;
     const { overlay, chosenBecause } = await openOverlay({ env: process.env, kind, identity, trust, log });
     log.info({ overlay: overlay.kind, because: chosenBecause }, 'overlay chosen');
@@ -79,7 +99,11 @@ export const bridgeCommand: Command = {
       command,
       args,
       env,
+      stateEnv: process.env,
       cwd,
+      sandbox,
+      warm: Number(flags.warm),
+      idleMs: readIdle(flags.idle),
       grants,
       shared: flags.shared === true,
       era: flags.era as EraSetting,
@@ -95,6 +119,26 @@ export const bridgeCommand: Command = {
     return EXIT.done;
   },
 };
+
+/** Said to the person who typed it, now: what cannot be made cannot be made for any server later. */
+async function sandboxFor(flags: Flags, start: Parameters<Sandbox['wrap']>[1], log: Log) {
+  const wish = flags.sandbox as 'none' | 'auto' | 'strict';
+  const of = new Sandbox({ log, hidden: privatePlaces(process.env, flags.identity) });
+  try {
+    await of.wrap(wish, start);
+  } catch (error) {
+    if (!(error instanceof RelayError)) throw error;
+    throw new UsageError(`--sandbox ${wish}: ${error.message}`, error.hint);
+  }
+  return { wish, of };
+}
+
+function readIdle(text: unknown): number | undefined {
+  if (text === undefined) return undefined;
+  const ms = parseDuration(String(text));
+  if (ms === undefined || ms < 1000) throw new UsageError(`--idle ${text} is no time`, `${DURATION_FORM}, at least 1s`);
+  return ms;
+}
 
 function readGrants(words: readonly string[]): Grants {
   for (const word of words) {

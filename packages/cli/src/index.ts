@@ -11,3 +11,4 @@ export { CLI_ERROR_CODES, exitCodeOf, report, UsageError } from './report.ts';
 export { type EndSignal, endSignal } from './signals.ts';
 export { tellOverlay } from './tell-overlay.ts';
 export { toolkitVersion } from './version.ts';
+export { holdYoungGeneration } from './young-generation.ts';

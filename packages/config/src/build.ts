@@ -4,6 +4,7 @@
 import { buildIssuers, buildTokens } from './access-shape.ts';
 import { buildAlarms } from './alarms-shape.ts';
 import { buildAudit } from './audit-shape.ts';
+import { buildChildren } from './children-shape.ts';
 import {
   type BackendConfig,
   compact,
@@ -16,8 +17,10 @@ import type { Spot } from './errors.ts';
 import { buildInject, type InjectSurroundings } from './inject-shape.ts';
 import { buildAllowances } from './limits-shape.ts';
 import { quoteText } from './node.ts';
+import { buildOnce } from './once-shape.ts';
 import { buildPins } from './pins-shape.ts';
 import { buildPolicy } from './policy-build.ts';
+import { buildReload } from './reload-shape.ts';
 import type { RawBackend, RawGateway, RawTools } from './schema.ts';
 import { buildOverride, buildScrub } from './scrub-shape.ts';
 import type { Reading } from './shape.ts';
@@ -69,6 +72,8 @@ export function buildGateway(raw: RawGateway, file: string, reading: Reading): G
       scrub: raw.scrub && buildScrub(raw.scrub),
       alarms: raw.alarms && buildAlarms(raw.alarms, idsOf(raw), reading),
       pins: raw.pins && buildPins(raw.pins),
+      once: raw.once && buildOnce(raw.once),
+      reload: raw.reload && buildReload(raw.reload),
     }),
   };
   if (raw.secrets?.inline === 'refuse') reading.report.refuse('inline-secret');
@@ -119,6 +124,7 @@ function buildBackend(raw: RawBackend, isOf: InjectSurroundings['identity'], rea
     name: raw.name ?? id,
     transport,
     disabled,
+    ...buildChildren(raw, { transport, ...compact({ shared: raw.shared, era: raw.era }) }, reading),
     ...compact({
       prefix: raw.prefix,
       tools: raw.tools && buildTools(raw.tools, raw.spotOf('tools'), reading),
@@ -129,6 +135,7 @@ function buildBackend(raw: RawBackend, isOf: InjectSurroundings['identity'], rea
       inject: buildInject(raw.inject, surroundingsOf(transport, isOf), reading),
       scrub: raw.scrub && buildOverride(raw.scrub),
       pins: raw.pins,
+      mayRunTwice: raw.retry?.safe,
     }),
   };
 }

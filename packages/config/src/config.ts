@@ -40,6 +40,23 @@ export interface GatewayConfig {
   readonly alarms?: AlarmsConfig | 'off';
   /** Absent: first use, kept in the state folder. */
   readonly pins?: PinsConfig;
+  /** How outcomes of calls are kept; absent: as long and as large as the relay's limits say. */
+  readonly once?: OnceConfig;
+  /** Absent: as in DEFAULTS, and watched. */
+  readonly reload?: ReloadConfig;
+}
+
+export interface OnceConfig {
+  readonly keepMs?: number;
+  readonly bytes?: number;
+  readonly durability?: 'os' | 'commit';
+}
+
+export interface ReloadConfig {
+  /** A changed file is taken over by itself. */
+  readonly watch: boolean;
+  /** How long sessions that began before keep what they began with. */
+  readonly maxDrainMs: number;
 }
 
 export interface PinsConfig {
@@ -107,11 +124,31 @@ export interface BackendConfig {
   readonly shared?: boolean;
   /** What the server speaks; `auto`, or left out: found out. */
   readonly era?: 'auto' | 'legacy' | 'modern';
+  /** Servers that are started before anybody needs them. */
+  readonly warm?: number;
+  /** lazy: at the first call, where that can be. */
+  readonly start?: 'eager' | 'lazy';
+  /** A server for everybody ends when nobody used it for so long. */
+  readonly idleMs?: number;
+  readonly sandbox?: 'none' | 'auto' | 'strict' | SandboxConfig;
   readonly inject?: InjectConfig;
   readonly disabled: boolean;
   readonly scrub?: ScrubOverride;
   /** Absent: that of all. */
   readonly pins?: PinsConfig['mode'];
+  /** Globs on the backend's own names: what may run twice where nobody knows how it ended. */
+  readonly mayRunTwice?: readonly string[];
+}
+
+/** Paths are absolute; what is absent is not limited. */
+export interface SandboxConfig {
+  readonly tmp?: 'private' | 'shared';
+  readonly network?: boolean;
+  readonly read?: readonly string[];
+  readonly write?: readonly string[];
+  readonly memoryBytes?: number;
+  readonly files?: number;
+  readonly processes?: number;
 }
 
 /** What is done with what is found; rules by id or glob of ids. */
@@ -234,6 +271,8 @@ export const DEFAULTS = {
   connectTimeoutMs: 120_000,
   callTimeoutMs: 600_000,
   listWaitMs: 3000,
+  /** Of sessions that began under another configuration. */
+  maxDrainMs: 15 * 60_000,
   maxTtlMs: 30 * 24 * 3600 * 1000,
 } as const;
 

@@ -21,10 +21,12 @@ export type {
   Injected,
   IssuerConfig,
   LimitsConfig,
+  OnceConfig,
   OverlayName,
   OwnSecrets,
   PerIdentityConfig,
   PinsConfig,
+  ReloadConfig,
   ScrubConfig,
   ScrubOverride,
   ShareConfig,
@@ -48,6 +50,7 @@ export {
   openReport,
   type Report,
   type Spot,
+  WHOLE_FILE,
 } from './errors.ts';
 export { compileGlob } from './glob.ts';
 export type { AllowanceConfig, AllowancesConfig, IdentityAllowance, ToolAllowance } from './limits-config.ts';
@@ -75,6 +78,7 @@ export { SECRET_ERROR_CODES, SecretError, type SecretErrorCode } from './secret/
 export type { Keyring, LoadKeyring } from './secret/keyring.ts';
 export {
   IDENTITY,
+  namesIdentity,
   parseSecretReference,
   SECRET_REFERENCE_FORM,
   type SecretReference,
@@ -86,4 +90,4 @@ export { type ConfiguredText, referencesIn, type SecretText } from './secret/tex
 export { MAX_VAULT_BYTES, Vault, type VaultEntry, type VaultOptions } from './secret/vault.ts';
 export { looksSecret } from './secrets.ts';
 export { type Changer, changeableBy } from './tamper.ts';
-export { LIFETIME_FORM, parseLifetime } from './units.ts';
+export { DURATION_FORM, LIFETIME_FORM, parseDuration, parseLifetime } from './units.ts';

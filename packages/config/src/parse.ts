@@ -40,7 +40,19 @@ export function parseGatewayConfig(text: string, options: ParseOptions): ParsedC
 
 /** Keys that only the Go original's files have at the top, and keys that only ours have. */
 const ORIGINAL_KEYS = ['share_token', 'orchestrator', 'log_file'];
-const OUR_KEYS = ['share', 'limits', 'roles', 'identities', 'views', 'enforce', 'audit', 'secrets', 'pins', 'scrub'];
+const OUR_KEYS = [
+  'share',
+  'limits',
+  'roles',
+  'identities',
+  'views',
+  'enforce',
+  'audit',
+  'secrets',
+  'pins',
+  'scrub',
+  'reload',
+];
 /** Folders of a project in which clients keep their files: paths begin beside them. */
 const CLIENT_FOLDERS = new Set(['.vscode', '.cursor', '.gemini', '.claude', '.roo', '.kiro', '.amazonq']);
 

@@ -5,11 +5,14 @@
 import { issuersShape, tokensShape, trustFile } from './access-shape.ts';
 import { alarmsShape } from './alarms-shape.ts';
 import { auditShape } from './audit-shape.ts';
+import { childrenFields } from './children-shape.ts';
 import { globProblem } from './glob.ts';
 import { injectShape } from './inject-shape.ts';
 import { allowanceFields, backendAllowanceShape } from './limits-shape.ts';
+import { onceShape, retryShape } from './once-shape.ts';
 import { pinMode, pinsShape } from './pins-shape.ts';
 import { identitiesShape, rolesShape, viewsShape } from './policy-shape.ts';
+import { reloadShape } from './reload-shape.ts';
 import { backendScrubShape, scrubShape } from './scrub-shape.ts';
 import {
   argument,
@@ -65,7 +68,7 @@ export const toolsShape = object(
       },
     ),
   },
-  { later: { strict: 'pinned tool definitions', retry: 'tools that may safely run twice' } },
+  { later: { strict: 'pinned tool definitions' }, elsewhere: { retry: 'backends[].retry' } },
 );
 
 const STDIO = ['stdio'];
@@ -184,6 +187,7 @@ const backendFields = {
     'what the server speaks: legacy (revisions up to 2025-11-25) or modern (2026-07-28); auto finds out. Clients of either are served, translated where it differs',
     { default: 'auto' },
   ),
+  ...childrenFields,
   inject: field(injectShape, 'variables or headers besides those of the transport, the same for all or by who calls'),
   disabled: field(bool(), 'the backend is left out', { default: 'false' }),
   scrub: field(backendScrubShape, 'what is done with what is found in its texts; a mode alone is enough', {
@@ -193,6 +197,11 @@ const backendFields = {
   pins: field(pinMode, 'what becomes of its definitions that nobody approved', {
     default: 'that of pins',
     example: 'strict',
+  }),
+  retry: field(retryShape, 'tools that may run again where nobody knows how a call ended: their server was lost', {
+    default: 'none: no call runs twice',
+    example: '{ safe: [read_*] }',
+    neverEmpty: true,
   }),
   limits: field(backendAllowanceShape, 'as in limits.backends, for this backend', {
     default: 'none',
@@ -325,6 +334,7 @@ export const gatewayShape = object(
       neverEmpty: true,
     }),
     secrets: field(secretsShape, 'how secrets are kept and referred to'),
+    once: field(onceShape, 'how outcomes of calls are kept for whoever lost the way to them and asks again'),
     scrub: field(
       scrubShape,
       'what is done with secrets, injected instructions and hidden text in what servers send; a mode alone is enough. Visibility, not a boundary',
@@ -338,6 +348,9 @@ export const gatewayShape = object(
       'what becomes of definitions of tools, prompts and resource templates, and of instructions, that are new or have changed; a mode alone is enough (docs/PINS.md)',
       { default: 'first-use, kept in the state folder; another version of a server is taken anew after a restart' },
     ),
+    reload: field(reloadShape, 'how a changed file is taken over while the gateway runs (docs/RELIABILITY.md)', {
+      default: 'watched, 15m',
+    }),
     share_token: field(shareToken, 'share.token, as the Go original calls it', { example: 'my-gateway' }),
     orchestrator: field(
       object({

@@ -6,8 +6,10 @@ import { alarmsCommand } from './commands/alarms.ts';
 import { approveCommand } from './commands/approve.ts';
 import { auditCommand } from './commands/audit.ts';
 import { checkCommand } from './commands/check.ts';
+import { drainCommand } from './commands/drain.ts';
 import { peersCommand } from './commands/peers.ts';
 import { policyCommand } from './commands/policy.ts';
+import { reloadCommand } from './commands/reload.ts';
 import { runCommand } from './commands/run.ts';
 import { scrubCommand } from './commands/scrub.ts';
 import { statusCommand } from './commands/status.ts';
@@ -21,6 +23,8 @@ await main({
     runCommand,
     checkCommand,
     statusCommand,
+    drainCommand,
+    reloadCommand,
     peersCommand,
     approveCommand,
     policyCommand,

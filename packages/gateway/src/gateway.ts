@@ -3,18 +3,17 @@
 
 import { randomBytes } from 'node:crypto';
 import { UsageError, withoutSecrets } from '@mcp-overlay/cli';
-import type { GatewayConfig, SecretString } from '@mcp-overlay/config';
+import type { BackendConfig, GatewayConfig, ResolveOptions, SecretString } from '@mcp-overlay/config';
 import {
   type AccessSource,
-  grantsOf,
   type Overlay,
   OWNER,
-  openIssuers,
   openOverlay,
   openPeerBook,
   ownIdentity,
+  privatePlaces,
 } from '@mcp-overlay/overlay';
-import { DONE, LIMITS, type Limits } from '@mcp-overlay/relay';
+import { DONE, type Ledger, LIMITS, type Limits, Sandbox } from '@mcp-overlay/relay';
 import type { Alarms } from './alarms/alarms.ts';
 import { type AlarmControl, alarmControl } from './alarms/control.ts';
 import { openAlarms } from './alarms/open-alarms.ts';
@@ -25,6 +24,9 @@ import { HealthRecord } from './backend/health.ts';
 import { backendOf } from './backend/kinds.ts';
 import { watching } from './backend/watch.ts';
 import type { GatewayLog } from './call/log.ts';
+import { buildGeneration, type Generation, type World } from './generation.ts';
+import { openConfiguredLedger } from './ledger.ts';
+import { type Overload, openOverload } from './overload/overload.ts';
 import { type Peers, peersOf } from './peers.ts';
 import { openConfiguredPins } from './pinning.ts';
 import type { Pins } from './pins/open.ts';
@@ -32,9 +34,10 @@ import { accessOf } from './policy/access.ts';
 import type { Allowances } from './policy/allowances.ts';
 import { toolFilter } from './policy/filter.ts';
 import { callGauge } from './policy/limit.ts';
-import { openAllowances } from './policy/open-allowances.ts';
-import { openPolicy } from './policy/open-policy.ts';
+import { withoutRules } from './policy/no-rules.ts';
 import type { Policy } from './policy/policy.ts';
+import { SeenSecrets } from './reload/credentials.ts';
+import { openReloads, type Reloads } from './reload.ts';
 import { naming } from './routing/names.ts';
 import { StateSeal } from './routing/states.ts';
 import { TaskOwners } from './routing/task-owners.ts';
@@ -42,12 +45,18 @@ import type { Scrubbing } from './scrub/open.ts';
 import { hideWritten, secretsOf } from './secrets.ts';
 import { openProbes } from './session/probe.ts';
 import type { AuditSettings, SessionSettings } from './session/settings.ts';
-import { openShareBooks, type TokensFor, tokensForShares } from './share-tokens.ts';
+import { type TokensFor, tokensForShares } from './share-tokens.ts';
 import { openShares } from './shares.ts';
 import { type GatewayStatus, statusOf } from './status.ts';
+import { type Succession, successionOf } from './succession/succession.ts';
+import { asReady, type Predecessor } from './succession/take-over.ts';
+import { troublesOf } from './troubles/look.ts';
+import { watchTroubles } from './troubles/trouble.ts';
 
 export interface GatewayOptions {
   readonly config: GatewayConfig;
+  /** As the user named it. */
+  readonly file?: string;
   readonly overlay: Overlay;
   readonly env: NodeJS.ProcessEnv;
   /** What `--identity` names: for shares on other overlays than the gateway's own. */
@@ -64,6 +73,8 @@ export interface GatewayOptions {
   readonly scrub?: Scrubbing | undefined;
   /** Of a vault that wants one. Absent: nobody is at a terminal. */
   readonly passphrase?: (() => Promise<SecretString>) | undefined;
+  /** Who has the share now and agreed to lose it. */
+  readonly predecessor?: Predecessor | undefined;
   onLost(error: Error): void;
 }
 
@@ -72,35 +83,74 @@ export interface Gateway {
   status(): Promise<GatewayStatus>;
   readonly peers: Peers;
   readonly tokens: TokensFor;
+  readonly reloads: Reloads;
   readonly alarms: AlarmControl;
   readonly approvals: Approvals;
+  readonly succession: Succession;
+  /** The predecessor has written all that it will ever write. */
+  catchUp(): Promise<void>;
   close(): Promise<void>;
 }
 
+/** What goes on when another configuration comes into force. */
+export interface Lasting {
+  readonly secrets: ResolveOptions;
+  readonly common: Pick<SessionSettings, 'instance' | 'gauge' | 'overload' | 'stateSeal' | 'taskOwners'>;
+  /** Servers that run now, of all sessions. */
+  readonly children: { count: number };
+  readonly sandbox: Sandbox;
+  overlayOf(kind: string | undefined): Promise<Overlay>;
+}
+
 export interface SettingsOptions extends Omit<GatewayOptions, 'onLost'> {
+  readonly lasting?: Lasting | undefined;
+  /** A backend that goes on as it is. */
+  keep?(config: BackendConfig): SessionSettings['backends'][number] | undefined;
   readonly policy: Policy;
   /** Where calls go on record; whoever serves nobody has none. */
   readonly audit?: AuditSettings | undefined;
   readonly pins?: Pins | undefined;
   readonly allowances?: Allowances | undefined;
   readonly alarms?: Alarms | undefined;
+  readonly ledger?: Ledger | undefined;
+}
+
+export function lastingOf(
+  options: Omit<GatewayOptions, 'onLost'>,
+  secrets = secretsOf(options),
+  overload?: Overload,
+): Lasting {
+  const others = new Map<string, Promise<Overlay>>();
+  return {
+    secrets,
+    common: {
+      instance: randomBytes(8).toString('hex'),
+      gauge: callGauge(overload?.retryCallMs),
+      overload,
+      stateSeal: new StateSeal(),
+      taskOwners: new TaskOwners(),
+    },
+    children: { count: 0 },
+    sandbox: new Sandbox({
+      log: options.log,
+      hidden: [...privatePlaces(options.env, options.identity), options.config.file],
+    }),
+    overlayOf: (kind) => {
+      if (kind === undefined || kind === options.overlay.kind) return Promise.resolve(options.overlay);
+      const known =
+        others.get(kind) ??
+        openOverlay({ ...overlayOptions(options), kind: kind as Overlay['kind'] }).then((o) => o.overlay);
+      others.set(kind, known);
+      return known;
+    },
+  };
 }
 
 export function sessionSettings(options: SettingsOptions): SessionSettings {
-  const { config, log, version, audit, allowances, alarms } = options;
+  const { config, log, version, audit, allowances, alarms, ledger, lasting = lastingOf(options) } = options;
   const by = `mcp-gateway/${version}`;
-  const others = new Map<string, Promise<Overlay>>();
-  const overlayOf = (kind: string | undefined): Promise<Overlay> => {
-    if (kind === undefined || kind === options.overlay.kind) return Promise.resolve(options.overlay);
-    const known =
-      others.get(kind) ??
-      openOverlay({ ...overlayOptions(options), kind: kind as Overlay['kind'] }).then((o) => o.overlay);
-    others.set(kind, known);
-    return known;
-  };
   const limits: Limits = { ...LIMITS, ...config.limits };
-  const children = { count: 0 };
-  const secrets = secretsOf(options);
+  const { children, sandbox, secrets, overlayOf } = lasting;
   hideWritten(config.backends, options.env);
   const enabled = config.backends.filter((backend) => !backend.disabled);
   const servers = enabled.filter(({ transport, shared }) => transport.type === 'stdio' && shared !== true).length;
@@ -111,6 +161,8 @@ export function sessionSettings(options: SettingsOptions): SessionSettings {
     );
   }
   const backends = enabled.map((config) => {
+    const known = options.keep?.(config);
+    if (known) return known;
     const health = new HealthRecord();
     const backend = backendOf(config, {
       overlayOf: ({ overlay }) => overlayOf(overlay),
@@ -120,6 +172,7 @@ export function sessionSettings(options: SettingsOptions): SessionSettings {
       log,
       limits,
       children,
+      sandbox,
       secrets,
       hide: withoutSecrets,
       ...(alarms && { onHostDoubt: (backend, code) => alarms.hostDoubted(backend, code) }),
@@ -129,7 +182,7 @@ export function sessionSettings(options: SettingsOptions): SessionSettings {
     return { backend, health };
   });
   return {
-    instance: randomBytes(8).toString('hex'),
+    ...lasting.common,
     backends,
     accessFor: accessFor(config, options.policy),
     ...(allowances && { limitsFor: (principal) => allowances.of(principal) }),
@@ -139,9 +192,7 @@ export function sessionSettings(options: SettingsOptions): SessionSettings {
     connectTimeoutMs: config.aggregator.connectTimeoutMs,
     listWaitMs: config.aggregator.listWaitMs,
     limits,
-    gauge: callGauge(),
-    stateSeal: new StateSeal(),
-    taskOwners: new TaskOwners(),
+    ...(ledger && { ledger, onceSeconds: ledger.seconds }),
     scrubber: options.scrub?.scrubber,
     scrubHits: options.scrub?.hits,
     alarms,
@@ -187,63 +238,115 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
 }
 
 async function begin(options: GatewayOptions, audit: AuditSettings | undefined): Promise<Gateway> {
-  const { config, overlay, version, log } = options;
+  const { config, overlay, version, log, env } = options;
   const record = async (what: string, id: string): Promise<void> => {
     if (audit) await recordAdmin(audit.log, what, id, OWNER);
   };
-  const book = await openPeerBook({ share: config.share.token, env: options.env, log: options.log });
-  const handRole = (id: string): string | undefined => {
-    const peer = book.get(id);
-    return peer?.decision === 'allowed' ? peer.role : undefined;
-  };
-  const policy = await openPolicy(config, { handRole });
+  const unrecorded = (what: string) => (error: unknown) =>
+    log.warn({ error: String(error) }, `${what} is not on record`);
+  const book = await openPeerBook({ share: config.share.token, env, log });
   const { openScrub } = await import('./scrub/open.ts');
   const scrub = await openScrub({
     config,
     log,
-    record: (hit) => {
-      audit?.log
-        .append({ type: 'scrub.hit', ...hit })
-        .catch((error: unknown) => log.warn({ error: String(error) }, 'scrub hit is not on record'));
-    },
+    live: true,
+    record: (hit) => void audit?.log.append({ type: 'scrub.hit', ...hit }).catch(unrecorded('scrub hit')),
   });
-  const allowances = await openAllowances(config, options);
   const alarms = await openAlarms(config, options);
   // Alarms hear what goes on record, also where nothing does.
   const heard = alarms ? { log: alarms.listen(audit?.log), receipts: audit?.receipts ?? false } : audit;
-  const pins = await openConfiguredPins(config, {
-    env: options.env,
-    log,
-    news: (event) => {
-      audit?.log
-        .append(auditOf(event))
-        .catch((error: unknown) => log.warn({ error: String(error) }, 'change of a definition is not on record'));
+  const ledger = await openConfiguredLedger(options);
+  const seen = new SeenSecrets();
+  const overload = openOverload({ log });
+  const lasting = lastingOf(options, seen.noting(secretsOf(options)), overload);
+  const { secrets } = lasting;
+  const world: World = {
+    now: undefined,
+    pins: undefined,
+    secrets,
+    seen,
+    scrub,
+    surroundings: { env, log },
+    handRole: (id) => {
+      const peer = book.get(id);
+      return peer?.decision === 'allowed' ? peer.role : undefined;
     },
-  });
-  const settings = sessionSettings({ ...options, policy, audit: heard, scrub, allowances, alarms, pins });
-  const books = await openShareBooks(config, config.share.token, secretsOf(options));
-  const issuers = config.issuers.length === 0 ? undefined : await openIssuers({ issuers: config.issuers, log });
+    settingsOf: (config, more) =>
+      sessionSettings({
+        ...options,
+        config,
+        policy: withoutRules(),
+        audit: heard,
+        scrub,
+        alarms,
+        ledger,
+        lasting,
+        ...more,
+      }),
+    openPins: (config) =>
+      openConfiguredPins(config, {
+        env,
+        log,
+        news: (event) => void audit?.log.append(auditOf(event)).catch(unrecorded('change of a definition')),
+      }),
+  };
+  const first = await buildGeneration(world, config);
+  first.apply();
+  const now = (): Generation => world.now ?? first.generation;
   await audit?.log.append({ type: 'config.apply', digest: config.digest ?? 'none' });
-  const share = await openShares({
-    overlay,
-    token: config.share.token,
-    policy,
-    settingsFor: (policy) => ({ ...settings, accessFor: accessFor(config, policy) }),
-    by: `mcp-gateway/${version}`,
-    grants: grantsOf(config.share.grants),
-    hosts: config.share.hosts,
-    book,
-    accessFor: (view) => {
-      const book = view === undefined ? books.own : books.views.get(view)?.book;
-      if (!book) throw new TypeError(`no view ${view}`);
-      return { book, issuers, rules: policy.ruled };
-    },
-    onLost: options.onLost,
+  const probes = openProbes(now().settings);
+  const share = await asReady(options.predecessor, now().settings.backends)
+    .then(() =>
+      openShares({
+        overlay,
+        takeOver: options.predecessor !== undefined,
+        token: config.share.token,
+        views: first.generation.views,
+        rules: first.generation.rules,
+        rulesOf: (view) => now().rulesOf(view),
+        by: `mcp-gateway/${version}`,
+        book,
+        onLost: options.onLost,
+      }),
+    )
+    .catch(async (error: unknown) => {
+      await probes.close();
+      throw error;
+    });
+  overload.whenShort(share.endIdle);
+  const reloads = openReloads({
+    world,
+    shares: share,
+    probes,
+    audit: audit?.log,
+    log,
+    env,
+    file: options.file ?? config.file,
   });
-  const probes = openProbes(settings);
+  const succession = successionOf({
+    share,
+    backends: () => now().settings.backends,
+    log,
+    record,
+    flush: async () => void (await Promise.all([book.flush(), now().allowances?.spent.flush(), alarms?.state.flush()])),
+    stopWriting: () => {
+      book.stopWriting();
+      now().allowances?.spent.stopWriting();
+      alarms?.state.stopWriting();
+    },
+  });
+  const troubles = watchTroubles({
+    log,
+    look: () => {
+      const { config, settings, pins } = now();
+      const files = { audit: audit?.log, pins, scrub, alarms };
+      return troublesOf({ config, overlay: overlay.kind, share, settings, overload, ...files });
+    },
+  });
   const startedAt = Date.now();
   return {
     token: share.token,
+    reloads,
     status: async () => {
       const identity = await ownIdentity(overlay);
       return statusOf({
@@ -252,30 +355,45 @@ async function begin(options: GatewayOptions, audit: AuditSettings | undefined):
         identity,
         startedAt,
         share,
-        settings,
+        config: reloads.status(),
+        settings: now().settings,
+        leaving: succession.departure()?.status(),
+        troubles: troubles.list(),
+        overload,
         audit: audit?.log,
         alarms,
         scrub,
-        allowances,
-        pins,
+        allowances: now().allowances,
+        pins: now().pins,
       });
     },
-    peers: peersOf(book, share, { roles: rolesIn(config), record }),
-    approvals: approvalsOf(pins, { record, by: OWNER }),
-    tokens: tokensForShares(books, {
-      network: overlay.proofs?.network ?? overlay.kind,
-      share: share.token,
-      maxTtlMs: config.tokens.maxTtlMs,
-      roles: rolesIn(config),
-      onRevoked: share.check,
-      record,
-    }),
+    get peers() {
+      return peersOf(book, share, { roles: rolesIn(now().config), record });
+    },
+    get approvals() {
+      return approvalsOf(world.pins, { record, by: OWNER });
+    },
+    tokens: (view) =>
+      tokensForShares(now().books, {
+        network: overlay.proofs?.network ?? overlay.kind,
+        share: share.token,
+        maxTtlMs: now().config.tokens.maxTtlMs,
+        roles: rolesIn(now().config),
+        onRevoked: share.check,
+        record,
+      })(view),
     alarms: alarmControl(alarms, record),
+    succession,
+    catchUp: async () => now().allowances?.spent.catchUp(),
     close: async () => {
+      troubles.close();
+      overload.close();
+      await reloads.stop();
       await Promise.all([probes.close(), share.close()]);
-      await Promise.all([book.close(), allowances?.close()]);
-      await closeBackends(settings);
-      await pins?.close();
+      await Promise.all([book.close(), now().allowances?.close()]);
+      await Promise.all(reloads.backends().map((backend) => backend.close?.(DONE)));
+      await ledger.close();
+      await world.pins?.close();
       await Promise.all([scrub?.close(), alarms?.close()]);
       await audit?.log.close();
     },

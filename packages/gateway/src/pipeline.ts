@@ -1,5 +1,6 @@
 // The road of every request, outermost first. The order is the meaning:
 //   audit      records what became of it, whatever that is, before the answer goes on
+//   oneReading what can be read in two ways is not for judging
 //   limit      before anything costs something: what the caller may use, and what the machine can bear
 //   deadline   counts the time a client waits, whatever is slow
 //   fanOut     takes the requests that concern every backend
@@ -24,6 +25,7 @@ import { audit } from './audit/stage.ts';
 import type { Call, PermittedCall } from './call/call.ts';
 import { deadline } from './call/deadline.ts';
 import type { Next, Stage } from './call/stage.ts';
+import { oneReading } from './call/twins.ts';
 import type { Access } from './policy/access.ts';
 import type { CallerLimits } from './policy/allowances.ts';
 import { authorize } from './policy/authorize.ts';
@@ -58,5 +60,5 @@ export function pipeline(o: PipelineOptions): Next<Call> {
   const brake = o.brake ?? ((next) => next);
   const permitted = brake(budget(o.caller)(states(o)(questions(o)(scrub(o.scrub)(intent(o.audit)(dispatch(o)))))));
   const judged = decoyed(o.catalog.isDecoy)(authorize(o.access)(permitted));
-  return recorded(limited(deadline(o.callTimeoutMs)(fanOut(o)(route(o)(judged)))));
+  return recorded(oneReading(limited(deadline(o.callTimeoutMs)(fanOut(o)(route(o)(judged))))));
 }

@@ -15,17 +15,20 @@ export interface ShareBooks {
 /** undefined: the gateway's own share. */
 export type TokensFor = (view: string | undefined) => Tokens;
 
-/** `share`: the gateway's own, undefined if it is gone with its host. */
+/** `share`: the gateway's own, undefined if it is gone with its host. `before`: what is known of shares that go on. */
 export async function openShareBooks(
   config: Pick<GatewayConfig, 'tokens'> & { readonly policy?: GatewayConfig['policy'] | undefined },
   share: string | undefined,
   secrets: ResolveOptions,
+  before?: ShareBooks,
 ): Promise<ShareBooks> {
+  const known = new Map([...(before?.views.values() ?? [])].map(({ share, book }) => [share, book]));
   const views = new Map<string, { share: string; book: TokenBook }>();
   for (const { name, token } of config.policy?.views ?? []) {
-    if (token !== undefined) views.set(name, { share: token, book: await openTokensOf(config, token, secrets) });
+    if (token === undefined) continue;
+    views.set(name, { share: token, book: known.get(token) ?? (await openTokensOf(config, token, secrets)) });
   }
-  return { own: await openTokensOf(config, share, secrets), views };
+  return { own: before?.own ?? (await openTokensOf(config, share, secrets)), views };
 }
 
 /** `options.share`: as the gateway's own is called now. Throws `usage` for a view that has no share. */

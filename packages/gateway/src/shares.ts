@@ -1,73 +1,139 @@
 // All shares of one gateway: its own, and one for each view that has one. The same peers, the same backends; who comes over a
-// view's share sees at most the view.
+// view's share sees at most the view. Views come and go while the gateway runs.
 
-import { grantsOf } from '@mcp-overlay/overlay';
-import type { Policy } from './policy/policy.ts';
-import { openShare, type Share, type ShareOptions } from './share.ts';
+import type { CloseReason } from '@mcp-overlay/relay';
+import { openShare, type Share, type ShareOptions, type ShareRules } from './share.ts';
+
+export interface ViewShare {
+  readonly view: string;
+  readonly token: string;
+}
+
+/** `rules`: until, or when no longer, something is in force for this view. */
+export type WantedShare = ViewShare & { readonly rules: ShareRules };
 
 export interface Shares extends Share {
-  readonly views: readonly { readonly view: string; readonly token: string }[];
+  /** Each by its token, the gateway's own first. */
+  each(): readonly Pick<Share, 'token' | 'unreached'>[];
+  readonly views: readonly ViewShare[];
+  /** Opens what is not there yet; nothing is closed before `commit`. Rejects with what one of them failed with. */
+  prepare(views: readonly WantedShare[]): Promise<PreparedShares>;
 }
 
-export interface SharesOptions
-  extends Omit<ShareOptions, 'settings' | 'admits' | 'rolesOf' | 'nextNumber' | 'elsewhere' | 'access'> {
-  readonly policy: Policy;
-  /** Which tokens the share of this view takes; undefined: the gateway's own. */
-  accessFor(view: string | undefined): ShareOptions['access'];
-  /** Of sessions for which these rules hold. */
-  settingsFor(policy: Policy): ShareOptions['settings'];
+export interface PreparedShares {
+  /** Those that are not wanted any more end. */
+  commit(): Promise<void>;
+  abort(): Promise<void>;
 }
+
+export interface SharesOptions extends Omit<ShareOptions, 'now' | 'nextNumber' | 'elsewhere' | 'view'> {
+  readonly views: readonly WantedShare[];
+  /** Of the gateway's own share, at first. */
+  readonly rules: ShareRules;
+  /** In force now, for whoever comes over the share of this view, or over the gateway's own. */
+  rulesOf(view: string | undefined): ShareRules | undefined;
+}
+
+const UNHOSTED: CloseReason = { code: 'away', reason: 'this share is not hosted any more' };
 
 export async function openShares(options: SharesOptions): Promise<Shares> {
   let sessions = 0;
-  const opened: Share[] = [];
-  const openFor = async (policy: Policy, more: Pick<ShareOptions, 'token' | 'grants' | 'view'>): Promise<Share> => {
-    const at = opened.length;
-    const share = await openShare({
+  const all = new Set<Share>();
+  /** Others host shares of views that are new from here on. */
+  let left = false;
+  let takeOver = options.takeOver ?? false;
+  const openFor = async (token: string | undefined, rules: ShareRules, view?: string): Promise<Share> => {
+    let self: Share | undefined;
+    self = await openShare({
       ...options,
-      ...more,
-      settings: options.settingsFor(policy),
-      access: options.accessFor(more.view),
-      admits: (principal) => policy.ruled && policy.rolesOf(principal).length > 0,
-      rolesOf: (principal) => policy.rolesOf(principal),
+      takeOver,
+      token,
+      ...(view !== undefined && { view }),
+      now: () => options.rulesOf(view) ?? rules,
       nextNumber: () => {
         sessions += 1;
         return sessions;
       },
-      elsewhere: () => opened.reduce((sum, other, place) => sum + (place === at ? 0 : other.sessions().length), 0),
+      elsewhere: () => [...all].reduce((sum, other) => sum + (other === self ? 0 : other.sessions().length), 0),
     });
-    opened.push(share);
-    return share;
+    all.add(self);
+    return self;
   };
-  const { policy } = options;
-  const own = await openFor(policy, options);
-  const views: { readonly view: string; readonly share: Share }[] = [];
-  const all = (): readonly Share[] => [own, ...views.map(({ share }) => share)];
-  const close = async (): Promise<void> => {
-    await Promise.all(all().map((share) => share.close()));
+  const end = async (share: Share, reason?: CloseReason): Promise<void> => {
+    all.delete(share);
+    await share.close(reason);
+  };
+  const own = await openFor(options.token, options.rules);
+  let views: readonly { readonly view: string; readonly share: Share }[] = [];
+  const prepare: Shares['prepare'] = async (wanted) => {
+    const next: { readonly view: string; readonly share: Share }[] = [];
+    const fresh: Share[] = [];
+    const abort = async (): Promise<void> => {
+      await Promise.all(fresh.map((share) => end(share, UNHOSTED)));
+    };
+    try {
+      for (const { view, token, rules } of wanted) {
+        const known = views.find((one) => one.view === view && one.share.token === token);
+        if (!known && left) continue;
+        const share = known?.share ?? (await openFor(token, rules, view));
+        if (!known) fresh.push(share);
+        next.push({ view, share });
+      }
+    } catch (error) {
+      await abort();
+      throw error;
+    }
+    return {
+      abort,
+      commit: async () => {
+        const gone = views.filter(({ share }) => !next.some((one) => one.share === share));
+        views = next;
+        await Promise.all(gone.map(({ share }) => end(share, UNHOSTED)));
+      },
+    };
+  };
+  const each = <T>(what: (share: Share) => Promise<T>): Promise<T[]> => Promise.all([...all].map(what));
+  const sum = async (what: (share: Share) => Promise<number>): Promise<number> =>
+    (await each(what)).reduce((sum, one) => sum + one, 0);
+  const close = async (reason?: CloseReason): Promise<void> => {
+    await each((share) => share.close(reason));
   };
   try {
-    for (const { view, token } of policy.shares) {
-      // Whom the gateway's own share admits by name is not meant here: a view lets in whom its roles do.
-      views.push({ view, share: await openFor(policy.through(view), { view, token, grants: grantsOf([]) }) });
-    }
+    await (await prepare(options.views)).commit();
+    // What comes later was agreed with nobody.
+    takeOver = false;
   } catch (error) {
     await close();
     throw error;
   }
   return {
     token: own.token,
-    views: views.map(({ view, share }) => ({ view, token: share.token })),
-    sessions: () => all().flatMap((share) => share.sessions()),
-    cut: async (id) => {
-      await Promise.all(all().map((share) => share.cut(id)));
+    get views() {
+      return views.map(({ view, share }) => ({ view, token: share.token }));
     },
-    widen: async (id) => {
-      await Promise.all(all().map((share) => share.widen(id)));
+    prepare,
+    each: () => [...all],
+    unreached: own.unreached,
+    endIdle: () => {
+      for (const share of all) share.endIdle();
     },
-    check: async () => {
-      await Promise.all(all().map((share) => share.check()));
+    leave: async (over) => {
+      left = true;
+      await each((share) => share.leave(over));
     },
+    yield: () => {
+      const yielded = [...all].map((share) => share.yield());
+      return { takeBack: async () => void (await Promise.all(yielded.map((one) => one.takeBack()))) };
+    },
+    withdraw: async () => void (await each((share) => share.withdraw())),
+    sessions: () => [...all].flatMap((share) => share.sessions()),
+    cut: async (id) => void (await each((share) => share.cut(id))),
+    widen: async (id) => void (await each((share) => share.widen(id))),
+    check: async () => void (await each((share) => share.check())),
+    outgrow: () => sum((share) => share.outgrow()),
+    renew: (which, reason) => sum((share) => share.renew(which, reason)),
+    refresh: async () => void (await each((share) => share.refresh())),
+    drain: (before, reason) => sum((share) => share.drain(before, reason)),
     close,
   };
 }

@@ -31,6 +31,8 @@ export interface StateFolder {
   readonly alarms: string;
   /** What servers were seen to say of themselves, by configuration that has no lock file of its own. */
   readonly pins: string;
+  /** How calls with a key ended, by share. */
+  readonly ledgers: string;
 }
 
 /** Makes what is absent. Throws `state_folder_unsafe`. `homeDir` stands in for the user's home. */
@@ -49,11 +51,18 @@ export async function stateFolder(env: NodeJS.ProcessEnv, homeDir?: string): Pro
     receipts: join(path, 'receipts'),
     alarms: join(path, 'alarms'),
     pins: join(path, 'pins'),
+    ledgers: join(path, 'ledgers'),
   };
   await makeOwn(path);
   const { path: _itself, ...rooms } = folder;
   await Promise.all(Object.values(rooms).map(makeOwn));
   return folder;
+}
+
+/** Where this user's keys and tokens are, as far as we know of them: what a server on this machine has no business with. */
+export function privatePlaces(env: NodeJS.ProcessEnv, identity?: string): readonly string[] {
+  const places = [statePath(env, undefined), join(userHome(env), '.zrok2')];
+  return identity === undefined ? places : [...places, resolve(identity)];
 }
 
 /** Why others could get into this folder; undefined when they cannot. */

@@ -28,7 +28,7 @@ export {
   type OverlayErrorCode,
 } from './errors.ts';
 export { budgetsPath, forgetShare } from './forget.ts';
-export { type StateFolder, stateFolder } from './home.ts';
+export { privatePlaces, type StateFolder, stateFolder } from './home.ts';
 export { ACCESS_LIMITS, FILE_LIMITS, PROOF_LIMITS } from './limits.ts';
 export { type BindOptions, type BoundSocket, bindSocket } from './local/bind-socket.ts';
 export { socketBehind } from './local/connect-socket.ts';
@@ -46,6 +46,7 @@ export type {
   PeerHint,
   ShareInfo,
   ShareOptions,
+  Yielding,
 } from './overlay.ts';
 export { type Admission, type Decision, type Grants, grantKind, grantsOf } from './peers/admission.ts';
 export { type Gate, type GateJudgement, type GateOptions, type GateRefusal, openGate } from './peers/gate.ts';

@@ -33,18 +33,31 @@ export interface Connection extends Duplex {
 export interface ListenOptions {
   /** Called once per connection. Connections are delivered paused: nothing is read before the handler attaches. */
   readonly onConnection: (connection: Connection) => void;
+  /** Callers cannot reach us for a while, or can again; of networks, which mend themselves. */
+  readonly onReach?: (reached: boolean, error: Error | undefined) => void;
   /** Told when the listener is lost for good without `close` having been called. */
   readonly onLost?: (error: Error) => void;
   /** E-mail addresses of accounts that the network shall let dial, where it has accounts (zrok). Who then comes in is
    *  decided by proofs. */
   readonly grants?: readonly string[];
+  /** Another process of this user hosts the share and has agreed to lose it (`Listener.yield`): whoever dials finds one of
+   *  the two at every moment. */
+  readonly takeOver?: boolean;
 }
 
 /** A share being hosted by this process. */
 export interface Listener {
   readonly share: string;
+  /** Agrees to lose the share to another process of this user. Throws `not_permitted` where it goes with this listener. */
+  yield(): Yielding;
   /** Stops accepting; existing connections live on. An ephemeral share vanishes with it. Idempotent. */
   close(): Promise<void>;
+}
+
+/** From the agreement to `close`; this listener goes on accepting what comes to it. */
+export interface Yielding {
+  /** The other one came to nothing: what leads to the share leads here again. Idempotent. */
+  takeBack(): Promise<void>;
 }
 
 export interface DialOptions {
@@ -83,6 +96,9 @@ export interface Overlay {
   listen(token: string, options: ListenOptions): Promise<Listener>;
   /** Rejects `share_unknown`, `share_not_hosted`, `not_permitted`, `bad_token`, `dial_timeout`, `dial_aborted`. */
   dial(token: string, options?: DialOptions): Promise<Connection>;
+  /** Tells when somebody may just have begun to host the share, so that who waits to dial it need not wait longer. Returns what
+   *  ends it. Absent: the network gives no such sign. */
+  onSign?(token: string, tell: () => void): () => void;
   /** Makes a persistent share; a random name when none is given. Rejects `share_exists`, `bad_token`, `not_permitted`. */
   createShare(name?: string, options?: ShareOptions): Promise<ShareInfo>;
   /** Rejects `share_unknown`, `not_permitted`; `share_in_use` while somebody hosts it. */

@@ -4,11 +4,13 @@
 import { randomBytes } from 'node:crypto';
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Duplex } from 'node:stream';
+import { Holder } from './held/holder.ts';
 import { errorMessage } from './json-rpc.ts';
 import { LIMITS, type Limits } from './limits.ts';
 import { SYSTEM_CLOCK } from './link/clock.ts';
 import { farewell, recognise } from './link/first-bytes.ts';
 import { LinkHost } from './link/host.ts';
+import type { LinkInfo } from './link/hosted-link.ts';
 import { type Judgement, NOBODY_IN_PARTICULAR, type Peer } from './link/judgement.ts';
 import type { Link } from './link/link.ts';
 import type { PeerProof, Refusal } from './link/preamble.ts';
@@ -26,6 +28,9 @@ export interface AcceptedSession<P extends Peer = Peer> {
   readonly via: readonly string[];
   /** Program and version of the peer, a claim. */
   readonly by: string | undefined;
+  /** Its client had this session before, here or at a predecessor, and what was kept of it is not here. */
+  readonly returning: boolean;
+  /** The one that it has now: a session outlives its links. */
   readonly link: Link | undefined;
 }
 
@@ -40,11 +45,18 @@ export interface AcceptorOptions<P extends Peer = Peer> {
   /** A session that already came through here is a cycle. */
   readonly instance?: string;
   onSession(session: AcceptedSession<P>): void;
-  /** A session's link was taken up again: by whom, newly judged. */
-  onReturn?(link: Link, principal: P): void;
+  /** A session's link was taken up again, or another one took its place: by whom, newly judged. */
+  onReturn?(session: AcceptedSession<P>, principal: P): void;
+  /** Seconds for which outcomes of calls are kept by whoever runs the servers (docs/WIRE.md 3). */
+  readonly once?: number | undefined;
+  /** What is known of the servers of a session that is not here any more: `gone`, they lived in this process and as long as
+   *  the session; `told`, whoever serves the session tells its client itself what is lost. Absent: nothing is known. */
+  readonly lostServers?: 'gone' | 'told' | undefined;
   readonly limits?: Limits;
   /** Sessions of other shares of this host: `limits.sessions` is for all of them. */
   readonly elsewhere?: () => number;
+  /** Why no new session is taken now; those that are here go on, and broken links may be taken up again. */
+  readonly turnAway?: () => Refusal | undefined;
 }
 
 export interface AcceptorLog {
@@ -63,11 +75,14 @@ const EVENTS_TYPE = 'text/event-stream';
 const MAX_VIA = 8;
 /** A full host wants to be asked again after this. */
 const RETRY_MS = 1000;
+const FULL: Refusal = { code: 'busy', reason: 'too many sessions are open here', retryMs: RETRY_MS };
 
 export class Acceptor<P extends Peer = Peer> {
   private readonly options: AcceptorOptions<P>;
   private readonly limits: Limits;
   private readonly links: LinkHost<P>;
+  private readonly held: Holder<P>;
+  private readonly accepted = new WeakMap<Transport, AcceptedSession<P>>();
   private readonly bare = new Set<Transport>();
   /** Who is at the other end of each HTTP connection, and who sent a request that says so itself. */
   private readonly overHttp = new WeakMap<Duplex | IncomingMessage, Judgement<P>>();
@@ -78,24 +93,45 @@ export class Acceptor<P extends Peer = Peer> {
   constructor(options: AcceptorOptions<P>) {
     this.options = options;
     this.limits = options.limits ?? LIMITS;
+    const back = (session: Transport | undefined, principal: P): void => {
+      const accepted = session && this.accepted.get(session);
+      if (accepted) options.onReturn?.(accepted, principal);
+    };
+    this.held = new Holder({
+      clock: SYSTEM_CLOCK,
+      awayMs: this.limits.linkClosedWindowMs,
+      onReturn: back,
+      onSession: (session, { principal, session: name, via, by, returning }) => {
+        const accepted: AcceptedSession<P> = {
+          transport: session,
+          protocol: 'link',
+          session: name,
+          principal,
+          via,
+          by,
+          returning,
+          get link() {
+            return session.link;
+          },
+        };
+        this.accepted.set(session, accepted);
+        options.onSession(accepted);
+      },
+    });
     this.links = new LinkHost({
       by: options.by,
+      once: options.once,
       limits: this.limits,
       log: options.log,
       judge: (connection, proof) => options.judge(connection, proof),
       proof: (connection) => options.prove?.(connection) ?? null,
-      refuse: ({ via }) => this.refuse(via),
-      onReturn: (link, principal) => options.onReturn?.(link, principal),
-      onLink: (link, { principal, via }) => {
-        options.onSession({
-          transport: link,
-          protocol: 'link',
-          session: link.session,
-          principal,
-          via,
-          by: link.by,
-          link,
-        });
+      refuse: (info) => this.refuse(info),
+      onReturn: (link, principal) => back(this.held.of(link), principal),
+      before: (info) => this.held.doubt(info),
+      awaits: (info) => this.held.awaits(info),
+      onLink: (link, info) => {
+        if (this.held.take(link, info)) return true;
+        return options.lostServers === undefined ? undefined : options.lostServers === 'told';
       },
     });
   }
@@ -112,6 +148,7 @@ export class Acceptor<P extends Peer = Peer> {
   async close(reason: CloseReason = DONE): Promise<void> {
     this.closed = true;
     await Promise.all([
+      this.held.close(),
       this.links.close(reason),
       ...[...this.bare].map((transport) => transport.close(reason)),
       this.http?.then((http) => http.close()),
@@ -138,15 +175,22 @@ export class Acceptor<P extends Peer = Peer> {
       const refused = 'refused' in judged ? judged.refused : NOBODY;
       this.options.log.info({ code: refused.code, protocol: 'ndjson' }, 'caller refused');
       turnAway(connection, refusalOf(refused));
-    } else if (this.full()) {
-      turnAway(connection, errorMessage('null', 'busy', 'too many sessions are open here', { retryAfterMs: RETRY_MS }));
     } else {
-      if (head.length > 0) connection.unshift(head);
-      const transport = streamTransport({ input: connection, output: connection, limits: this.limits });
-      this.bare.add(transport);
-      connection.once('close', () => this.bare.delete(transport));
-      this.options.onSession(this.unlinked(transport, 'ndjson', judged.principal));
+      this.openBare(connection, head, judged.principal);
     }
+  }
+
+  private openBare(connection: Duplex, head: Buffer, principal: P): void {
+    const refused = this.noRoom();
+    if (refused) {
+      turnAway(connection, errorMessage('null', 'busy', refused.reason, { retryAfterMs: refused.retryMs ?? RETRY_MS }));
+      return;
+    }
+    if (head.length > 0) connection.unshift(head);
+    const transport = streamTransport({ input: connection, output: connection, limits: this.limits });
+    this.bare.add(transport);
+    connection.once('close', () => this.bare.delete(transport));
+    this.options.onSession(this.unlinked(transport, 'ndjson', principal));
   }
 
   private async takeHttp(connection: Duplex, head: Buffer): Promise<void> {
@@ -171,7 +215,7 @@ export class Acceptor<P extends Peer = Peer> {
       log,
       limits: this.limits,
       maxSessions: this.limits.sessions,
-      elsewhere: () => this.open() - this.httpCount(),
+      elsewhere: () => (this.noRoom() ? Number.POSITIVE_INFINITY : this.open() - this.httpCount()),
       sharedBy: (request) => this.sharedBy(request),
       ownerOf: (request) => this.idOf(request),
       onSession: (transport, { request, by: claimed }) => {
@@ -234,7 +278,11 @@ export class Acceptor<P extends Peer = Peer> {
 
   private unlinked(transport: Transport, protocol: 'ndjson' | 'http', principal: P): AcceptedSession<P> {
     const session = randomBytes(16).toString('hex');
-    return { transport, protocol, session, principal, via: [], by: undefined, link: undefined };
+    return { transport, protocol, session, principal, via: [], by: undefined, returning: false, link: undefined };
+  }
+
+  private noRoom(): Refusal | undefined {
+    return this.options.turnAway?.() ?? (this.full() ? FULL : undefined);
   }
 
   private full(): boolean {
@@ -242,17 +290,22 @@ export class Acceptor<P extends Peer = Peer> {
   }
 
   private open(): number {
-    return this.links.count() + this.bare.size + this.httpCount() + (this.options.elsewhere?.() ?? 0);
+    return (
+      this.links.count() + this.held.waiting + this.bare.size + this.httpCount() + (this.options.elsewhere?.() ?? 0)
+    );
   }
 
-  private refuse(via: readonly string[]): { code: string; reason: string; retryMs?: number } | undefined {
+  private refuse(info: LinkInfo<P>): Refusal | undefined {
+    const { via } = info;
     const { instance } = this.options;
     if (instance !== undefined && via.includes(instance)) {
       return { code: 'cycle', reason: 'this gateway is a backend of itself, through others' };
     }
     if (via.length >= MAX_VIA) return { code: 'cycle', reason: `more than ${MAX_VIA} gateways in a row` };
-    if (this.full()) return { code: 'busy', reason: 'too many sessions are open here', retryMs: RETRY_MS };
-    return undefined;
+    const away = this.options.turnAway?.();
+    // Who comes back to a session that is here is no new one.
+    if (away && !this.held.awaits(info)) return away;
+    return this.full() && !this.held.makeRoom() ? FULL : undefined;
   }
 }
 

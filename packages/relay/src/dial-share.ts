@@ -4,7 +4,7 @@
 import type { Duplex } from 'node:stream';
 import { RelayError } from './errors.ts';
 import { LIMITS, type Limits } from './limits.ts';
-import { dialLink } from './link/dialer.ts';
+import { type DialLinkOptions, dialLink } from './link/dialer.ts';
 import type { HostCheck } from './link/judgement.ts';
 import type { SourceEvents } from './steady/options.ts';
 import type { Transport } from './transport.ts';
@@ -22,6 +22,9 @@ export interface DialShareOptions {
   /** Absent: nothing is proven, and any host is taken. */
   readonly check?: HostCheck | undefined;
   readonly limits?: Limits;
+  readonly backoff?: DialLinkOptions['backoff'];
+  /** A sign of a host, as the overlay gives it. */
+  readonly onSign?: DialLinkOptions['onSign'] | undefined;
 }
 
 export interface DialShareLog {
@@ -31,7 +34,7 @@ export interface DialShareLog {
 }
 
 export async function dialShare(options: DialShareOptions): Promise<Transport> {
-  const { name, connect, session, via, by, events, signal, log, check, limits = LIMITS } = options;
+  const { name, connect, session, via, by, events, signal, log, check, limits = LIMITS, backoff, onSign } = options;
   // An event that was, never comes again.
   signal.throwIfAborted();
   let fail: (error: unknown) => void = () => {};
@@ -47,12 +50,15 @@ export async function dialShare(options: DialShareOptions): Promise<Transport> {
     limits,
     log,
     ...(check && { check }),
+    ...(backoff && { backoff }),
+    ...(onSign && { onSign }),
     onState: ({ phase, reason, error }) => {
       // Until it was up once, whoever asked for the share decides whether to go on.
       if (phase === 'connecting' && error !== undefined) fail(error);
       if (phase === 'down') events.suspended(`${name} cannot be reached: ${reason}`, error);
       if (phase === 'up') events.resumed();
     },
+    onAgreed: (terms) => events.agreed?.(terms),
     onRenewed: () => events.renewed(link.notRun),
   });
   const onAbort = (): void => void link.close();

@@ -37,6 +37,8 @@ export const RPC_ERRORS = {
   audit_unavailable: -31060,
   /** The gateway's operator blocks what was found in this answer; `data.rules`. */
   withheld: -31061,
+  /** The ledger of calls cannot be written, and nothing with a key runs unrecorded: this call did not run. */
+  ledger_unavailable: -31070,
 } as const;
 
 /** The text of `outcome_unknown`: always the same words around what happened, so that a person and a model know them. */
@@ -62,6 +64,8 @@ export const RELAY_ERROR_CODES = [
   'http_failed',
   'http_unauthorized',
   'session_lost',
+  'ledger_unwritable',
+  'ledger_folder_unsafe',
   'connection_lost',
 ] as const;
 

@@ -53,6 +53,7 @@ export {
   toMessage,
   withId,
 } from './json-rpc.ts';
+export { hasTwins } from './json-twins.ts';
 export { LIMITS, type Limits } from './limits.ts';
 export { type DialLinkOptions, type DialState, dialLink, type LinkDialer } from './link/dialer.ts';
 export { type Protocol, type Recognised, recognise } from './link/first-bytes.ts';
@@ -72,15 +73,33 @@ export {
   type ListKind,
   listKindOf,
 } from './methods.ts';
+export { callSession } from './once/key.ts';
+export { Ledger, type LedgerOptions } from './once/ledger.ts';
+export { ONCE_LIMITS } from './once/limits.ts';
+export { type OnceOptions, OnceSession } from './once/once.ts';
+export { type LedgerPlace, ledgerPlace } from './once/place.ts';
 export { type RelayHooks, relay } from './relay.ts';
+export { type RestingOptions, restingServer } from './resting/resting.ts';
 export { SharedServer, type SharedServerOptions } from './shared/server.ts';
+export { type Lost, lostMemory } from './steady/lost-memory.ts';
 export type { SourceEvents, SteadyOptions, SteadyState } from './steady/options.ts';
 export { leaving } from './steady/refusals.ts';
 export { SteadySession } from './steady/steady.ts';
 export { type CloseReason, DONE, type Transport, type TransportHandlers } from './transport.ts';
 export { type Backoff, type BackoffOptions, type BackoffState, createBackoff } from './transports/child/backoff.ts';
+export {
+  type Breaker,
+  type BreakerOptions,
+  type BreakerState,
+  createBreaker,
+  underBreaker,
+} from './transports/child/breaker.ts';
 export { type ChildExit, type ChildOptions, type ChildTransport, spawnChild } from './transports/child/child.ts';
+export { lastLines } from './transports/child/diagnostics.ts';
 export { safeEnvironment } from './transports/child/environment.ts';
+export { Sandbox, type SandboxOptions } from './transports/child/sandbox/sandbox.ts';
+export type { SandboxRules, SandboxWish } from './transports/child/sandbox/wish.ts';
+export { type ChildCount, Starter, type StarterOptions } from './transports/child/starter.ts';
 export { type ChildLog, Watcher } from './transports/child/watcher.ts';
 export { type LineHandlers, LineReader } from './transports/line-reader.ts';
 export { type StreamOptions, streamTransport } from './transports/stream.ts';

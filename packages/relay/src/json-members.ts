@@ -138,7 +138,8 @@ function skipWord(bytes: Buffer, at: number): number {
 }
 
 /** From the opening quote to behind the closing one. */
-function skipString(bytes: Buffer, at: number): number {
+/** From the opening quote to behind the closing one. */
+export function skipString(bytes: Buffer, at: number): number {
   let here = at + 1;
   const border = Math.min(bytes.length, here + SHORT_STRING);
   while (here < border) {

@@ -137,7 +137,8 @@ export function errorMessage(
   text: string,
   data?: Readonly<Record<string, unknown>>,
 ): Message {
-  return response(id, 'error', { code: RPC_ERRORS[name], message: text, data: { error: name, ...data } });
+  const message = response(id, 'error', { code: RPC_ERRORS[name], message: text, data: { error: name, ...data } });
+  return { ...message, ours: name };
 }
 
 /** The same message under another id: the other bytes are copied, nothing is parsed. */

@@ -1,6 +1,8 @@
 // A JSON-RPC message on the move: its envelope, and its exact bytes. Whoever only passes messages on never looks inside.
 // `readMessage` (./json-rpc.ts) makes one from a line, `toMessage` from a value.
 
+import type { RpcErrorName } from './errors.ts';
+
 export interface Message {
   readonly kind: 'request' | 'notification' | 'response';
   /** Raw JSON text of the id (`7`, `"a"`, `-0`): comparing texts keeps value and type. undefined for notifications;
@@ -16,6 +18,8 @@ export interface Message {
   readonly inexact?: boolean;
   /** On a transport where each request has a stream of its own: id of the request on whose stream it came. */
   readonly relatedTo?: string;
+  /** An error that this process made (./errors.ts), never one that was read: what it says of a call can be relied on. */
+  readonly ours?: RpcErrorName;
   /** Where the id's text begins in `bytes`, -1: there is none. Lets `withId` change it without looking for it. */
   readonly idAt?: number;
 }

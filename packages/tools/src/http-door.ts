@@ -8,6 +8,7 @@ import {
   type ExitCode,
   endSignal,
   type Flags,
+  holdYoungGeneration,
   openLogFor,
   say,
   toolkitVersion,
@@ -31,6 +32,7 @@ export async function serveHttp(flags: Flags): Promise<ExitCode> {
   const access = accessOf(flags);
   const bind = parseBind(String(flags.bind));
   const allowOrigins = ((flags['allow-origin'] as string[] | undefined) ?? []).map(checkOrigin);
+  holdYoungGeneration();
   using end = endSignal();
   const log = openLogFor('mcp-tools', flags);
   const { identity, trust, overlay: kind } = flags;

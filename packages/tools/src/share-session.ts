@@ -60,7 +60,7 @@ const BACKOFF = {
   clock: () => performance.now(),
   random: Math.random,
   minMs: 250,
-  maxMs: 10_000,
+  maxMs: 4000,
   crashes: Number.POSITIVE_INFINITY,
 };
 
@@ -118,6 +118,7 @@ export function openShareSession(options: ShareSessionOptions): ShareSession {
           signal,
           check,
           log,
+          onSign: (come) => overlay.onSign?.(token, come) ?? (() => {}),
         });
         reached = true;
         return transport;

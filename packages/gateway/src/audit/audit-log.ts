@@ -98,6 +98,8 @@ export interface CallOutcome extends AuditActor, CallFacts {
   readonly result?: Uint8Array | undefined;
   readonly args?: unknown;
   readonly why?: string | undefined;
+  /** Notifications that were not passed on, of one burst. */
+  readonly count?: number | undefined;
 }
 
 /** Of a call; what is not known yet is absent, or undefined: written out as one literal every event of a kind has one shape,

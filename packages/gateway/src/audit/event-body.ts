@@ -18,6 +18,7 @@ const MEMBERS = ORDER.map((name) => [name, `,"${name}":`] as const);
 const OF_CALLS: Readonly<Record<Exclude<keyof CallOutcome, 'type' | 'args' | 'result'>, true>> = {
   session: true, ident: true, method: true, from: true, backend: true, kind: true, target: true, of: true, status: true,
   code: true, ms: true, bytes: true, why: true, decision: true, rule: true, role: true, policy: true,
+  count: true,
 }; // biome-ignore format: a table
 
 const CALL_MEMBERS = MEMBERS.filter(([name]) => Object.hasOwn(OF_CALLS, name));

@@ -12,6 +12,9 @@ export type Inspected =
   | { readonly is: 'forged'; readonly head: RecordHead; readonly tail: RecordTail }
   | { readonly is: 'garbage' };
 
+const MAC_END = /"mac":"[0-9a-f]{64}"\}/g;
+/** Arguments that are recorded in clear may look so, too; each try hashes a line. */
+const MAX_TRIES = 8;
 const GARBAGE: Inspected = { is: 'garbage' };
 
 export class Inspector {
@@ -40,6 +43,22 @@ export class Inspector {
       const renamed = Buffer.from(text.replace(/"kid":"[^"]{17}"/, `"kid":"${kid}"`), 'latin1');
       return this.inspect(renamed, lastSeg).is === 'record';
     });
+  }
+
+  /**
+   * Whether a whole record stands at its beginning, and behind it something else than the newline that was written with it. No
+   * crash does that: it leaves a beginning of what was written, or zeros. One byte more may be that newline, damaged: of the very last
+   * record nobody can say. Forgets the line.
+   */
+  isGlued(line: Buffer, lastSeg: number): boolean {
+    let tries = 0;
+    for (const { index, 0: end } of line.toString('latin1').matchAll(MAC_END)) {
+      const next = index + end.length;
+      tries += 1;
+      if (next + 1 >= line.length || tries > MAX_TRIES) return false;
+      if (line[next] !== 0 && this.inspect(line.subarray(0, next), lastSeg).is === 'record') return true;
+    }
+    return false;
   }
 
   /** Of the line inspected last. */

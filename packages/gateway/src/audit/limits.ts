@@ -23,6 +23,9 @@ export const AUDIT_LIMITS = {
   atOnceBytes: 16 * 1024,
   /** Arguments that are sealed whole; larger ones are recorded as digests. Base64 of it fits into a body. */
   sealedBytes: 10 * 1024,
+  /** Notifications that are not passed on: how long one record of them waits for more, and how many records that may be. */
+  burstMs: 1000,
+  burstMethods: 16,
   /** Records that wait for the disk, before more are refused: a disk that hangs must not fill the memory. */
   waiting: 100_000,
   /** Records written by one write. */

@@ -44,6 +44,7 @@ export async function scanSegment(
   let bytes = 0;
   let bad: Fault | undefined;
   let badEnd = 0;
+  let glued = false;
   /** Why it does not belong here; undefined: it does, and was taken. */
   const take = (line: Line): Fault | undefined => {
     const { offset } = line;
@@ -76,10 +77,11 @@ export async function scanSegment(
     if (bad !== undefined) return false;
     bad = take(line);
     badEnd = line.end;
+    glued = bad !== undefined && inspector.isGlued(line.bytes, seg);
     return true;
   });
   const size = await file.size();
-  if (bad !== undefined && (size > badEnd || bad.kid !== undefined || sealed)) return bad;
+  if (bad !== undefined && (size > badEnd || bad.kid !== undefined || sealed || glued)) return bad;
   const torn = size - bytes;
   if (at === undefined || first === undefined || last === undefined) return { torn };
   return {

@@ -2,7 +2,7 @@
 // refused, late, cancelled, a fault of ours. Where the log cannot be written and says that nothing goes on without it, the
 // caller gets an error that says whether the call ran.
 
-import { type Era, withResultMeta } from '@mcp-overlay/relay';
+import { type Era, resultMetaOf, withResultMeta } from '@mcp-overlay/relay';
 import type { AuditReceipt, Call, Reply } from '../call/call.ts';
 import { deny } from '../call/denial.ts';
 import { asObject } from '../call/json.ts';
@@ -10,6 +10,7 @@ import type { Next, Stage } from '../call/stage.ts';
 import { argsOf, type CallAudit, factsOf, isRecorded } from './calls.ts';
 import { notRecorded } from './intent.ts';
 import { type Outcome, outcomeOf } from './outcome.ts';
+import { receiptOver } from './receipt.ts';
 
 /** In `_meta` of results. */
 export const AUDIT_META = 'mcp-overlay/audit';
@@ -86,12 +87,15 @@ async function recordOutcome(
 }
 
 function withReceipt({ reply, ours }: Outcome, receipt: AuditReceipt): Reply {
-  const { log, seq, hash } = receipt;
-  if ('answer' in reply)
-    return { answer: withResultMeta(reply.answer, AUDIT_META, JSON.stringify({ log, seq, hash })) };
+  if ('answer' in reply) {
+    const { answer } = reply;
+    const own = receiptOver(receipt, resultMetaOf(answer, AUDIT_META));
+    return { answer: withResultMeta(answer, AUDIT_META, JSON.stringify(own)) };
+  }
   if (!('error' in reply) || !ours) return reply;
   const { error } = reply;
-  return { error: { ...error, data: { ...asObject(error.data), audit: { log, seq, hash } } } };
+  const data = asObject(error.data);
+  return { error: { ...error, data: { ...data, audit: receiptOver(receipt, JSON.stringify(data?.audit)) } } };
 }
 
 /** It ran, and nobody will be able to tell from the log how it ended. */

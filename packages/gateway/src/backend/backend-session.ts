@@ -2,14 +2,19 @@
 // server starts by itself handed to the session. Survives the server's death (relay/steady).
 
 import {
+  type CloseReason,
   createBackoff,
   errorMessage,
+  type Ledger,
+  lostMemory,
   type Message,
   notificationMessage,
+  OnceSession,
   parseMessage,
   requestMessage,
   SteadySession,
   type SteadyState,
+  type Transport,
 } from '@mcp-overlay/relay';
 import { asObject, asString, type JsonObject } from '../call/json.ts';
 import type { GatewayLog } from '../call/log.ts';
@@ -41,6 +46,8 @@ export interface BackendSessionOptions {
   readonly origin: SessionOrigin;
   readonly health: HealthRecord;
   readonly connectTimeoutMs: number;
+  /** Absent: calls that are asked again run again. */
+  readonly ledger?: Ledger | undefined;
   readonly events: BackendEvents;
   /** What of its greeting is passed on. */
   readonly seen?: ((welcome: JsonObject, from: BackendSession) => JsonObject) | undefined;
@@ -51,7 +58,7 @@ export interface BackendSessionOptions {
 const ASK_AGAIN = {
   clock: () => performance.now(),
   random: Math.random,
-  maxMs: 10_000,
+  maxMs: 4000,
   crashes: Number.POSITIVE_INFINITY,
 };
 
@@ -64,13 +71,19 @@ export class BackendSession {
   stuck = false;
   private readonly options: BackendSessionOptions;
   private readonly steady: SteadySession;
+  /** The way to it: each call with a key runs once. */
+  private readonly way: Transport;
   /** There is no credential for this caller: the backend is not there for it. */
   private readonly barred: boolean;
+  private readonly unlisten: (() => void) | undefined;
   private readonly pending = new Map<string, (answer: Message) => void>();
   private nextId = 1;
   private refusal: string | undefined;
   private askAgain: NodeJS.Timeout | undefined;
   private closed = false;
+  private begun = false;
+  /** Greets it, when it is needed. */
+  private waiting: (() => void) | undefined;
   private unsettled = true;
   private settle: () => void = () => {};
   /** Resolves when it was greeted, or the first attempt failed: nothing more to wait for. */
@@ -90,7 +103,7 @@ export class BackendSession {
     this.steady = new SteadySession({
       name: `backend ${this.id}`,
       open: (events, signal) => options.backend.open(options.origin, events, signal),
-      backoff: options.backend.backoff(),
+      backoff: options.backend.backoff(options.origin.caller),
       waitMs: options.connectTimeoutMs,
       startMs: options.connectTimeoutMs,
       unavailable: 'backend_unavailable',
@@ -99,15 +112,48 @@ export class BackendSession {
       onState: (state) => this.onState(state),
       onStray: watching(this.id, options.health, options.log).onStray,
     });
+    this.way = this.wayTo(options);
     if (this.barred) {
       this.settle();
       return;
     }
-    this.steady.start({
+    this.unlisten = options.backend.onWoken?.(() => {
+      if (this.up) options.events.back(this);
+    });
+    if (options.backend.config.start !== 'lazy') this.begin();
+  }
+
+  private begin(): void {
+    if (this.begun || this.closed) return;
+    this.begun = true;
+    this.way.start({
       message: (message) => this.onMessage(message),
       fault: () => {},
       closed: () => this.settle(),
     });
+  }
+
+  /** It may wait until it is needed: what it would say first is known. */
+  get mayWait(): boolean {
+    return !this.begun && !this.barred;
+  }
+
+  /** Nobody needed it yet. */
+  get asleep(): boolean {
+    return this.waiting !== undefined;
+  }
+
+  /** Greets it when it is needed. */
+  greetLater(method: string, params: JsonObject): void {
+    this.waiting = () => void this.greet(method, params);
+  }
+
+  /** Resolves when it was greeted, or failed; it is needed now. */
+  ready(): Promise<void> {
+    const greet = this.waiting;
+    this.waiting = undefined;
+    greet?.();
+    return this.settled;
   }
 
   get up(): boolean {
@@ -117,6 +163,13 @@ export class BackendSession {
   /** It was neither heard nor lost yet. */
   get starting(): boolean {
     return this.unsettled;
+  }
+
+  /** What it held in memory for this session before we were started, or lost the session: undefined if nothing is lost. */
+  get memoryLost(): Message | undefined {
+    // What is behind a URL did not go with us.
+    const lost = this.backend.config.transport.type === 'http' ? 'unknown' : this.steady.memoryLost;
+    return lostMemory(`backend ${this.id}`, lost);
   }
 
   get state(): SteadyState {
@@ -135,6 +188,7 @@ export class BackendSession {
   /** Greets it in the client's words, `initialize` or `server/discover`, until it answers: whenever it is ready. */
   async greet(method: string, params: JsonObject, again = createBackoff(ASK_AGAIN)): Promise<void> {
     if (this.barred) return;
+    this.begin();
     const { result, error } = parseMessage(await this.ask(method, params).answer) as {
       result?: unknown;
       error?: unknown;
@@ -164,7 +218,11 @@ export class BackendSession {
     const answer = new Promise<Message>((resolve) => {
       this.pending.set(id, resolve);
     });
-    if (!this.steady.send(requestMessage(id, method, params, call))) this.options.events.full(this);
+    const send = (): void => {
+      if (!this.way.send(requestMessage(id, method, params, call))) this.options.events.full(this);
+    };
+    if (this.asleep) void this.ready().then(() => this.pending.has(id) && send());
+    else send();
     return { id, answer };
   }
 
@@ -181,31 +239,49 @@ export class BackendSession {
   }
 
   notify(method: string, params?: JsonObject): void {
-    if (!this.barred) this.steady.send(notificationMessage(method, params));
+    if (!this.barred && !this.asleep) this.way.send(notificationMessage(method, params));
   }
 
   /** The client's answer to a request of this server, under the server's own id. */
   respond(message: Message): void {
-    if (!this.barred) this.steady.send(message);
+    if (!this.barred) this.way.send(message);
   }
 
   /** Resolves when it takes more again, or is lost. */
   drained(): Promise<void> {
-    return this.steady.drained();
+    return this.way.drained();
   }
 
   pause(): void {
-    this.steady.pause();
+    this.way.pause();
   }
 
   resume(): void {
-    this.steady.resume();
+    this.way.resume();
   }
 
-  close(): Promise<void> {
+  /** `away`: a host keeps its servers for our successor. */
+  close(reason?: CloseReason): Promise<void> {
     this.closed = true;
+    this.waiting = undefined;
+    this.settle();
+    this.unlisten?.();
     clearTimeout(this.askAgain);
-    return this.steady.close();
+    return this.way.close(reason);
+  }
+
+  private wayTo({ backend, origin, ledger }: BackendSessionOptions): Transport {
+    const { steady } = this;
+    if (ledger === undefined) return steady;
+    return new OnceSession({
+      server: steady,
+      ledger,
+      session: origin.session,
+      name: `backend ${this.id}`,
+      facts: { backend: this.id },
+      mayRunTwice: backend.mayRunTwice,
+      keepsOutcomes: () => steady.terms?.once !== undefined,
+    });
   }
 
   private onMessage(message: Message): void {

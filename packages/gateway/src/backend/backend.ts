@@ -3,6 +3,7 @@
 
 import type { BackendConfig } from '@mcp-overlay/config';
 import type { Backoff, CloseReason, Era, EraKnown, SourceEvents, Transport } from '@mcp-overlay/relay';
+import type { ServersState } from './children.ts';
 import type { Caller } from './credentials.ts';
 
 export interface SessionOrigin {
@@ -22,15 +23,21 @@ export interface Backend {
   readonly id: string;
   readonly config: BackendConfig;
   /** When a session that failed is tried again. */
-  backoff(): Backoff;
+  backoff(caller: Caller): Backoff;
   /** false: there is no credential for this caller, so it gets no session. */
   serves(caller: Caller): boolean;
+  /** Tools that may run again where nobody knows how a call ended. Absent: none. */
+  readonly mayRunTwice?: ((tool: string) => boolean) | undefined;
   /** By whose credential it serves a caller: '' is what all share. */
   seat?(caller: Caller): string | undefined;
   /** A new session with the server. Rejects with an error that names what failed. */
   open(origin: SessionOrigin, events: SourceEvents, signal: AbortSignal): Promise<Transport>;
   /** What it speaks, as far as that is known. */
   era?(): EraKnown | undefined;
+  /** Those that run on this machine; absent: it is reached over a network. */
+  servers?(): ServersState;
+  /** Told when a server that slept was started again: it may list something else. Returns how to be told no more. */
+  onWoken?(listener: () => void): () => void;
   /** Ends what sessions have in common, where they have. */
   close?(reason: CloseReason): Promise<void>;
 }

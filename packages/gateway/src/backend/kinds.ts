@@ -3,10 +3,11 @@
 import { readFile } from 'node:fs/promises';
 import { rootCertificates } from 'node:tls';
 import { OutputFilter } from '@mcp-overlay/cli';
-import { accessReader, type BackendConfig, type ResolveOptions } from '@mcp-overlay/config';
+import { accessReader, type BackendConfig, compileGlob, type ResolveOptions } from '@mcp-overlay/config';
 import { type AccessSource, type Overlay, shareGuard } from '@mcp-overlay/overlay';
 import {
   type Backoff,
+  type ChildCount,
   createBackoff,
   DONE,
   dialShare,
@@ -15,17 +16,17 @@ import {
   type Fault,
   type Limits,
   RelayError,
+  type Sandbox,
   ServerEras,
   SharedServer,
   type SteadyOptions,
   SteadySession,
   type SteadyState,
-  safeEnvironment,
-  spawnChild,
   type Transport,
 } from '@mcp-overlay/relay';
 import type { GatewayLog } from '../call/log.ts';
 import type { Backend, SessionOrigin } from './backend.ts';
+import { BackendChildren, type SeatServers } from './children.ts';
 import { NOT_SERVED, type Seat, seatsOf } from './credentials.ts';
 import { noticingDoubts } from './doubts.ts';
 import { withoutEchoes } from './echoes.ts';
@@ -50,7 +51,11 @@ export interface BackendSurroundings {
   /** Of a backend that has none of its own. */
   readonly connectTimeoutMs: number;
   /** Servers that run now, of all sessions. */
-  readonly children: { count: number };
+  readonly children: ChildCount;
+  /** What children are put into. */
+  readonly sandbox: Sandbox;
+  /** false: the machine has no room for servers that nobody uses. */
+  mayWarm?(): boolean;
   /** How references to secrets are read. */
   readonly secrets: ResolveOptions;
   /** Takes secrets out of what is told or logged. */
@@ -59,17 +64,24 @@ export interface BackendSurroundings {
 
 /** A child that crashes again and again is left alone for a while; a network that is away is simply tried again. */
 const CHILD_BACKOFF = { clock: () => performance.now(), random: Math.random };
-const NETWORK_BACKOFF = { ...CHILD_BACKOFF, minMs: 250, maxMs: 10_000, crashes: Number.POSITIVE_INFINITY };
+const NETWORK_BACKOFF = { ...CHILD_BACKOFF, minMs: 250, maxMs: 4000, crashes: Number.POSITIVE_INFINITY };
 
 export function backendOf(config: BackendConfig, around: BackendSurroundings): Backend {
   const { id, transport } = config;
-  const backoff = (): Backoff => createBackoff(transport.type === 'stdio' ? CHILD_BACKOFF : NETWORK_BACKOFF);
+  const seatOf = seatsOf(config, around.secrets);
+  /** As found last; every caller's server is the same program. */
+  let known: EraKnown | undefined;
+  const oneForAll = (): boolean => config.shared === true || (known !== undefined && known.era !== 'legacy');
+  const children =
+    transport.type === 'stdio' ? new BackendChildren({ config, transport, around, oneForAll }) : undefined;
+  const backoff = (seat = ''): Backoff =>
+    children === undefined ? createBackoff(NETWORK_BACKOFF) : children.backoff(seat, createBackoff(CHILD_BACKOFF));
   const connectMs = config.connectTimeoutMs ?? around.connectTimeoutMs;
-  const steady = (open: SteadyOptions['open']): SteadySession =>
+  const steadyOf = (seat: string) => (open: SteadyOptions['open']) =>
     new SteadySession({
       name: `backend ${id}`,
       open,
-      backoff: backoff(),
+      backoff: backoff(seat),
       waitMs: connectMs,
       startMs: connectMs,
       unavailable: 'backend_unavailable',
@@ -77,9 +89,6 @@ export function backendOf(config: BackendConfig, around: BackendSurroundings): B
       onState: (state) => around.onState(state),
       onStray: (fault) => around.onStray(fault),
     });
-  const seatOf = seatsOf(config, around.secrets);
-  /** As found last; every caller's server is the same program. */
-  let known: EraKnown | undefined;
   const serverEras = (): ServerEras =>
     new ServerEras({
       // The older HTTP transport has only the older revisions.
@@ -91,50 +100,65 @@ export function backendOf(config: BackendConfig, around: BackendSurroundings): B
       timeoutMs: connectMs,
       onFound: (found) => {
         known = found;
+        if (oneForAll()) for (const servers of kept) servers.dropSpares();
         around.log.info({ backend: id, ...found }, 'the backend speaks this era');
       },
       onStray: (fault) => around.onStray(fault),
     });
-  const lives = new Lives<Life>({
-    make: () => ({ eras: serverEras(), shared: undefined }),
-    close: async ({ eras, shared }) => {
-      await Promise.all([eras.close(DONE), shared?.close(DONE)]);
+  /** Of all seats. */
+  const kept = new Set<SeatServers>();
+  const lives = new Lives<Life, Seat>({
+    make: (seat) => {
+      const servers = children?.servers(seat);
+      if (servers) kept.add(servers);
+      return { eras: serverEras(), servers, shared: undefined };
+    },
+    close: async ({ eras, shared, servers }) => {
+      await Promise.all([eras.close(DONE), shared?.close(DONE), servers?.close()]);
+      if (servers) kept.delete(servers);
     },
   });
   const open: Backend['open'] = async ({ era, principal, caller, session, via, alone }, events, signal) => {
     const seat = seatOf(caller);
     if (seat === undefined) throw new Error(NOT_SERVED);
-    const life = lives.enter(seat.key, signal);
-    if (transport.type === 'stdio' && config.shared === true) life.shared ??= sharedServer(id, transport, seat, around);
-    const way = wayTo(config, { session, via }, seat, life.shared, around);
-    return life.eras.open(era, { ...way, steady, principal, alone }, events, signal);
+    const life = lives.enter(seat.key, signal, seat);
+    if (config.shared === true && life.servers) life.shared ??= sharedServer(life.servers, around);
+    const way = wayTo(config, { session, via }, seat, life, around);
+    return life.eras.open(era, { ...way, steady: steadyOf(seat.key), principal, alone }, events, signal);
   };
   return {
     id,
     config,
-    backoff,
+    backoff: (caller) => backoff(seatOf(caller)?.key),
+    mayRunTwice: anyOf(config.mayRunTwice),
     serves: (caller) => seatOf(caller) !== undefined,
     seat: (caller) => seatOf(caller)?.key,
     open,
     era: () => known,
+    ...(children && {
+      servers: () => children.state(),
+      onWoken: (listener: () => void) => children.onWoken(listener),
+    }),
     close: () => lives.close(),
   };
+}
+
+function anyOf(patterns: readonly string[] | undefined): ((name: string) => boolean) | undefined {
+  if (patterns === undefined) return undefined;
+  const fits = patterns.map(compileGlob);
+  return (name) => fits.some((fit) => fit(name));
 }
 
 /** What sessions of one seat share. */
 interface Life {
   readonly eras: ServerEras;
+  /** Of stdio servers. */
+  readonly servers: SeatServers | undefined;
   shared: SharedServer | undefined;
 }
 
-function sharedServer(
-  id: string,
-  transport: TransportOf<'stdio'>,
-  seat: Seat,
-  around: BackendSurroundings,
-): SharedServer {
-  const { by, limits } = around;
-  return new SharedServer({ by, limits, open: () => openChild(id, transport, seat, around) });
+function sharedServer(servers: SeatServers, { by, limits }: BackendSurroundings): SharedServer {
+  return new SharedServer({ by, limits, open: () => servers.open() });
 }
 
 /** How a transport to the server is opened that has not been spoken to. */
@@ -142,12 +166,12 @@ function wayTo(
   { id, transport }: BackendConfig,
   { session, via }: Pick<SessionOrigin, 'session' | 'via'>,
   seat: Seat,
-  shared: SharedServer | undefined,
+  { shared, servers }: Life,
   around: BackendSurroundings,
 ): Pick<EraWay, 'open' | 'fresh'> {
   switch (transport.type) {
     case 'stdio': {
-      const fresh = (): Promise<Transport> => openChild(id, transport, seat, around);
+      const fresh = (): Promise<Transport> => servers?.open() ?? Promise.reject(new TypeError('no servers'));
       if (shared === undefined) return { open: fresh };
       return { open: () => shared.attach(), fresh: { open: fresh, keep: (asked) => shared.keep(asked) } };
     }
@@ -170,6 +194,7 @@ function wayTo(
             ),
             limits: around.limits,
             log,
+            onSign: (come) => overlay.onSign?.(transport.token, come) ?? (() => {}),
           });
         },
       };
@@ -183,42 +208,6 @@ function accessTo({ access, accessKey: key }: TransportOf<'share'>, { secrets, a
 }
 
 type TransportOf<K> = Extract<BackendConfig['transport'], { type: K }>;
-
-async function openChild(
-  id: string,
-  transport: TransportOf<'stdio'>,
-  seat: Seat,
-  around: BackendSurroundings,
-): Promise<Transport> {
-  const echoes = new OutputFilter();
-  const declared = await seat.env((secret) => echoes.hide(secret));
-  if (around.children.count >= around.limits.children) {
-    throw new RelayError(
-      'child_start_failed',
-      `backend ${id} is not started: ${around.limits.children} servers run already`,
-      {
-        hint: 'fewer sessions or fewer backends; each session starts its own servers',
-      },
-    );
-  }
-  const child = spawnChild({
-    name: id,
-    command: transport.command,
-    args: transport.args,
-    env: safeEnvironment(around.env, declared, transport.envPass),
-    ...(transport.cwd === undefined ? {} : { cwd: transport.cwd }),
-    limits: around.limits,
-    log: around.log,
-    onStderr: (line) => around.log.info({ backend: id, line }, 'stderr'),
-    hide: (text) => around.hide(text),
-  });
-  around.children.count += 1;
-  void child.exited.then(() => {
-    around.children.count -= 1;
-  });
-  await child.started;
-  return withoutEchoes(child, { id, echoes, around });
-}
 
 /** Loaded with the first HTTP backend only. */
 async function openHttp(

@@ -10,18 +10,19 @@ interface Life<T> {
   timer: NodeJS.Timeout | undefined;
 }
 
-export interface LivesOptions<T> {
-  make(): T;
+export interface LivesOptions<T, K> {
+  make(of: K): T;
   close(value: T): Promise<void>;
   readonly lingerMs?: number;
 }
 
-export class Lives<T> {
-  readonly #options: LivesOptions<T>;
+/** `K`: what one is made of, the same for a key. */
+export class Lives<T, K = void> {
+  readonly #options: LivesOptions<T, K>;
   readonly #lives = new Map<string, Life<T>>();
   #closed = false;
 
-  constructor(options: LivesOptions<T>) {
+  constructor(options: LivesOptions<T, K>) {
     this.#options = options;
   }
 
@@ -30,11 +31,11 @@ export class Lives<T> {
   }
 
   /** `session` ends with its abort. Throws when all are ending. */
-  enter(key: string, session: AbortSignal): T {
+  enter(key: string, session: AbortSignal, of: K): T {
     if (this.#closed) throw new Error('the gateway is ending');
     let life = this.#lives.get(key);
     if (life === undefined) {
-      life = { value: this.#options.make(), sessions: new Set(), timer: undefined };
+      life = { value: this.#options.make(of), sessions: new Set(), timer: undefined };
       this.#lives.set(key, life);
     }
     if (key !== '') this.#hold(key, life, session);

@@ -1,8 +1,18 @@
 // `mcp-gateway status [TOKEN]`: how a running gateway is, read from its admin socket.
 
-import { type Command, displaySafe, EXIT, type Flags, print, printJson, printTable } from '@mcp-overlay/cli';
-import { askAdmin } from '../admin/client.ts';
+import {
+  type Command,
+  displaySafe,
+  displaySafeLines,
+  EXIT,
+  type Flags,
+  print,
+  printJson,
+  printTable,
+} from '@mcp-overlay/cli';
+import { askAdmin, askLeaving } from '../admin/client.ts';
 import type { BackendStatus, GatewayStatus } from '../status.ts';
+import { openLine } from './drain.ts';
 
 export const statusCommand: Command = {
   usage: 'status [token]',
@@ -12,11 +22,39 @@ export const statusCommand: Command = {
   run: async (flags: Flags) => {
     const token = typeof flags.token === 'string' ? flags.token : undefined;
     const status = (await askAdmin('status', token, process.env)) as GatewayStatus;
-    if (flags.json === true) printJson(status);
-    else show(status);
+    const before = (await askLeaving({ command: 'status' }, status.share, process.env)) as GatewayStatus[];
+    if (flags.json === true) printJson({ ...status, predecessors: before });
+    else show(status, before);
     return EXIT.done;
   },
 };
+
+/** Of one that leaves: until when, and what it still has to do. */
+function leavingLines({ leaving, pid }: GatewayStatus, who: string): string[] {
+  if (!leaving) return [];
+  const { since, until, open, successor } = leaving;
+  const to = successor === undefined ? '' : ` to pid ${successor}`;
+  const left = `${who} pid ${pid} has been leaving${to} since ${since}, at most until ${until}`;
+  return [`${left}; ${open.length} calls open there`, ...open.map(openLine)];
+}
+
+/** In plain words: what, since when, what is done about it, what to do. */
+function troubleLines({ troubles = [] }: GatewayStatus): string[] {
+  return troubles.flatMap(({ about, failed, since, doing, remedy, said = [] }) => [
+    displaySafe(`not well: ${about}, since ${since}: ${failed}`),
+    ...said.map((line) => displaySafe(`  it said: ${line}`)),
+    displaySafe(`  ${doing}`),
+    displaySafe(`  to do: ${remedy}`),
+  ]);
+}
+
+/** What is in force; and where another could not be taken over: when, why, what to do. */
+function configLines({ config: { file, since, failed, draining } }: GatewayStatus): string[] {
+  const going = draining === 0 ? '' : `, ${draining} sessions go on as they began before`;
+  const lines = [`config ${file} since ${since}${going}`];
+  if (failed) lines.push(`config: last reload failed at ${failed.at}: ${failed.why}`, `  ${failed.remedy}`);
+  return lines;
+}
 
 function auditLine({ audit }: GatewayStatus): string {
   if (!audit) return 'audit off';
@@ -56,7 +94,7 @@ function alarmLines({ alarms }: GatewayStatus): string[] {
   return undelivered === 0 ? lines : [...lines, `${undelivered} alarms were not delivered`];
 }
 
-function show(status: GatewayStatus): void {
+function show(status: GatewayStatus, before: readonly GatewayStatus[]): void {
   const { share, views, overlay, version, pid, identity, startedAt, calls } = status;
   print(`${share} on ${overlay}, mcp-gateway ${version}, pid ${pid}, since ${startedAt}\n`);
   if (identity !== undefined) {
@@ -64,18 +102,23 @@ function show(status: GatewayStatus): void {
     print(`identity ${who}\n`);
   }
   for (const { view, token } of views) print(`${token} shows view ${view}\n`);
+  for (const line of leavingLines(status, 'this gateway,')) print(`${line}\n`);
+  for (const line of before.flatMap((one) => leavingLines(one, 'the one before,'))) print(`${line}\n`);
+  for (const line of troubleLines(status)) print(`${line}\n`);
   print(`${calls.open} calls open, ${calls.waiting} waiting\n`);
+  for (const line of configLines(status)) print(`${displaySafeLines(line)}\n`);
   print(`${auditLine(status)}\n`);
   print(`${scrubLine(status)}\n`);
   for (const line of [...limitLines(status), ...alarmLines(status)]) print(`${line}\n`);
   print('\n');
   printTable(
-    ['backend', 'kind', 'speaks', 'state', 'since', 'calls', 'restarts', 'reason'],
+    ['backend', 'kind', 'speaks', 'state', 'servers', 'since', 'calls', 'restarts', 'reason'],
     status.backends.map((b) => [
       b.id,
       b.kind,
       spoken(b.protocol),
       b.state,
+      runningOf(b),
       new Date(b.since).toISOString(),
       String(b.calls),
       String(b.restarts),
@@ -103,6 +146,14 @@ function show(status: GatewayStatus): void {
       ...[s.link?.sent, s.link?.received, s.link?.breaks, s.link?.resent].map((count) => String(count ?? '')),
     ]),
   );
+}
+
+/** `3`, `3 and 1 spare`, `asleep`. */
+function runningOf({ servers }: BackendStatus): string {
+  if (servers === undefined) return '';
+  const { running, spare, asleep } = servers;
+  if (running === 0 && asleep > 0) return 'asleep';
+  return spare === 0 ? String(running) : `${running - spare} and ${spare} spare`;
 }
 
 /** `legacy 2025-11-25`, `both 2026-07-28`, `modern (configured)`. */

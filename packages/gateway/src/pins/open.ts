@@ -38,12 +38,16 @@ const WRITE_AT_MOST_MS = 1000;
 const WRITE_SHARE = 20;
 const INSTRUCTIONS = 'instructions';
 
-export interface OpenPinsOptions {
-  /** Where the lock file is. */
-  readonly file: string;
+/** What a configuration says of pins. */
+export interface PinsSources {
   /** Absent: nothing is configured. */
   readonly config: PinsConfig | undefined;
   readonly backends: readonly BackendConfig[];
+}
+
+export interface OpenPinsOptions extends PinsSources {
+  /** Where the lock file is. */
+  readonly file: string;
   readonly env: NodeJS.ProcessEnv;
   readonly log: GatewayLog;
   /** For the record. */
@@ -106,6 +110,8 @@ export interface Pins {
   /** Decisions were made. Returns how to stop listening. */
   onDecided(listener: () => void): () => void;
   status(): PinsStatus;
+  /** Looks at what another configuration runs. What comes of it puts that in force, for every session. */
+  prepare(config: PinsSources): Promise<() => void>;
   /** Resolves when what is known is in the file. */
   saved(): Promise<void>;
   close(): Promise<void>;
@@ -116,16 +122,17 @@ export async function openPins(options: OpenPinsOptions): Promise<Pins> {
   const { file } = options;
   const text = await readLockFile(file);
   const pins = new OpenPins(options, text, text === undefined ? EMPTY_LOCK : decodeLock(text, file));
-  await pins.lookAtPrograms();
+  (await pins.prepare(options))();
   return pins;
 }
 
 class OpenPins implements Pins {
-  readonly strictCalls: boolean;
+  strictCalls = false;
+  #sources: PinsSources;
   readonly #options: OpenPinsOptions;
   readonly #book: PinBook;
   readonly #facts: Map<string, BackendFacts>;
-  readonly #modes: ReadonlyMap<string, PinMode | 'off'>;
+  #modes: ReadonlyMap<string, PinMode | 'off'> = new Map();
   readonly #listeners = new Set<() => void>();
   readonly #programs = new Map<string, ProgramFacts>();
   /** Backends that were heard in this run. */
@@ -144,13 +151,11 @@ class OpenPins implements Pins {
   #closed = false;
 
   constructor(options: OpenPinsOptions, text: string | undefined, lock: Lock) {
-    const { config, backends, now } = options;
+    const { now } = options;
     this.#options = options;
+    this.#sources = options;
     this.#text = text;
     this.#facts = new Map(lock.facts);
-    const mode = config?.mode ?? 'first-use';
-    this.#modes = new Map(backends.map((backend) => [backend.id, backend.pins ?? mode]));
-    this.strictCalls = config !== undefined || backends.some(({ pins }) => pins !== undefined);
     this.#book = new PinBook({
       mode: (backend) => (this.#modes.get(backend) === 'strict' ? 'strict' : 'first-use'),
       now,
@@ -160,15 +165,32 @@ class OpenPins implements Pins {
     this.#looking = setInterval(() => void this.#then(() => this.#look()), LOOK_MS).unref();
   }
 
-  async lookAtPrograms(): Promise<void> {
-    const { backends, env, log } = this.#options;
+  async prepare({ config, backends }: PinsSources): Promise<() => void> {
+    const { env, log } = this.#options;
+    const mode = config?.mode ?? 'first-use';
+    const modes = new Map(backends.map((backend) => [backend.id, backend.pins ?? mode]));
+    const before = this.#sources === this.#options ? [] : this.#sources.backends;
+    const programs = new Map<string, ProgramFacts | undefined>();
     for (const { id, transport } of backends) {
-      if (this.#isOff(id)) continue;
+      // Of what goes on running it is known.
+      const known = before.some((one) => one.id === id && JSON.stringify(one.transport) === JSON.stringify(transport));
+      if (known || modes.get(id) === 'off') continue;
       const why = unpinned(transport);
       if (why !== undefined) log.warn({ backend: id, why }, 'backend has no fixed version');
-      const program = await programOf(transport, env);
-      if (program) this.#programs.set(id, program);
+      programs.set(id, await programOf(transport, env));
     }
+    return () => {
+      this.#sources = { config, backends };
+      this.#modes = modes;
+      this.strictCalls = config !== undefined || backends.some(({ pins }) => pins !== undefined);
+      for (const [id, program] of programs) {
+        // It is another server now: the next greeting is looked at as the first one is.
+        this.#heard.delete(id);
+        if (program) this.#programs.set(id, program);
+        else this.#programs.delete(id);
+      }
+      this.#decided();
+    };
   }
 
   judge(backend: string, list: string, client: string, items: readonly JsonObject[]): Verdict[] | undefined {
@@ -228,7 +250,8 @@ class OpenPins implements Pins {
   }
 
   status(): PinsStatus {
-    const { file, config } = this.#options;
+    const { file } = this.#options;
+    const { config } = this.#sources;
     return {
       file,
       mode: config?.mode === 'strict' ? 'strict' : 'first-use',

@@ -22,7 +22,7 @@ export interface Access {
 
 export function accessOf(
   policy: Policy,
-  filters: ReadonlyMap<string, ToolFilter>,
+  filters: Pick<ReadonlyMap<string, ToolFilter>, 'get'>,
   principal: Principal,
   session: number,
 ): Access {

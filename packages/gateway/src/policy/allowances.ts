@@ -66,6 +66,16 @@ export class Allowances {
     }));
   }
 
+  /** The same counts of this day under another configuration. */
+  under(config: AllowancesConfig, identities: readonly IdentityConfig[]): Allowances {
+    return new Allowances({ ...this.options, config, identities });
+  }
+
+  /** Whether they count in the same book. */
+  continues(before: Allowances): boolean {
+    return this.options.spent === before.options.spent;
+  }
+
   /** undefined: nothing limits what it does. */
   of(principal: Principal): CallerLimits | undefined {
     const { config, identities } = this.options;
@@ -89,6 +99,11 @@ export class Allowances {
     const rows = [...this.common.values(), ...this.meters.values()].flatMap((meter) => meter.rows());
     const order = (a: LimitRow, b: LimitRow): number => (b.lastRefused ?? '').localeCompare(a.lastRefused ?? '');
     return rows.sort(order).slice(0, ROWS);
+  }
+
+  /** What daily budgets hold, where another process counts on from here. */
+  get spent(): Pick<Spent, 'flush' | 'stopWriting' | 'catchUp'> {
+    return this.options.spent;
   }
 
   close(): Promise<void> {

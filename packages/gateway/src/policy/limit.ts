@@ -1,6 +1,6 @@
 // Stage: what a caller may use, where the configuration limits it: over that it is refused at once, with when to come back.
 // Then how many calls may be open at once, of one session and of all, which protects the machine: a call over that waits in
-// a queue that is itself limited.
+// a queue that is itself limited; where the machine can bear no more it is refused before all else (../overload).
 
 import type { Limits } from '@mcp-overlay/relay';
 import type { Call, Reply } from '../call/call.ts';
@@ -13,19 +13,22 @@ import type { CallerLimits } from './allowances.ts';
 export type CallLimits = Pick<Limits, 'callsPerSession' | 'callsInAll' | 'callsQueued'>;
 
 const RETRY_AFTER_MS = 1000;
+const OVERLOADED = 'this gateway is overloaded and takes no new calls now; this one was not run, try again';
 
 /** Shared by all sessions of a gateway. */
 export interface CallGauge {
   open: number;
   readonly waiting: Set<() => boolean>;
+  /** The machine cannot bear more: when to come again. */
+  readonly overloaded?: (() => number | undefined) | undefined;
 }
 
 export interface SessionGauge {
   open: number;
 }
 
-export function callGauge(): CallGauge {
-  return { open: 0, waiting: new Set() };
+export function callGauge(overloaded?: CallGauge['overloaded']): CallGauge {
+  return { open: 0, waiting: new Set(), overloaded };
 }
 
 /** `session`: what counts as one, where several pipelines serve it. */
@@ -50,6 +53,8 @@ export function limit(
     }
   };
   return (next) => async (call) => {
+    const retryAfterMs = gauge.overloaded?.();
+    if (retryAfterMs !== undefined) return deny('busy', OVERLOADED, { retryAfterMs });
     const passage = caller?.enter();
     if (passage && 'refused' in passage) return limited(call.trail, passage.refused);
     try {

@@ -1,11 +1,12 @@
 // The policy of a gateway with rules: roles of whoever asks, the rules of these roles, and one decision. Restrictions of a
-// token come first and bind in shadow mode too.
+// token come first and bind in shadow mode too. Whoever leaves some of his roles at home (a narrowed token, a view's share)
+// leaves no refusal there: what remains must be let through with the roles he has and with the roles he kept.
 
 import type { ViewConfig } from '@mcp-overlay/config';
 import type { Principal } from '@mcp-overlay/overlay';
 import type { Decision, TargetKind } from '../call/call.ts';
 import { POLICY_CAPS } from './caps.ts';
-import { findingOf, judge, type Verdict } from './decide.ts';
+import { findingOf, judge, type Outcome, type Verdict } from './decide.ts';
 import type { Policy, PolicyRequest, RuleFinding } from './policy.ts';
 import { restrictionReaches, withinAll } from './restrictions.ts';
 import type { Membership, RoleBook } from './roles.ts';
@@ -43,7 +44,7 @@ export class Rules implements Policy {
   }
 
   rolesOf(principal: Principal): readonly string[] {
-    return this.membership(principal).roles;
+    return this.memberships(principal)[0].roles;
   }
 
   decide(principal: Principal, request: PolicyRequest): Decision {
@@ -60,8 +61,11 @@ export class Rules implements Policy {
   }
 
   explain(principal: Principal, request: PolicyRequest): readonly RuleFinding[] {
-    const { rules, facts, caller, listing } = this.matter(principal, request);
-    return rules.map((rule) => findingOf(rule, facts, caller, listing));
+    const findings = this.memberships(principal).flatMap((member) => {
+      const { rules, facts, caller, listing } = this.matter(principal, member, request);
+      return rules.map((rule) => findingOf(rule, facts, caller, listing));
+    });
+    return [...new Map(findings.reverse().map((one) => [one.rule, one])).values()].reverse();
   }
 
   reaches(principal: Principal, backend: string, kind?: TargetKind): boolean {
@@ -71,12 +75,13 @@ export class Rules implements Policy {
 
   mayAsk(principal: Principal, backend: string, method: string): boolean {
     if (!this.enforced) return true;
-    const member = this.membership(principal);
-    const rules = this.ruleSet(member.roles).refusals(backend, method);
-    if (rules.length === 0) return true;
     const request: PolicyRequest = { backend, kind: 'method', name: method, args: {} };
-    const { lenient } = judge(rules, this.facts(principal, member, request), callerOf(principal, member), false);
-    return lenient.rule === 'default';
+    return this.memberships(principal).every((member) => {
+      const rules = this.ruleSet(member.roles).refusals(backend, method);
+      if (rules.length === 0) return true;
+      const { lenient } = judge(rules, this.facts(principal, member, request), callerOf(principal, member), false);
+      return lenient.rule === 'default';
+    });
   }
 
   through(view: string): Policy {
@@ -86,12 +91,15 @@ export class Rules implements Policy {
   }
 
   private verdict(principal: Principal, request: PolicyRequest): Verdict {
-    const { rules, facts, caller, listing } = this.matter(principal, request);
-    return judge(rules, facts, caller, listing);
+    const verdict = (member: Membership): Verdict => {
+      const { rules, facts, caller, listing } = this.matter(principal, member, request);
+      return judge(rules, facts, caller, listing);
+    };
+    const [member, ...wider] = this.memberships(principal);
+    return wider.reduce((so, other) => eitherRefusal(so, verdict(other)), verdict(member));
   }
 
-  private matter(principal: Principal, request: PolicyRequest) {
-    const member = this.membership(principal);
+  private matter(principal: Principal, member: Membership, request: PolicyRequest) {
     const rules = this.ruleSet(member.roles).covering(request.backend, request.kind, request.name);
     // A task has the arguments of its call, which were judged then.
     const listing = request.args === undefined || request.kind === 'task';
@@ -105,11 +113,17 @@ export class Rules implements Policy {
     return { ...said, allow: allow || shadow, policy, ...(shadow && { shadow: true }) };
   }
 
-  private membership(principal: Principal): Membership {
-    const member = this.options.book.of(principal);
-    const limits = [this.view?.roles, ...(principal.restrictions ?? []).map(({ roles }) => roles)];
-    const roles = member.roles.filter((role) => limits.every((limit) => limit?.includes(role) ?? true));
-    return { ...member, roles };
+  /** With the roles that are left, then with those that were there before each restriction. */
+  private memberships(principal: Principal): readonly [Membership, ...Membership[]] {
+    let member = this.options.book.of(principal);
+    const all: [Membership, ...Membership[]] = [member];
+    for (const limit of [this.view?.roles, ...(principal.restrictions ?? []).map(({ roles }) => roles)]) {
+      const roles = limit && member.roles.filter((role) => limit.includes(role));
+      if (!roles || roles.length === member.roles.length) continue;
+      member = { ...member, roles };
+      all.unshift(member);
+    }
+    return all;
   }
 
   private facts(
@@ -132,6 +146,12 @@ export class Rules implements Policy {
     this.sets.set(key, made);
     return made;
   }
+}
+
+/** Each as far as both let through; the first one's reasons go before. */
+function eitherRefusal(a: Verdict, b: Verdict): Verdict {
+  const of = (one: Outcome, other: Outcome): Outcome => (one.allow && !other.allow ? other : one);
+  return { strict: of(a.strict, b.strict), lenient: of(a.lenient, b.lenient) };
 }
 
 /** What both the role's views and that of the share show. */

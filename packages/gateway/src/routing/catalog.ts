@@ -16,6 +16,7 @@ import type { BackendSession } from '../backend/backend-session.ts';
 import type { TargetKind } from '../call/call.ts';
 import { asArray, asObject, asString, type JsonObject } from '../call/json.ts';
 import type { Access } from '../policy/access.ts';
+import { type CacheHints, hintsOf, mergeHints } from './cache-hints.ts';
 import { type NameTable, type Naming, nameAll } from './names.ts';
 import { rewriterFor } from './rewrite.ts';
 import type { UriNaming } from './uris.ts';
@@ -29,6 +30,8 @@ export interface Entry {
   /** It is not shown, for this reason: nobody approved it as it is now. Its name is taken all the same. */
   readonly withheld?: string;
 }
+
+type Shown = readonly [name: string | undefined, entry: Entry];
 
 /** Before they are heard, what is known of backends; afterwards what of their lists is shown. */
 export interface Pinned {
@@ -76,6 +79,8 @@ export type ListLimits = Pick<Limits, 'toolsPerBackend' | 'definitionBytes'>;
 
 export class Catalog {
   private readonly options: CatalogOptions;
+  /** What the client was shown last, by list kind, in words. */
+  private readonly told = new Map<ListKind, string>();
   /** By list kind and backend: what the last walk found. */
   private readonly seen = new Map<string, readonly Entry[]>();
   /** By the same key: as the backend sent it. */
@@ -100,26 +105,28 @@ export class Catalog {
   /** All items of all backends that are up, under public names and URIs. */
   async list(kind: ListKind): Promise<readonly JsonObject[]> {
     await this.walkAll(this.options.backends, [kind]);
-    if (kind === LISTS.tools || kind === LISTS.prompts) {
-      const shown = [...this.table(kind).shown].filter(([, { withheld }]) => withheld === undefined);
-      return shown.map(([name, entry]) => this.public(kind, entry, name));
-    }
-    return this.entries(kind)
-      .filter(({ withheld }) => withheld === undefined)
-      .map((entry) => this.public(kind, entry, undefined));
+    const shown = this.shown(kind);
+    this.told.set(kind, wordsOf(shown));
+    return shown.map(([name, entry]) => this.public(kind, entry, name));
   }
 
   /** Where a public name leads; walks the lists once if it is not known. */
   async find(kind: typeof LISTS.tools | typeof LISTS.prompts, name: string): Promise<Entry | undefined> {
     const known = this.tables.get(kind)?.shown.get(name);
-    const lost = this.options.backends.filter(({ id }) => id === known?.backend && this.stale.has(keyOf(kind, id)));
-    if (known && lost.length === 0) return known;
+    if (known && !this.stale.has(keyOf(kind, known.backend))) return known;
     const unseen = this.options.backends.filter((backend) => backend.up && !this.seen.has(keyOf(kind, backend.id)));
-    const missing = [...new Set([...lost, ...unseen])];
-    if (missing.length > 0) await this.walkAll(missing, [kind]);
-    const found = this.table(kind).shown.get(name) ?? this.bare(kind, name);
+    if (unseen.length > 0) await this.walkAll(unseen, [kind]);
+    const named = this.named(kind, name);
+    const lost = this.options.backends.find(({ id }) => id === named?.backend && this.stale.has(keyOf(kind, id)));
+    await lost?.ready();
+    if (lost) await this.walkAll([lost], [kind]);
+    const found = this.named(kind, name);
     const unread = found && this.options.pinned?.strictCalls && this.stale.has(keyOf(kind, found.backend));
     return unread ? { ...found, withheld: 'unread' } : found;
+  }
+
+  private named(kind: ListKind, name: string): Entry | undefined {
+    return this.table(kind).shown.get(name) ?? this.bare(kind, name);
   }
 
   /** The pages of MCP Apps call tools by their server's own names: accepted where exactly one backend has it, never listed. */
@@ -174,7 +181,7 @@ export class Catalog {
     const key = keyOf(kind, backend.id);
     const unread = pinned.strictCalls && (!this.seen.has(key) || this.cold.has(key));
     if (unread || this.stale.has(key)) {
-      await backend.settled;
+      await backend.ready();
       await this.walkAll([backend], [kind]);
       const still = pinned.strictCalls && (!this.seen.has(key) || this.stale.has(key));
       if (still && backend.has(kind.capability)) return 'unread';
@@ -209,6 +216,14 @@ export class Catalog {
     }
   }
 
+  /** What the client may see has changed, or how it is shown: where it would list something else now, it is told. */
+  relist(): void {
+    for (const [kind, before] of this.told) {
+      this.tables.delete(kind);
+      if (wordsOf(this.shown(kind)) !== before) this.options.late(kind);
+    }
+  }
+
   /** The list of a backend that joins was shown before: whether it is to be told as changed is found out. */
   isCold(backend: string, kind: ListKind): boolean {
     return this.cold.has(keyOf(kind, backend));
@@ -220,7 +235,7 @@ export class Catalog {
     if (!look?.mayHide(backend.id)) return false;
     const key = keyOf(kind, backend.id);
     if (!this.seen.has(key)) {
-      await backend.settled;
+      await backend.ready();
       await this.walkAll([backend], [kind]);
     }
     const entries = (this.seen.get(key) ?? []).filter((entry) => judgedName(kind, entry) === native);
@@ -241,6 +256,13 @@ export class Catalog {
     const kinds = [...(this.missed.get(backend) ?? [])];
     this.missed.delete(backend);
     return kinds;
+  }
+
+  /** What a list has, under public names where it has names. */
+  private shown(kind: ListKind): readonly Shown[] {
+    const named = kind === LISTS.tools || kind === LISTS.prompts;
+    const all = named ? [...this.table(kind).shown] : this.entries(kind).map((entry): Shown => [undefined, entry]);
+    return all.filter(([, { withheld }]) => withheld === undefined);
   }
 
   private async walkAll(backends: readonly BackendSession[], kinds: readonly ListKind[]): Promise<void> {
@@ -268,6 +290,8 @@ export class Catalog {
     if (!items) return false;
     const entries = items.map((item) => ({ backend: backend.id, native: nativeName(item), item }));
     this.cold.add(key);
+    // It may be another by the time that it is started: it is looked at before it is called.
+    if (backend.asleep) this.stale.add(key);
     this.seen.set(key, entries);
     this.tables.delete(kind);
     void backend.settled
@@ -366,24 +390,6 @@ export class Catalog {
   }
 }
 
-export interface CacheHints {
-  readonly ttlMs: number;
-  readonly cacheScope: 'public' | 'private';
-}
-
-function hintsOf({ ttlMs, cacheScope }: JsonObject): CacheHints {
-  const ms = typeof ttlMs === 'number' && Number.isSafeInteger(ttlMs) && ttlMs > 0 ? ttlMs : 0;
-  return { ttlMs: ms, cacheScope: cacheScope === 'public' ? 'public' : 'private' };
-}
-
-function mergeHints(hints: readonly CacheHints[]): CacheHints {
-  if (hints.length === 0) return UNCACHED;
-  return {
-    ttlMs: Math.min(...hints.map(({ ttlMs }) => ttlMs)),
-    cacheScope: hints.every(({ cacheScope }) => cacheScope === 'public') ? 'public' : 'private',
-  };
-}
-
 export interface WalkHooks {
   readonly envelope?: JsonObject | undefined;
   readonly beside?: (beside: JsonObject) => void;
@@ -445,6 +451,10 @@ async function askPage(
   if (await within(pageMs, answer)) return answer;
   backend.cancel(id, 'the list took too long');
   return undefined;
+}
+
+function wordsOf(shown: readonly Shown[]): string {
+  return shown.map(([name, { backend, native }]) => name ?? `${backend} ${native}`).join('\n');
 }
 
 function sameItems(a: readonly Entry[] | undefined, b: readonly Entry[] | undefined): boolean {

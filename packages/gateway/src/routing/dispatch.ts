@@ -45,7 +45,8 @@ export function dispatch({ uris, tasks, ownTasks, unchanged }: DispatchOptions):
     if (unchanged) return { answer };
     if (!result) {
       if (error === undefined) return deny('internal_error', `backend ${backend.id} sent no result`);
-      return { error, theirs: true };
+      // What we said ourselves of a server is ours: it goes on record as such, and tells the number of that.
+      return answer.ours === undefined ? { error, theirs: true } : { error };
     }
     const shown = tagQuestions(backend.id, rewriterFor(uris, backend.id).result(result));
     return { result: tasks.publish(backend.id, shown) };

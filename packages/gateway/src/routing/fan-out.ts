@@ -1,4 +1,5 @@
-// Requests that concern every backend: lists are merged and paged anew, the log level goes to all who log, ping is ours.
+// Requests that concern every backend: lists are merged and paged anew, the log level goes to all who log and are not beyond
+// the caller's rules, ping is ours.
 
 import { createHash } from 'node:crypto';
 import { type Era, LISTS, type ListKind, listKindOf, parseMessage, within } from '@mcp-overlay/relay';
@@ -6,7 +7,7 @@ import { argsOf, type CallAudit, factsOf, recordIntent } from '../audit/calls.ts
 import { notRecorded } from '../audit/intent.ts';
 import type { BackendSession } from '../backend/backend-session.ts';
 import type { Call, Reply } from '../call/call.ts';
-import { deny } from '../call/denial.ts';
+import { deny, unknownTarget } from '../call/denial.ts';
 import { asArray, asObject, asString, type JsonObject } from '../call/json.ts';
 import type { Next, Stage } from '../call/stage.ts';
 import type { Access } from '../policy/access.ts';
@@ -27,7 +28,7 @@ export interface FanOutOptions {
   readonly backends: readonly BackendSession[];
   readonly catalog: Catalog;
   readonly tasks: TaskIds;
-  readonly access: Pick<Access, 'shows'>;
+  readonly access: Pick<Access, 'shows' | 'decide' | 'personal'>;
   /** One backend is configured: nothing has to be told apart. */
   readonly unchanged: boolean;
   /** How long one list waits for slow backends. */
@@ -98,12 +99,21 @@ function digestOf(items: readonly JsonObject[]): string {
 }
 
 async function setLevel(call: Call, options: FanOutOptions): Promise<Reply> {
-  const { audit } = options;
-  if (audit && !(await recordIntent(audit, factsOf(call), argsOf(call.method, call.params), call.trail))) {
+  const { audit, access } = options;
+  const { method, params, trail } = call;
+  const judged = options.backends.map((backend) => ({
+    backend,
+    decision: access.decide(backend.id, 'method', method, params),
+  }));
+  const allowed = judged.filter(({ decision }) => decision.allow);
+  trail.target = { kind: 'method', name: method };
+  trail.decision = (allowed[0] ?? judged[0])?.decision;
+  if (access.personal && allowed.length === 0) return unknownTarget('method', method);
+  if (audit && !(await recordIntent(audit, factsOf(call), argsOf(method, params), trail))) {
     return notRecorded();
   }
-  const loggers = options.backends.filter((backend) => backend.up && backend.has('logging'));
-  const answers = await Promise.all(loggers.map((backend) => backend.ask(call.method, call.params).answer));
+  const loggers = allowed.map(({ backend }) => backend).filter((backend) => backend.up && backend.has('logging'));
+  const answers = await Promise.all(loggers.map((backend) => backend.ask(method, params).answer));
   const errors = answers.map((answer) => asObject((parseMessage(answer) as { error?: unknown }).error)).filter(Boolean);
   const [first] = errors;
   if (first && errors.length === answers.length) {

@@ -39,7 +39,7 @@ export function route(options: RouterOptions): Stage<Call, RoutedCall> {
     call.trail.backend = id;
     call.trail.target = target;
     // Nothing but initialize may reach a server that has not answered it.
-    if (!owner.welcome) await owner.settled;
+    if (!owner.welcome) await owner.ready();
     if (!owner.welcome) return unavailable(owner);
     if (backend.config.callTimeoutMs !== undefined) {
       call.trail.callTimeoutMs = backend.config.callTimeoutMs;
@@ -87,7 +87,7 @@ async function byName(
     return why === undefined ? to(only, kind, name, call.params) : withheld(only, kind, name, why);
   }
   const absent = absentOwner(options, name);
-  if (absent) await absent.settled;
+  if (absent) await absent.ready();
   const entry = await options.catalog.find(list, name);
   const backend = entry && backendOf(options, entry.backend);
   if (entry?.withheld !== undefined && backend) return withheld(backend, kind, name, entry.withheld);
@@ -141,6 +141,11 @@ async function byUri(
 async function byReference(call: Call, options: RouterOptions): Promise<Found> {
   const ref = asObject(call.params.ref);
   const name = asString(ref?.name);
+  // What it completes is what rules are asked about: of another kind of reference they know nothing.
+  if (options.access?.personal && !isKnown(ref)) {
+    call.trail.decision = { allow: false, rule: 'default', why: 'the reference is neither a prompt nor a resource' };
+    return { reply: deny('invalid_params', 'the request needs a ref of a prompt or a resource') };
+  }
   if (ref?.type === 'ref/prompt' && name !== undefined) {
     const found = await byName(call, options, 'prompt', name);
     if ('reply' in found) return found;
@@ -148,6 +153,11 @@ async function byReference(call: Call, options: RouterOptions): Promise<Found> {
     return to(backend, 'prompt', target.name, { ...call.params, ref: { ...ref, name: target.name } });
   }
   return byUri(asString(ref?.uri), options, (uri) => ({ ...call.params, ref: { ...ref, uri } }));
+}
+
+function isKnown(ref: JsonObject | undefined): boolean {
+  if (ref?.type === 'ref/prompt') return asString(ref.name) !== undefined;
+  return ref?.type === 'ref/resource' && asString(ref.uri) !== undefined;
 }
 
 function byTask(call: Call, options: RouterOptions): Found {

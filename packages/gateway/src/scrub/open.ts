@@ -6,6 +6,7 @@ import { basename, dirname } from 'node:path';
 import type { GatewayConfig } from '@mcp-overlay/config';
 import type { ScrubHit } from '../call/call.ts';
 import type { GatewayLog } from '../call/log.ts';
+import type { PatternSpec } from './pattern.ts';
 import { loadOwnPatterns, shippedPatterns } from './pattern-files.ts';
 import { type HitSink, Scrubber, type ScrubPlace } from './scrubber.ts';
 
@@ -15,7 +16,10 @@ const SETTLE_MS = 100;
 export interface Scrubbing {
   readonly scrubber: Scrubber;
   readonly hits: (session: SessionOf) => HitSink;
-  status(): ScrubStatus;
+  /** undefined: it is off. */
+  status(): ScrubStatus | undefined;
+  /** Reads what another configuration says. What comes of it puts that in force, for every session. Rejects with ConfigError. */
+  prepare(config: ScrubSources): Promise<() => void>;
   close(): Promise<void>;
 }
 
@@ -42,59 +46,91 @@ export interface ScrubRecord extends ScrubPlace {
   readonly hits: readonly string[];
 }
 
+export type ScrubSources = Pick<GatewayConfig, 'scrub' | 'backends' | 'file'>;
+
 export interface OpenScrubOptions {
-  readonly config: Pick<GatewayConfig, 'scrub' | 'backends' | 'file'>;
+  readonly config: ScrubSources;
+  /** It may be turned on later: what is off is there all the same. */
+  readonly live?: boolean;
   readonly log: GatewayLog;
   /** Keeps each hit on record. */
   readonly record?: (hit: ScrubRecord) => void;
 }
 
 /** Rejects with ConfigError where a pattern file cannot be used. undefined: it is off. */
-export async function openScrub({ config, log, record }: OpenScrubOptions): Promise<Scrubbing | undefined> {
+export async function openScrub({ config, live, log, record }: OpenScrubOptions): Promise<Scrubbing | undefined> {
   const { scrub, backends } = config;
-  const files = scrub?.patterns ?? [];
-  const cwd = dirname(config.file);
-  const own = await loadOwnPatterns(files, cwd);
-  const scrubber = new Scrubber({ config: scrub, backends, specs: [...shippedPatterns(), ...own] });
-  if (scrubber.rules === 0) {
+  let specs = await specsOf(config);
+  const scrubber = new Scrubber({ config: scrub, backends, specs });
+  if (scrubber.rules === 0 && live !== true) {
     await scrubber.close();
     return undefined;
   }
+  let sources = config;
   let trouble: string | undefined;
-  const watching = watchFiles(files, async () => {
-    try {
-      const changed = await loadOwnPatterns(files, cwd);
-      scrubber.use([...shippedPatterns(), ...changed]);
-      trouble = undefined;
-      log.info({ patterns: scrubber.rules }, 'patterns read again');
-    } catch (error) {
-      trouble = error instanceof Error ? error.message : String(error);
-      log.warn({ error: trouble }, 'changed patterns cannot be used, the old ones stay');
-    }
-  });
-  const { configured } = scrubber.modes;
+  const watch = (): { close(): void } =>
+    watchFiles(sources.scrub?.patterns ?? [], async () => {
+      const asked = sources;
+      try {
+        const changed = await specsOf(asked);
+        if (asked !== sources) return;
+        specs = changed;
+        scrubber.use(specs);
+        trouble = undefined;
+        log.info({ patterns: scrubber.rules }, 'patterns read again');
+      } catch (error) {
+        trouble = error instanceof Error ? error.message : String(error);
+        log.warn({ error: trouble }, 'changed patterns cannot be used, the old ones stay');
+      }
+    });
+  let watching = watch();
   return {
     scrubber,
     hits:
       ({ number, principal }) =>
       (place, hits) => {
         const fields = { session: number, ...place, rules: hits.map(({ rule, mode }) => `${rule}:${mode}`) };
-        if (configured) log.info(fields, 'scrub hit');
+        if (scrubber.modes.configured) log.info(fields, 'scrub hit');
         else log.debug(fields, 'scrub hit');
         record?.({ session: number, ident: principal.id, ...place, hits: hits.map(inWords) });
       },
-    status: () => ({
-      purpose: 'visibility, not a boundary',
-      configured,
-      patterns: scrubber.rules,
-      hits: scrubber.hits(),
-      ...(trouble === undefined ? {} : { trouble }),
-    }),
+    status: () =>
+      scrubber.rules === 0
+        ? undefined
+        : {
+            purpose: 'visibility, not a boundary',
+            configured: scrubber.modes.configured,
+            patterns: scrubber.rules,
+            hits: scrubber.hits(),
+            ...(trouble === undefined ? {} : { trouble }),
+          },
+    prepare: async (next) => {
+      const wanted = await specsOf(next);
+      const same = sameModes(sources, next) && JSON.stringify(wanted) === JSON.stringify(specs);
+      return () => {
+        if (!same) scrubber.use(wanted, { config: next.scrub, backends: next.backends });
+        specs = wanted;
+        sources = next;
+        trouble = undefined;
+        watching.close();
+        watching = watch();
+      };
+    },
     close: async () => {
       watching.close();
       await scrubber.close();
     },
   };
+}
+
+async function specsOf({ scrub, file }: ScrubSources): Promise<PatternSpec[]> {
+  return [...shippedPatterns(), ...(await loadOwnPatterns(scrub?.patterns ?? [], dirname(file)))];
+}
+
+function sameModes(a: ScrubSources, b: ScrubSources): boolean {
+  const modes = ({ scrub, backends }: ScrubSources) =>
+    JSON.stringify([scrub, backends.map(({ id, scrub: own }) => [id, own])]);
+  return modes(a) === modes(b);
 }
 
 function inWords({ rule, mode, surface, count, at, via }: ScrubHit): string {

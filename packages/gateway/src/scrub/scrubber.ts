@@ -42,9 +42,12 @@ interface Engine {
 }
 
 export class Scrubber {
-  readonly modes: ModeTable;
-  private readonly options: ScrubberOptions;
+  modes: ModeTable;
+  /** Counts what replaced the rules: what was found by older ones does not hold. */
+  version = 0;
+  private options: ScrubberOptions;
   private specs: readonly PatternSpec[];
+  private count: number | undefined;
   /** Made when the first text comes: a gateway that carries none pays nothing. */
   private made: Engine | undefined;
   private readonly counts = new Map<string, number>();
@@ -58,17 +61,22 @@ export class Scrubber {
   }
 
   /** Other patterns from now on; messages being looked through are looked through with the old ones. */
-  use(specs: readonly PatternSpec[]): void {
+  use(specs: readonly PatternSpec[], sources: ModeSources = this.options): void {
     const old = this.made;
     this.specs = specs;
+    this.options = { ...sources, specs };
+    this.modes = new ModeTable(this.options);
     this.made = undefined;
+    this.count = undefined;
+    this.version += 1;
     this.known.clear();
     void old?.pool.close();
   }
 
   /** Patterns that somebody could hear of. */
   get rules(): number {
-    return this.specs.filter((rule) => !this.modes.isOff(rule)).length;
+    this.count ??= this.specs.filter((rule) => !this.modes.isOff(rule)).length;
+    return this.count;
   }
 
   /** By rule: how often it was found since the start. */

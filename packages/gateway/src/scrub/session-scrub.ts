@@ -30,7 +30,7 @@ export class SessionScrub {
   private readonly scrubber: Scrubber;
   private readonly sink: HitSink;
   /** Definitions that were looked through in this session. */
-  private readonly items = new WeakMap<JsonObject, { readonly shown: JsonObject | undefined }>();
+  private readonly items = new WeakMap<JsonObject, { readonly shown: JsonObject | undefined; readonly by: number }>();
 
   constructor(scrubber: Scrubber, sink: HitSink) {
     this.scrubber = scrubber;
@@ -40,7 +40,7 @@ export class SessionScrub {
   /** A refusal, where the client's arguments may not pass. */
   down(call: PermittedCall): Reply | undefined | Promise<Reply | undefined> {
     const args = call.native.arguments;
-    if (this.scrubber.argumentsMode === 'off' || asObject(args) === undefined) return undefined;
+    if (this.isOff || this.scrubber.argumentsMode === 'off' || asObject(args) === undefined) return undefined;
     const looked = isSmall(args) ? this.scrubber.lookNow(args, 'arguments') : undefined;
     if (looked && !looked.partly) return this.sent(call, args, looked);
     const looking = this.scrubber.lookLater(Buffer.from(stringifyExact(args)), 'body', 'arguments');
@@ -59,6 +59,7 @@ export class SessionScrub {
   }
 
   up(call: PermittedCall, reply: Reply): Reply | Promise<Reply> {
+    if (this.isOff) return reply;
     const surface = SURFACES[call.method] ?? 'text';
     const modes = this.modesOf(call);
     if ('answer' in reply) {
@@ -84,7 +85,7 @@ export class SessionScrub {
 
   /** What a server starts by itself; undefined: it is withheld. */
   message(backend: string, message: Message): Message | undefined {
-    if (!this.scrubber.mayHold(message.bytes)) return message;
+    if (this.isOff || !this.scrubber.mayHold(message.bytes)) return message;
     const { method = '' } = message;
     const surface = SURFACES[method] ?? 'text';
     const { params } = parseMessage(message);
@@ -102,6 +103,7 @@ export class SessionScrub {
 
   /** The server's own greeting. */
   welcome(backend: string, welcome: JsonObject): JsonObject {
+    if (this.isOff) return welcome;
     const modes = this.scrubber.modes.for(backend);
     const changed: Record<string, unknown> = {};
     for (const [member, surface] of [
@@ -122,21 +124,28 @@ export class SessionScrub {
 
   /** A tool, prompt, resource or template; undefined: it is not shown. */
   item(backend: string, list: string, item: JsonObject): JsonObject | undefined {
+    if (this.isOff) return item;
+    const { version: by } = this.scrubber;
     const known = this.items.get(item);
-    if (known) return known.shown;
+    if (known?.by === by) return known.shown;
     const name = asString(item.name);
     const modes = this.scrubber.modes.for(backend, list === 'tools' ? name : undefined);
     const scrubbed = this.scrubber.act(this.scrubber.lookAgain(item, 'description'), modes, 'description', () => item);
     this.tell({ backend, method: `${list}/list`, ...(name === undefined ? {} : { target: name }) }, scrubbed.hits);
     const shown =
       'blocked' in scrubbed ? undefined : scrubbed.value === item ? item : routed(item, scrubbed.value as JsonObject);
-    this.items.set(item, { shown });
+    this.items.set(item, { shown, by });
     return shown;
   }
 
   /** Whether a definition of this backend could be withheld. */
   mayHide(backend: string): boolean {
     return this.scrubber.mayBlock(backend);
+  }
+
+  /** Until the configuration says otherwise. */
+  private get isOff(): boolean {
+    return this.scrubber.rules === 0;
   }
 
   private later(

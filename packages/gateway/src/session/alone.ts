@@ -1,12 +1,12 @@
 // A session with a backend that no client asked for: the probe at start, and `mcp-gateway check`. It has no capabilities,
 // so a server that asks something gets a refusal.
 
+import { randomBytes } from 'node:crypto';
 import { LATEST_LEGACY_VERSION } from '@mcp-overlay/relay';
 import { BackendSession, refusal } from '../backend/backend-session.ts';
 import type { Caller } from '../backend/credentials.ts';
 import type { SessionSettings } from './settings.ts';
 
-const NO_SESSION = '0'.repeat(32);
 /** Nobody: it has no credential of its own, and takes no one else's. */
 export const ALONE: Caller = { id: 'nobody', proven: false, groups: [] };
 
@@ -20,7 +20,7 @@ export function openAlone(
     backend,
     health,
     origin: {
-      session: NO_SESSION,
+      session: randomBytes(16).toString('hex'),
       via: [settings.instance],
       era: 'legacy',
       principal: ALONE.id,

@@ -1,27 +1,40 @@
 // What a session of either era stands on: what its client may see and do, under which names, and the parts of catalogue,
 // pipeline and backend sessions that do not depend on the era. The sessions add what they know of their clients.
 
+import { createHash } from 'node:crypto';
 import type { Era, Transport } from '@mcp-overlay/relay';
 import type { Backend } from '../backend/backend.ts';
 import { BackendSession, type BackendSessionOptions } from '../backend/backend-session.ts';
 import type { HealthRecord } from '../backend/health.ts';
 import type { PipelineOptions } from '../pipeline.ts';
 import type { CatalogOptions } from '../routing/catalog.ts';
+import type { Naming } from '../routing/names.ts';
 import { prefixedTaskIds, singleTaskIds } from '../routing/task-ids.ts';
-import { prefixedUris, UNCHANGED } from '../routing/uris.ts';
+import { prefixedUris, UNCHANGED, type UriNaming } from '../routing/uris.ts';
 import type { SessionPins } from './pinning.ts';
 import { scrubFor } from './scrubbing.ts';
 import { callAudit, type SessionOriginInfo, type SessionSettings } from './settings.ts';
 import { SlowBackends } from './slow-backends.ts';
 
+type Opening = (backend: Backend, health: HealthRecord) => BackendSession;
+
 export type Ground = ReturnType<typeof groundOf>;
 
 export function groundOf(client: Transport, info: SessionOriginInfo, settings: SessionSettings) {
-  const { backends, naming, limits, log } = settings;
+  const { limits, log } = settings;
+  const backends = [...settings.backends];
+  const configured = backends.map(({ backend }) => backend.id);
   const [only] = backends;
   /** Only one is configured, whoever may have it. */
   const single = backends.length === 1 && only !== undefined;
-  const uris = single ? UNCHANGED : prefixedUris(backends.map(({ backend }) => backend.id));
+  const names = { naming: settings.naming, uris: single ? UNCHANGED : prefixedUris(configured) };
+  const naming: Naming = { prefixOf: (id) => names.naming.prefixOf(id) };
+  const uris: UriNaming = {
+    toPublic: (backend, uri) => names.uris.toPublic(backend, uri),
+    toNative: (uri) => names.uris.toNative(uri),
+  };
+  /** Those that this client may have something of. */
+  const opened = new Set<Backend>();
   const tasks = single ? singleTaskIds(only.backend.id) : prefixedTaskIds();
   const access = settings.accessFor(info.principal, info.number);
   const caller = settings.limitsFor?.(info.principal);
@@ -49,7 +62,7 @@ export function groundOf(client: Transport, info: SessionOriginInfo, settings: S
 
   const pipeline = {
     audit,
-    configured: backends.map(({ backend }) => backend.id),
+    configured,
     naming,
     uris,
     tasks,
@@ -64,6 +77,12 @@ export function groundOf(client: Transport, info: SessionOriginInfo, settings: S
     patienceMs: settings.listWaitMs,
   } satisfies Partial<PipelineOptions>;
 
+  const openBackends = (open: Opening): BackendSession[] => {
+    const fresh = backends.filter(({ backend }) => !opened.has(backend) && access.reaches(backend.id));
+    for (const { backend } of fresh) opened.add(backend);
+    return fresh.map(({ backend, health }) => open(backend, health));
+  };
+
   return {
     single,
     uris,
@@ -76,8 +95,16 @@ export function groundOf(client: Transport, info: SessionOriginInfo, settings: S
     catalog,
     pipeline,
     /** Sessions with those backends of which this client may have anything. */
-    openBackends: (open: (backend: Backend, health: HealthRecord) => BackendSession): readonly BackendSession[] =>
-      backends.filter(({ backend }) => access.reaches(backend.id)).map(({ backend, health }) => open(backend, health)),
+    openBackends,
+    /** The configuration has more by now, and what was there is as it was: sessions with those that this client may have
+     *  something of and has not yet. */
+    gain: (now: SessionSettings, open: Opening): BackendSession[] => {
+      const ids = now.backends.map(({ backend }) => backend.id);
+      backends.splice(0, backends.length, ...now.backends);
+      configured.splice(0, configured.length, ...ids);
+      Object.assign(names, { naming: now.naming, uris: single ? UNCHANGED : prefixedUris(ids) });
+      return openBackends(open);
+    },
     openBackend: (
       era: Era,
       { backend, health }: { readonly backend: Backend; readonly health: HealthRecord },
@@ -91,10 +118,22 @@ export function groundOf(client: Transport, info: SessionOriginInfo, settings: S
           const shown = pinned?.greeted(from, greeting) ?? greeting;
           return scrub?.welcome(backend.id, shown) ?? shown;
         },
-        origin: { session: info.handOn, via: info.via, era, principal: info.principal.id, caller: info.principal },
+        origin: {
+          session: sessionAt(backend.id, era, info),
+          via: info.via,
+          era,
+          principal: info.principal.id,
+          caller: info.principal,
+        },
+        ledger: settings.ledger,
         connectTimeoutMs: backend.config.connectTimeoutMs ?? settings.connectTimeoutMs,
         log,
         events,
       }),
   };
+}
+
+/** One session has one link: a host that still has its servers must know which of ours comes back. The same after a restart. */
+function sessionAt(backend: string, era: Era, { handOn }: SessionOriginInfo): string {
+  return createHash('sha256').update(`${handOn}\n${era}\n${backend}`).digest('hex').slice(0, 32);
 }

@@ -5,7 +5,7 @@ import {
   type CloseReason,
   errorMessage,
   faultReply,
-  isRepeatable,
+  hasTwins,
   type ListKind,
   leaving,
   type Message,
@@ -16,32 +16,27 @@ import {
   withId,
   within,
 } from '@mcp-overlay/relay';
-import { recordNotification, recordRefusal } from '../audit/aside.ts';
+import { recordNotification } from '../audit/aside.ts';
+import { type DroppedNotifications, droppedNotifications } from '../audit/dropped.ts';
 import type { Backend } from '../backend/backend.ts';
 import type { BackendSession } from '../backend/backend-session.ts';
 import type { HealthRecord } from '../backend/health.ts';
 import type { Call, Reply } from '../call/call.ts';
 import { asObject, asString, type JsonObject } from '../call/json.ts';
 import type { Next } from '../call/stage.ts';
-
+import { TWINS } from '../call/twins.ts';
 import { pipeline } from '../pipeline.ts';
 import { Catalog } from '../routing/catalog.ts';
 import { listsOf } from '../routing/fan-out.ts';
+import { CallNumbers } from './call-numbers.ts';
 import { FromBackend, paramsOf } from './from-backend.ts';
 import { type Ground, groundOf } from './ground.ts';
 import { welcome } from './handshake.ts';
+import { isHarmless } from './harmless.ts';
 import { type OpenCall, OpenCalls } from './open-calls.ts';
 import { pinnedFor, type SessionPins } from './pinning.ts';
 import { withheldQuestion } from './scrubbing.ts';
 import type { SessionOriginInfo, SessionSettings } from './settings.ts';
-
-/** Notifications of clients that say how they are, not what shall be done. */
-const HARMLESS: ReadonlySet<string> = new Set([
-  'notifications/initialized',
-  'notifications/progress',
-  'notifications/roots/list_changed',
-  'notifications/tasks/status',
-]);
 
 export class LegacySession {
   readonly info: SessionOriginInfo;
@@ -51,15 +46,18 @@ export class LegacySession {
   private readonly settings: SessionSettings;
   private readonly ground: Ground;
   /** Those of which this client may have anything. */
-  private readonly backends: readonly BackendSession[];
+  private readonly backends: BackendSession[];
   private readonly fromBackend: FromBackend;
   private readonly catalog: Catalog;
   private readonly handle: Next<Call>;
-  private readonly open = new OpenCalls();
+  readonly open = new OpenCalls();
+  private readonly dropped: DroppedNotifications;
   private readonly pinned: SessionPins | undefined;
   private readonly unlisten: () => void;
   private initialize: JsonObject | undefined;
   private initialized = false;
+  /** Capabilities that the client was told of. */
+  private declared: JsonObject | undefined;
   private level: JsonObject | undefined;
   /** Backends that were away when it was set. */
   private readonly levelMissed = new Set<BackendSession>();
@@ -67,7 +65,7 @@ export class LegacySession {
   private readonly foretold = new Set<BackendSession>();
   private waitUntil = 0;
   private draining = false;
-  private numbers = 0;
+  private readonly numbers = new CallNumbers();
   private closing: Promise<void> | undefined;
   private resolveClosed: () => void = () => {};
   readonly closed: Promise<void>;
@@ -86,6 +84,7 @@ export class LegacySession {
       this.resolveClosed = resolve;
     });
     const { single, access, uris, tasks, audit } = ground;
+    this.dropped = droppedNotifications(audit);
     this.fromBackend = new FromBackend({
       audit,
       single,
@@ -126,13 +125,27 @@ export class LegacySession {
   }
 
   backendStates(): { id: string; phase: string; reason: string | undefined }[] {
-    return this.backends.map(({ id, state }) => ({ id, phase: state.phase, reason: state.reason }));
+    return this.backends.map(({ id, state, asleep }) => {
+      return { id, phase: asleep ? 'asleep' : state.phase, reason: state.reason };
+    });
   }
 
   /** Takes no new requests; resolves when no call is open. */
   drain(): Promise<void> {
     this.draining = true;
     return this.open.idle();
+  }
+
+  relist(): void {
+    this.catalog.relist();
+  }
+
+  gain(now: SessionSettings): void {
+    if (this.closing) return;
+    for (const backend of this.ground.gain(now, (backend, health) => this.openBackend(backend, health))) {
+      this.backends.push(backend);
+      if (this.initialize) void backend.greet('initialize', this.initialize);
+    }
   }
 
   close(reason?: CloseReason): Promise<void> {
@@ -159,9 +172,9 @@ export class LegacySession {
       return;
     }
     const params = paramsOf(message);
-    const call = this.open.add(id, message.method ?? '', asObject(params._meta)?.progressToken);
+    const call = this.open.add(id, message, asObject(params._meta)?.progressToken);
     try {
-      const reply = await this.reply(this.numbered(message), params, call);
+      const reply = await this.reply(this.numbers.numbered(message), params, call);
       if (!call.abandoned) this.send(replyMessage(id, reply));
     } catch (error) {
       this.settings.log.warn({ method: message.method, error: String(error) }, 'internal error');
@@ -169,13 +182,6 @@ export class LegacySession {
     } finally {
       this.open.delete(id, call);
     }
-  }
-
-  /** Calls that must run once are numbered at the agent's end; for clients that know no numbers that is here. */
-  private numbered(request: Message): Message {
-    if (request.call !== undefined || isRepeatable(request.method ?? '')) return request;
-    this.numbers += 1;
-    return { ...request, call: this.numbers };
   }
 
   private async reply(message: Message, params: JsonObject, open: OpenCall): Promise<Reply> {
@@ -194,7 +200,13 @@ export class LegacySession {
 
   private setLevel(level: JsonObject): void {
     this.level = level;
-    for (const backend of this.backends) if (!backend.up && backend.has('logging')) this.levelMissed.add(backend);
+    for (const backend of this.backends) if (!backend.up && this.takesLevel(backend)) this.levelMissed.add(backend);
+  }
+
+  /** Rules are asked for each server, as the pipeline asks them. */
+  private takesLevel(backend: BackendSession): boolean {
+    const { access } = this.ground;
+    return backend.has('logging') && access.decide(backend.id, 'method', 'logging/setLevel', this.level).allow;
   }
 
   private async handshake(params: JsonObject): Promise<Reply> {
@@ -203,12 +215,17 @@ export class LegacySession {
     if (!this.initialize) {
       this.initialize = params;
       this.waitUntil = Date.now() + this.settings.listWaitMs;
-      for (const backend of this.backends) void backend.greet('initialize', params);
+      for (const backend of this.backends) {
+        if (backend.mayWait && this.pinned?.tells(backend)) backend.greetLater('initialize', params);
+        else void backend.greet('initialize', params);
+      }
     }
     await this.waitForBackends();
-    for (const backend of this.ground.single ? [] : this.backends)
-      if (this.pinned?.tells(backend)) this.foretold.add(backend);
-    return { result: welcome(params, this.backends, this.settings.own, this.ground.single, this.pinned) };
+    for (const backend of this.backends)
+      if (this.pinned?.tells(backend) && (backend.asleep || !this.ground.single)) this.foretold.add(backend);
+    const result = welcome(params, this.backends, this.settings.own, this.ground.single, this.pinned);
+    this.declared = asObject(result.capabilities);
+    return { result };
   }
 
   private clientNotification(message: Message): void {
@@ -216,6 +233,7 @@ export class LegacySession {
     switch (message.method) {
       case 'notifications/initialized':
         this.initialized = true;
+        for (const backend of this.backends) if (backend.welcome) this.tellLost(backend);
         for (const backend of this.backends) if (backend.welcome) backend.notify('notifications/initialized', params);
         return;
       case 'notifications/cancelled':
@@ -227,28 +245,34 @@ export class LegacySession {
       case 'notifications/tasks/status':
         if (this.fromBackend.clientTaskStatus(params)) return;
     }
-    void this.passOn(message.method ?? '', params);
+    void this.passOn(message, params);
   }
 
   /** To every server. What is not MCP's own may have effects, as a call has. */
-  private async passOn(method: string, params: JsonObject): Promise<void> {
-    const passage = HARMLESS.has(method) ? undefined : this.ground.caller?.enter();
-    if (passage && 'refused' in passage) {
-      if (this.ground.audit) await recordRefusal(this.ground.audit, method, params, passage.refused.limit);
-      return;
-    }
+  private async passOn(message: Message, params: JsonObject): Promise<void> {
+    const method = message.method ?? '';
+    const harmless = isHarmless(method);
+    const drop = (code: string, more: { backend?: string; why?: string }): void =>
+      harmless ? undefined : this.dropped.note({ method, params, code, ...more });
+    if (!harmless && hasTwins(message, params)) return drop('invalid_params', { why: TWINS });
+    const passage = harmless ? undefined : this.ground.caller?.enter();
+    if (passage && 'refused' in passage) return drop('limited', { why: passage.refused.limit });
     passage?.release();
     for (const backend of this.backends) {
-      if (!backend.welcome || !this.mayNotify(backend.id, method, params)) continue;
-      const pass = (): void => backend.notify(method, params);
-      if (!this.ground.audit || HARMLESS.has(method)) pass();
-      else await recordNotification(this.ground.audit, backend.id, method, params, pass);
+      const { id } = backend;
+      if (!backend.welcome) drop('backend_unavailable', { backend: id });
+      else if (!this.mayNotify(id, method, params)) drop('rule', { backend: id });
+      else {
+        const pass = (): void => backend.notify(method, params);
+        if (!this.ground.audit || harmless) pass();
+        else await recordNotification(this.ground.audit, id, method, params, pass);
+      }
     }
   }
 
   /** A call in the clothes of a notification would pass the rules for calls, and the filter of the backend's tools. */
   private mayNotify(backend: string, method: string, params: JsonObject): boolean {
-    if (HARMLESS.has(method)) return true;
+    if (isHarmless(method)) return true;
     if (!this.ground.access.personal) {
       const { name } = params;
       return method !== 'tools/call' || (typeof name === 'string' && this.ground.access.shows(backend, 'tool', name));
@@ -285,21 +309,35 @@ export class LegacySession {
   }
 
   private joined(backend: BackendSession): void {
-    if (this.initialized) backend.notify('notifications/initialized');
-    if (this.level && backend.has('logging')) void backend.ask('logging/setLevel', this.level);
+    if (this.initialized) {
+      backend.notify('notifications/initialized');
+      this.tellLost(backend);
+    }
+    if (this.level && this.takesLevel(backend)) void backend.ask('logging/setLevel', this.level);
     const missed = this.catalog.takeMissed(backend.id);
     if (Date.now() < this.waitUntil && !this.initialized) return;
     for (const kind of this.foretold.has(backend) ? missed : listsOf(backend)) {
+      // What the client was not told of it does not ask for, until it begins anew.
+      if (this.declared && this.declared[kind.capability] === undefined) continue;
       if (!this.catalog.isCold(backend.id, kind)) this.fromBackend.listChanged(backend, kind);
     }
   }
 
+  /** A client that had this session before learns what of it is gone, if it takes log messages at all. */
+  private tellLost(backend: BackendSession): void {
+    const said = this.info.returning === true && this.declared?.logging !== undefined ? backend.memoryLost : undefined;
+    if (said) this.send(said);
+  }
+
   private async waitForBackends(kind?: ListKind): Promise<void> {
-    const leftMs = this.waitUntil - Date.now();
-    if (leftMs <= 0) return;
     const { backends, pinned } = this;
-    const unknown = this.ground.single ? backends : backends.filter((backend) => !pinned?.tells(backend, kind));
-    await within(leftMs, Promise.all(unknown.map((backend) => backend.settled)));
+    const { single } = this.ground;
+    const told = (backend: BackendSession): boolean =>
+      (backend.asleep || !single) && pinned?.tells(backend, kind) === true;
+    const unknown = backends.filter((backend) => !told(backend));
+    // What is asked for and not known wakes it, and is worth as long a wait as at the beginning.
+    const leftMs = unknown.some(({ asleep }) => asleep) ? this.settings.listWaitMs : this.waitUntil - Date.now();
+    if (leftMs > 0) await within(leftMs, Promise.all(unknown.map((backend) => backend.ready())));
   }
 
   private send(message: Message): void {
@@ -312,10 +350,11 @@ export class LegacySession {
 
   private async closeNow(reason: CloseReason | undefined): Promise<void> {
     this.fromBackend.close();
+    this.dropped.close();
     this.unlisten();
-    if (reason?.code === 'away') for (const answer of this.open.unknown(reason.reason)) this.send(answer);
-    for (const call of this.open.values()) this.open.abandon(call, 'the session ended');
-    await Promise.all([this.client.close(reason), ...this.backends.map((backend) => backend.close())]);
+    for (const answer of this.open.end(reason, this.settings.onceSeconds !== undefined)) this.send(answer);
+    // Hosts behind us and ledgers keep what they have, unless the session was ended on purpose.
+    await Promise.all([this.client.close(reason), ...this.backends.map((backend) => backend.close(reason))]);
     this.resolveClosed();
   }
 }

@@ -156,6 +156,8 @@ export class ModernListens {
     for (const listen of this.listens.values()) {
       const part = listen.parts.find((one) => one.backend === backend);
       if (part && part.asked === undefined) void this.ask(listen, part);
+      // It came into the configuration after the subscription was made.
+      if (!part && listen.parts.length > 0) void this.add(listen, backend, this.lists(listen, backend.id));
     }
   }
 
@@ -213,6 +215,13 @@ export class ModernListens {
       }
     }
     return filters;
+  }
+
+  private lists({ wanted }: Listen, backend: string): JsonObject {
+    const members = Object.entries(FILTERS).filter(
+      ([changed, member]) => wanted[member] === true && this.mayHear(backend, changed),
+    );
+    return Object.fromEntries(members.map(([, member]) => [member, true]));
   }
 
   /** What this client may not have is not subscribed to. */

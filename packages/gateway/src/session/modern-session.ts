@@ -8,7 +8,6 @@ import {
   envelopeOf,
   errorMessage,
   faultReply,
-  isRepeatable,
   LEGACY_ONLY,
   LISTEN,
   type ListKind,
@@ -25,6 +24,7 @@ import {
   within,
 } from '@mcp-overlay/relay';
 import { recordListen, recordRefusal } from '../audit/aside.ts';
+import { type DroppedNotifications, droppedNotifications } from '../audit/dropped.ts';
 import type { Backend } from '../backend/backend.ts';
 import { type BackendSession, refusal } from '../backend/backend-session.ts';
 import type { HealthRecord } from '../backend/health.ts';
@@ -36,9 +36,11 @@ import { pipeline } from '../pipeline.ts';
 import { Catalog } from '../routing/catalog.ts';
 import { listsOf } from '../routing/fan-out.ts';
 import type { OwnTasks } from '../routing/task-owners.ts';
+import { CallNumbers } from './call-numbers.ts';
 import { discovered } from './discover.ts';
 import { paramsOf } from './from-backend.ts';
 import { type Ground, groundOf } from './ground.ts';
+import { isHarmless } from './harmless.ts';
 import { ModernListens } from './modern-listens.ts';
 import { type OpenCall, OpenCalls } from './open-calls.ts';
 import { pinnedFor, type SessionPins } from './pinning.ts';
@@ -64,11 +66,12 @@ export class ModernSession implements EraSession {
   private readonly settings: SessionSettings;
   private readonly ground: Ground;
   /** Those of which this client may have anything. */
-  private readonly backends: readonly BackendSession[];
+  private readonly backends: BackendSession[];
   private readonly ownTasks: OwnTasks | undefined;
   private readonly listens: ModernListens;
   private readonly views = new Map<string, View>();
-  private readonly open = new OpenCalls();
+  readonly open = new OpenCalls();
+  private readonly dropped: DroppedNotifications;
   /** Those that asked for log lines. */
   private readonly logging = new Set<OpenCall>();
   private readonly pinned: SessionPins | undefined;
@@ -78,7 +81,7 @@ export class ModernSession implements EraSession {
   /** Of all views together. */
   private readonly gauge = { open: 0 };
   private waitUntil: number | undefined;
-  private numbers = 0;
+  private readonly numbers = new CallNumbers();
   private draining = false;
   private closing: Promise<void> | undefined;
   private resolveClosed: () => void = () => {};
@@ -98,6 +101,7 @@ export class ModernSession implements EraSession {
       this.resolveClosed = resolve;
     });
     const { single, access, uris, tasks, audit } = ground;
+    this.dropped = droppedNotifications(audit);
     this.backends = ground.openBackends((backend, health) => this.openBackend(backend, health));
     this.ownTasks = settings.taskOwners?.of(info.principal.id);
     this.listens = new ModernListens({
@@ -136,6 +140,18 @@ export class ModernSession implements EraSession {
     return this.open.idle();
   }
 
+  relist(): void {
+    for (const { catalog } of this.views.values()) catalog.relist();
+  }
+
+  gain(now: SessionSettings): void {
+    if (this.closing) return;
+    for (const backend of this.ground.gain(now, (backend, health) => this.openBackend(backend, health))) {
+      this.backends.push(backend);
+      if (this.waitUntil !== undefined) void backend.greet('server/discover', { _meta: this.first });
+    }
+  }
+
   close(reason?: CloseReason): Promise<void> {
     this.closing ??= this.closeNow(reason);
     return this.closing;
@@ -146,6 +162,13 @@ export class ModernSession implements EraSession {
   private fromClient(message: Message): void {
     if (message.kind === 'request') void this.request(message);
     else if (message.method === 'notifications/cancelled') this.cancelled(paramsOf(message));
+    else if (message.kind === 'notification') this.drop(message);
+  }
+
+  /** This era knows no other of clients. */
+  private drop(message: Message): void {
+    const { method = '' } = message;
+    if (!isHarmless(method)) this.dropped.note({ method, params: paramsOf(message), code: 'method_not_found' });
   }
 
   private async request(message: Message): Promise<void> {
@@ -170,10 +193,10 @@ export class ModernSession implements EraSession {
       return;
     }
     const meta = asObject(params._meta);
-    const call = this.open.add(id, method, meta?.progressToken);
+    const call = this.open.add(id, message, meta?.progressToken);
     if (meta?.[META.logLevel] !== undefined) this.logging.add(call);
     try {
-      const reply = await this.reply(this.numbered(message), params, call);
+      const reply = await this.reply(this.numbers.numbered(message), params, call);
       if (!call.abandoned) this.send(replyMessage(id, reply));
     } catch (error) {
       this.settings.log.warn({ method, error: String(error) }, 'internal error');
@@ -220,12 +243,6 @@ export class ModernSession implements EraSession {
   private async refuseListen(id: string, params: JsonObject, refused: Refusal): Promise<void> {
     if (this.ground.audit) await recordRefusal(this.ground.audit, LISTEN, params, refused.limit);
     this.send(replyMessage(id, limited(newTrail(), refused)));
-  }
-
-  private numbered(request: Message): Message {
-    if (request.call !== undefined || isRepeatable(request.method ?? '')) return request;
-    this.numbers += 1;
-    return { ...request, call: this.numbers };
   }
 
   private cancelled(params: JsonObject): void {
@@ -356,11 +373,12 @@ export class ModernSession implements EraSession {
   }
 
   private async closeNow(reason: CloseReason | undefined): Promise<void> {
-    if (reason?.code === 'away') for (const answer of this.open.unknown(reason.reason)) this.send(answer);
+    for (const answer of this.open.end(reason, this.settings.onceSeconds !== undefined)) this.send(answer);
     this.listens.close();
+    this.dropped.close();
     this.unlisten();
-    for (const call of this.open.values()) this.open.abandon(call, 'the session ended');
-    await Promise.all([this.client.close(reason), ...this.backends.map((backend) => backend.close())]);
+    // Hosts behind us and ledgers keep what they have, unless the session was ended on purpose.
+    await Promise.all([this.client.close(reason), ...this.backends.map((backend) => backend.close(reason))]);
     this.resolveClosed();
   }
 }

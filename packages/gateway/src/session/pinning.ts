@@ -36,7 +36,9 @@ export function pinnedFor(
   const greeting = (backend: BackendSession): JsonObject | undefined => pins.greeting(backend.id, kindOf(backend));
   const known: Pinned['known'] = (backend, kind) => pins.known(backend.id, kind.member, kindOf(backend));
   return {
-    strictCalls: pins.strictCalls,
+    get strictCalls() {
+      return pins.strictCalls;
+    },
     judge: (backend, kind, entries) => {
       const items = entries.map(({ item }) => item);
       const verdicts = pins.judge(backend.id, kind.member, kindOf(backend), items);

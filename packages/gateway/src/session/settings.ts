@@ -1,7 +1,7 @@
 // What sessions of a gateway are made of, and what is known of one before it says anything.
 
 import type { Principal } from '@mcp-overlay/overlay';
-import type { Limits } from '@mcp-overlay/relay';
+import type { Ledger, Limits } from '@mcp-overlay/relay';
 import type { Decoys } from '../alarms/decoys.ts';
 import type { AuditLog } from '../audit/audit-log.ts';
 import type { CallAudit } from '../audit/calls.ts';
@@ -10,6 +10,7 @@ import type { HealthRecord } from '../backend/health.ts';
 import type { PermittedCall } from '../call/call.ts';
 import type { GatewayLog } from '../call/log.ts';
 import type { Stage } from '../call/stage.ts';
+import type { Overload } from '../overload/overload.ts';
 import type { Pins } from '../pins/open.ts';
 import type { Access } from '../policy/access.ts';
 import type { CallerLimits } from '../policy/allowances.ts';
@@ -22,6 +23,9 @@ import type { OwnIdentity } from './handshake.ts';
 
 /** What all sessions of a gateway have in common. */
 export interface SessionSettings {
+  /** Of the configuration it was made from; the number grows where sessions go on under a later one that changes nothing of
+   *  what they are made of. Absent: there is but one. */
+  readonly origin?: { readonly number: number };
   /** This gateway in the `via` list of sessions: one that comes back is a cycle. */
   readonly instance: string;
   readonly backends: readonly { readonly backend: Backend; readonly health: HealthRecord }[];
@@ -36,6 +40,12 @@ export interface SessionSettings {
   readonly listWaitMs: number;
   readonly limits: Limits;
   readonly gauge: CallGauge;
+  /** What the machine can bear; absent: nobody looks. */
+  readonly overload?: Pick<Overload, 'turnAway' | 'mayPrepare'> | undefined;
+  /** Outcomes of calls are kept for so long, by us or by whoever runs the servers: clients ask again. Absent: by nobody. */
+  readonly onceSeconds?: number | undefined;
+  /** Where outcomes of servers are kept that are ours. */
+  readonly ledger?: Ledger | undefined;
   /** Seals what modern servers let calls be gone on with; absent: it passes as it is. */
   readonly stateSeal?: StateSeal;
   /** Whose tasks are on servers that callers share. */
@@ -77,6 +87,8 @@ export interface SessionOriginInfo {
   /** For status and logs; the session's secret parts never go there. */
   readonly number: number;
   readonly handOn: string;
+  /** Its client had it before; its servers may have begun anew since. */
+  readonly returning?: boolean;
   readonly via: readonly string[];
   readonly principal: Principal;
   readonly by: string | undefined;

@@ -1,5 +1,6 @@
 // Kills a writer over and over and looks at what it left: never a log that looks changed, never a record missing that the
-// writer was told is there.
+// writer was told is there. Each log has kills of its own by seed and number, so that several can wait for their writers at
+// once and a count can be made in pieces.
 
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
@@ -25,11 +26,12 @@ export interface Killed {
   readonly torn: number;
 }
 
-/** `random`: from 0 to 1, seeded. */
+/** `lanes`: logs that are written to, and killed, at once. */
 export async function killOverAndOver(
   kills: number,
   durability: 'commit' | 'os',
-  random: () => number,
+  seed: number,
+  lanes = 1,
 ): Promise<Killed> {
   const folder = await mkdtemp(join(tmpdir(), 'audit-kill-'));
   try {
@@ -47,17 +49,25 @@ export async function killOverAndOver(
       external: process.platform === 'linux' ? ['@mcp-overlay/overlay'] : [],
     });
     const total = { kills: 0, acknowledged: 0, torn: 0 };
-    for (let base = 0; total.kills < kills; base += 1) {
-      const path = join(folder, `log-${base}`);
-      const anchors: Anchor[] = [];
-      for (let kill = 0; kill < KILLS_OF_ONE && total.kills < kills; kill += 1) {
-        anchors.push(...(await killOne([program, path, durability, KEY.toString()], random)));
-        total.kills += 1;
-        total.torn += (await judge(path, anchors)) === 'torn' ? 1 : 0;
+    let [base, begun] = [0, 0];
+    const lane = async (): Promise<void> => {
+      while (begun < kills) {
+        const [number, share] = [base, Math.min(KILLS_OF_ONE, kills - begun)];
+        base += 1;
+        begun += share;
+        const random = seeded(seed * 1_000_003 + number);
+        const path = join(folder, `log-${number}`);
+        const anchors: Anchor[] = [];
+        for (let kill = 0; kill < share; kill += 1) {
+          anchors.push(...(await killOne([program, path, durability, KEY.toString()], random)));
+          total.kills += 1;
+          total.torn += (await judge(path, anchors)) === 'torn' ? 1 : 0;
+        }
+        total.acknowledged += anchors.length;
+        await rm(path, { recursive: true, force: true });
       }
-      total.acknowledged += anchors.length;
-      await rm(path, { recursive: true, force: true });
-    }
+    };
+    await Promise.all(Array.from({ length: lanes }, lane));
     return total;
   } finally {
     await rm(folder, { recursive: true, force: true });
@@ -108,7 +118,7 @@ async function judge(base: string, anchors: readonly Anchor[]): Promise<string> 
 }
 
 /** Mulberry32: the same kills for the same seed, as far as a machine repeats itself. */
-export function seeded(seed: number): () => number {
+function seeded(seed: number): () => number {
   let state = seed;
   return () => {
     state = (state + 0x6d2b79f5) | 0;

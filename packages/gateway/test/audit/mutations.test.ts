@@ -26,6 +26,8 @@ test('T16: a log that nobody touched is whole', async () => {
 
 const SORTS: Readonly<Record<string, () => Iterable<every.Mutation>>> = {
   'a byte changed anywhere is found': () => sampled(every.flips(sample, oneBit), 331),
+  'two records made one by a bit of the newline between them are found, at the very end too': () =>
+    every.gluings(sample),
   'every record that is deleted is missed': () => every.deletions(sample),
   'records that stand twice are found': () => sampled(every.duplications(sample), 197),
   'records that were moved are found': () => sampled(every.moves(sample), 197),

@@ -39,6 +39,12 @@ export function* flips(sample: Sample, bits: (seq: number, offset: number) => re
   }
 }
 
+/** Each newline, in all its bits: two records become one line. */
+export function* gluings(sample: Sample): Generator<Mutation> {
+  const ends = new Map([...spots(sample)].map(({ seq, line }) => [seq, line.length - 1]));
+  yield* flips(sample, (seq, offset) => (offset === ends.get(seq) ? [0, 1, 2, 3, 4, 5, 6, 7] : []));
+}
+
 export function* deletions(sample: Sample): Generator<Mutation> {
   for (const { seg, at, seq, last } of spots(sample)) {
     const expected = last ? 'ok' : 'missing';

@@ -117,6 +117,29 @@ test('T17: a segment that was begun and has no whole record is begun again', asy
   assert.equal((await verify(onlyOne, { id: anew.id, key: KEY })).head.seq, 4);
 });
 
+test('T17: what a lost page leaves behind the last whole record is torn; what takes the newline from a whole one is no crash', async () => {
+  const { files, folder, log } = await closedWith(3);
+  const path = join(folder, segmentName(1));
+  const whole = files.get(path);
+  const last = whole.length - (splitLines(whole).at(-1)?.length ?? 0);
+  const lost = files.copy();
+  lost.put(path, Buffer.concat([whole.subarray(0, last - 1), Buffer.alloc(1 + whole.length - last)]));
+  assert.equal((await verify(lost, { id: log.id, key: KEY })).status, 'torn');
+  await (await openSample({ files: lost })).log.close();
+  assert.equal((await verify(lost, { id: log.id, key: KEY })).status, 'ok');
+  const glued = files.copy();
+  const bytes = Buffer.from(whole);
+  bytes[last - 1] = 0x1a;
+  glued.put(path, bytes);
+  const { status, first } = await verify(glued, { id: log.id, key: KEY });
+  assert.deepEqual([status, first?.class], ['tampered', 'modified']);
+  await assert.rejects(openSample({ files: glued }), code('audit_broken'));
+  // Of the very last byte nobody can say.
+  const end = files.copy();
+  end.put(path, Buffer.concat([whole.subarray(0, -1), Buffer.from('x')]));
+  assert.equal((await verify(end, { id: log.id, key: KEY })).status, 'torn');
+});
+
 test('audit_broken: what no crash does to a log is not gone on with', async () => {
   const { files, folder } = await closedWith(3);
   const path = join(folder, segmentName(1));

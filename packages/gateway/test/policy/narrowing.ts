@@ -1,5 +1,6 @@
 // Chains of random narrowings, by seed: after each one the child is asked whatever its parent is asked, with rules and
-// without. Real tokens, signed and read back; no more than the parent, ever.
+// without. Real tokens, signed, every block checked against the one before it when it is made, whole tokens read back from
+// their text now and then; no more than the parent, ever.
 
 import assert from 'node:assert/strict';
 import {
@@ -32,6 +33,8 @@ const NAMES = ['read_a', 'read_b', 'write_a', 'delete_a', 'x', 'file:///a/1', 'f
 const KINDS: readonly TargetKind[] = ['tool', 'prompt', 'resource', 'task', 'method'];
 const NOW = Date.parse('2026-11-27T12:00:00Z');
 const DEEPEST = 15;
+/** One chain of so many is read back whole, which checks all its signatures once more. */
+const READ_BACK = 8;
 
 /** mulberry32: small, and the same everywhere. */
 function randomOf(seed: number): () => number {
@@ -49,6 +52,7 @@ export interface Narrowed {
   /** What a parent could and its child could not: 0 would mean that nothing was tried. */
   readonly takenAway: number;
   readonly stillAllowed: number;
+  readonly readBack: number;
 }
 
 export async function narrowAtRandom(seed: number, count: number): Promise<Narrowed> {
@@ -60,7 +64,7 @@ export async function narrowAtRandom(seed: number, count: number): Promise<Narro
   const holders = Array.from({ length: 4 }, () => newKey());
   const byText = new Map(holders.map((holder) => [keyText(holder), holder]));
   const policies: readonly Policy[] = [await loadPolicy({}), await policyOf(RULES)];
-  const tally = { narrowings: 0, takenAway: 0, stillAllowed: 0 };
+  const tally = { narrowings: 0, takenAway: 0, stillAllowed: 0, readBack: 0 };
 
   const restriction = (): Restriction | undefined => {
     if (random() < 0.2) return undefined;
@@ -90,7 +94,7 @@ export async function narrowAtRandom(seed: number, count: number): Promise<Narro
     only: restriction(),
   });
 
-  while (tally.narrowings < count) {
+  for (let chain = 0; tally.narrowings < count; chain += 1) {
     let parent = mintToken(random() < 0.5 ? root() : { ...root(), holder: holders[0] });
     for (let depth = 1; depth <= DEEPEST && tally.narrowings < count && random() < 0.8; depth += 1) {
       const to = random();
@@ -98,6 +102,7 @@ export async function narrowAtRandom(seed: number, count: number): Promise<Narro
         only: restriction(),
         until: random() < 0.5 ? undefined : NOW + below(12) * 3_600_000,
         next: to < 0.3 ? undefined : to < 0.6 ? 'bearer' : { holder: one(holders) },
+        rights: parent.rights,
         key: parent.token.key ?? byText.get(keyText(parent.rights.key)),
       });
       tally.narrowings += 1;
@@ -105,6 +110,8 @@ export async function narrowAtRandom(seed: number, count: number): Promise<Narro
       parent = child;
     }
     // What crosses is what was made.
+    if (chain % READ_BACK !== 0) continue;
+    tally.readBack += 1;
     const read = readToken(tokenText(parent.token));
     assert.deepEqual(plain(rightsOf(read.blocks, { gateway })), plain(parent.rights));
   }

@@ -9,7 +9,7 @@ import {
   type NaivePolicy,
   type NaiveRule,
   type NaiveSelection,
-} from './naive.ts';
+} from './naive-policy.ts';
 import { pick, type Random } from './sql/generated.ts';
 
 const BACKENDS = ['fs', 'db', 'github'];
@@ -72,7 +72,7 @@ export function randomPrincipal(random: Random): Principal {
   const groups = some(random, ['staff', 'admins']);
   const tokens = {
     ...(random() < 0.1 && { roles: some(random, ROLES) }),
-    ...(random() < 0.1 && { restrictions: [randomSelection(random, true)] }),
+    ...(random() < 0.1 && { restrictions: times(random, 3, () => randomRestriction(random)) }),
     ...(random() < 0.1 && { owner: true as const }),
   };
   const proven = (id: string): Principal => ({ id, name: 'Ann', proven: true, via: 'ziti', groups, ...tokens });
@@ -104,6 +104,10 @@ function randomRule(random: Random): NaiveRule {
   }
   if (random() < 0.2) effect.when = pick(random, Object.keys(CONDITIONS));
   return { [random() < 0.7 ? 'allow' : 'deny']: effect, ...(random() < 0.15 && { enforce: false }) };
+}
+
+function randomRestriction(random: Random): NaiveSelection & { roles?: readonly string[] } {
+  return { ...randomSelection(random, true), ...(random() < 0.5 && { roles: some(random, ROLES) }) };
 }
 
 function randomSelection(random: Random, ofToken = false): NaiveSelection {

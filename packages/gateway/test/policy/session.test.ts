@@ -6,6 +6,7 @@ import type { Principal } from '@mcp-overlay/overlay';
 import { META, type Message, notificationMessage, requestMessage } from '@mcp-overlay/relay';
 import { accessOf } from '../../src/policy/access.ts';
 import type { Policy } from '../../src/policy/policy.ts';
+import { memoryAuditLog } from '../../src/testing/index.ts';
 import {
   openSession,
   type Play,
@@ -73,9 +74,14 @@ roles:
 identities: { "ziti:reader": [reader], "ziti:editor": [editor] }
 `;
 
-function session(policy: Policy, who: Principal, backends: readonly PlayedBackend[]) {
+function session(
+  policy: Policy,
+  who: Principal,
+  backends: readonly PlayedBackend[],
+  more: Parameters<typeof openSession>[1] = {},
+) {
   const filters = new Map(backends.map(({ id }) => [id, () => 'all tools']));
-  return openSession(backends, { accessFor: (_principal, number) => accessOf(policy, filters, who, number) });
+  return openSession(backends, { accessFor: (_principal, number) => accessOf(policy, filters, who, number), ...more });
 }
 
 function errorIn(message: Message): Json {
@@ -415,4 +421,104 @@ views:
     { view: 'calm', token: 'team-support' },
     { view: 'any', token: 'team-lists' },
   ]);
+});
+
+test('the log level is a method like others: by default nobody sets it, a rule lets it through to its servers alone, on record', async () => {
+  const policy = await policyOf(`roles:
+  reader: [ { allow: { tools: [read_*] } } ]
+  loud: [ { allow: { backend: fs, methods: [logging/setLevel] } }, { allow: { backend: db, tools: ["*"] } } ]
+identities: { "ziti:reader": [reader], "ziti:loud": [loud] }
+`);
+  const logging: Play = (method) =>
+    method === 'initialize'
+      ? {
+          protocolVersion: '2025-11-25',
+          capabilities: { ...CAPABILITIES, logging: {} },
+          serverInfo: { name: 'x', version: '1' },
+        }
+      : undefined;
+  for (const [who, reached] of [
+    ['reader', []],
+    ['loud', ['fs']],
+  ] as const) {
+    const log = memoryAuditLog();
+    const backends = [server('fs', logging), server('db', logging)];
+    await using house = session(policy, person(who), backends, { audit: { log, receipts: false } });
+    await house.shakeHands();
+    const answer = await house.ask('logging/setLevel', { level: 'debug' });
+    if (reached.length > 0) assert.deepEqual(resultIn(answer), {});
+    else
+      assert.deepEqual([errorIn(answer).code, errorIn(answer).message], [-32601, 'Method not found: logging/setLevel']);
+    const got = (id: string): boolean =>
+      backends.some(
+        (one) =>
+          one.id === id && one.servers.some(({ got }) => got.some(({ method }) => method === 'logging/setLevel')),
+      );
+    assert.deepEqual(['fs', 'db'].filter(got), reached);
+    const [first, last] = log.events.filter(({ type }) => type.startsWith('call.')) as Json[];
+    const said = [first.type, first.method, first.decision, first.rule, first.target];
+    if (reached.length > 0)
+      assert.deepEqual(said, ['call.intent', 'logging/setLevel', 'allow', 'loud/1', 'logging/setLevel']);
+    else assert.deepEqual(said, ['call.outcome', 'logging/setLevel', 'deny', 'default', 'logging/setLevel']);
+    assert.equal((last ?? first).status, reached.length > 0 ? 'ok' : 'refused');
+  }
+});
+
+test('a completion of what is neither prompt nor resource is refused where rules judge, and passes where none do', async () => {
+  const policy = await policyOf('roles: { all: [ { allow: { backend: fs } } ] }\nidentities: { "ziti:ann": [all] }\n');
+  const log = memoryAuditLog();
+  const backends = [server('fs')];
+  await using house = session(policy, person('ann'), backends, { audit: { log, receipts: false } });
+  await house.shakeHands();
+  const argument = { name: 'a', value: '' };
+  const refs: readonly Json[] = [
+    { type: 'ref/tool', name: 'delete_file', uri: 'file:///public/a' },
+    { type: 'ref/prompt', uri: 'file:///public/a' },
+    { type: 'ref/resource', name: 'greet' },
+    { uri: 'file:///public/a' },
+    { type: 7, uri: 'file:///public/a' },
+    'ref/prompt',
+  ];
+  for (const ref of refs) {
+    const { code } = errorIn(await house.ask('completion/complete', { ref, argument }));
+    assert.equal(code, -32602, JSON.stringify(ref));
+    const last = log.events.at(-1) as Json;
+    assert.deepEqual([last.status, last.decision, last.rule], ['refused', 'deny', 'default']);
+  }
+  for (const ref of [
+    { type: 'ref/prompt', name: 'greet' },
+    { type: 'ref/resource', uri: 'file:///public/a' },
+  ])
+    assert.equal(resultIn(await house.ask('completion/complete', { ref, argument })).by, 'fs');
+  const reached = backends[0]?.servers.flatMap(({ got }) =>
+    got.filter(({ method }) => method === 'completion/complete'),
+  );
+  assert.equal(reached?.length, 2);
+  await using open = openSession([server('fs')]);
+  await open.shakeHands();
+  const uri = { ref: { type: 'ref/else', uri: 'file:///public/a' }, argument };
+  assert.equal(resultIn(await open.ask('completion/complete', uri)).by, 'fs');
+});
+
+test('T20: params with a key twice reach no server: what was judged is one reading, and it could have the other', async () => {
+  const policy = await policyOf(RULES);
+  const log = memoryAuditLog();
+  const backends = [server('fs'), server('db')];
+  await using house = session(policy, person('reader'), backends, { audit: { log, receipts: false } });
+  await house.shakeHands();
+  const params = [
+    '{"name":"fs__read_file","arguments":{"path":"/etc/passwd","path":"/data/x"}}',
+    '{"name":"db__delete_file","name":"fs__read_file","arguments":{"path":"/data/x"}}',
+    '{"name":"fs__read_file","arguments":{"path":"/data/x","p\\u0061th":"/data/y"}}',
+  ];
+  for (const [at, text] of params.entries()) {
+    const bytes = Buffer.from(`{"jsonrpc":"2.0","id":"t${at}","method":"tools/call","params":${text}}`);
+    house.client.send({ kind: 'request', id: `"t${at}"`, method: 'tools/call', bytes });
+    const error = errorIn(await house.until(({ id }) => id === `"t${at}"`));
+    assert.deepEqual([error.code, error.message.includes('same key twice')], [-32602, true]);
+    const last = log.events.at(-1) as Json;
+    assert.deepEqual([last.type, last.status, last.code], ['call.outcome', 'refused', 'invalid_params']);
+  }
+  const reached = backends.flatMap(({ servers }) => servers.flatMap(({ got }) => got));
+  assert.ok(!reached.some(({ method }) => method === 'tools/call'));
 });

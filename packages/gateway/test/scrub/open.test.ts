@@ -50,13 +50,13 @@ test('patterns of the operator are read again when they change; a broken file le
   await writeFile(at.file, 'patterns: [ { id: own');
   await at.saying('changed patterns cannot be used, the old ones stay');
   assert.ok(finds('a cherry'));
-  assert.match(scrub.status().trouble ?? '', /own\.yml/);
+  assert.match(scrub.status()?.trouble ?? '', /own\.yml/);
   // As editors do it: another file in its place.
   await writeFile(join(at.folder, 'new'), pattern('apple'));
   await rename(join(at.folder, 'new'), at.file);
   await at.saying('patterns read again');
   assert.ok(finds('an apple'));
-  assert.equal(scrub.status().trouble, undefined);
+  assert.equal(scrub.status()?.trouble, undefined);
   await scrub.close();
 });
 
@@ -74,7 +74,7 @@ test('status says what scrubbing is for, how many patterns are in force, and wha
   await using at = await house('');
   const scrub = await openScrub({ config: at.config, log: at.log });
   assert.ok(scrub);
-  const { purpose, configured, patterns, hits } = scrub.status();
+  const { purpose, configured, patterns, hits } = scrub.status() ?? assert.fail('it is on');
   assert.deepEqual([purpose, configured, hits], ['visibility, not a boundary', false, {}]);
   assert.ok(patterns > 200);
   await scrub.close();

@@ -58,12 +58,14 @@ export interface NarrowOptions {
   readonly next?: { readonly holder: KeyObject } | 'bearer' | undefined;
   /** Private key of the token's holder; a bearer brings its own. */
   readonly key?: KeyObject | undefined;
+  /** What the token gives, from whoever has read it already: each of its blocks costs a signature to check. */
+  readonly rights?: Rights | undefined;
 }
 
 /** A weaker token, made offline. Throws `access_key_missing`, `access_key_invalid`, `access_too_long`, `access_too_large`. */
 export function narrowToken(token: AccessToken, options: NarrowOptions): Minted {
   const { only, until, next } = options;
-  const parent = rightsOf(token.blocks, { gateway: undefined });
+  const parent = options.rights ?? rightsOf(token.blocks, { gateway: undefined });
   const signer = signerOf(token, parent, options.key);
   const holder = holderOf(next ?? (token.key ? 'bearer' : { holder: parent.key }));
   const nextKey = holder ?? newKey();

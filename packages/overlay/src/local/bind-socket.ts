@@ -5,11 +5,14 @@ import { stat, unlink } from 'node:fs/promises';
 import type { Socket } from 'node:net';
 import { setTimeout as pause } from 'node:timers/promises';
 import { OverlayError } from '../errors.ts';
+import type { Yielding } from '../overlay.ts';
 import { announce, type Claim, rivals } from './claims.ts';
 import { isAlive } from './connect-socket.ts';
 
 export interface BoundSocket {
   readonly path: string;
+  /** Agrees that another process takes the name (`takeOver`). Connections made to us meanwhile are ours. */
+  yield(): Yielding;
   /** Stops listening and removes the files; open connections live on. Idempotent. */
   close(): Promise<void>;
 }
@@ -21,12 +24,16 @@ export interface BindOptions {
   readonly onLost?: (error: OverlayError) => void;
   /** How often that is looked at. */
   readonly watchMs?: number;
+  /** A living process has the name and has agreed to lose it. */
+  readonly takeOver?: boolean;
 }
 
 /** A rival that has not won after this many looks is frozen; it may still wake up and win. */
 const MAX_LOOKS = 200;
 const LOOK_MS = 10;
 const WATCH_MS = 15_000;
+/** Who read the link before it led elsewhere connects within this. */
+const LINGER_MS = 500;
 
 /** Rejects `share_in_use` when a living process has the name, or a file; `state_folder_unsafe` when its folder is no good. */
 export async function bindSocket(
@@ -34,23 +41,60 @@ export async function bindSocket(
   onSocket: (socket: Socket) => void,
   options: BindOptions = {},
 ): Promise<BoundSocket> {
-  let won = false;
+  let won = options.takeOver === true;
   const onConnection = (socket: Socket): void => {
     // Rivals connect to see whether we live, and are gone before they are answered: no reason for anybody to die.
     socket.on('error', () => {});
     if (won) onSocket(socket);
     else socket.destroy();
   };
-  const claim = await contend(path, onConnection, options.allowHalfOpen ?? false);
+  const halfOpen = options.allowHalfOpen ?? false;
+  const claim =
+    (options.takeOver === true ? await succeed(path, onConnection, halfOpen) : undefined) ??
+    (await contend(path, onConnection, halfOpen));
   won = true;
-  const stopWatching = watch(path, claim, options);
+  let stopWatching = watch(path, claim, options);
+  let yielded = false;
   return {
     path,
-    close: () => {
+    yield: () => {
       stopWatching();
-      return claim.withdraw();
+      yielded = true;
+      return {
+        takeBack: async () => {
+          if (!yielded) return;
+          yielded = false;
+          if (!(await claim.isPublished())) await claim.publish();
+          stopWatching = watch(path, claim, options);
+        },
+      };
+    },
+    close: async () => {
+      stopWatching();
+      if (yielded && !(await claim.isPublished())) await pause(LINGER_MS);
+      await claim.withdraw();
     },
   };
+}
+
+/**
+ * Takes the name from a living process that agreed to it; undefined when that one is gone. Our claim is announced before,
+ * and stays: whoever finds the name dead from here on finds us, and steps back.
+ */
+async function succeed(
+  path: string,
+  onSocket: (socket: Socket) => void,
+  halfOpen: boolean,
+): Promise<Claim | undefined> {
+  const claim = await announce(path, onSocket, halfOpen).catch((error: unknown) => {
+    throw unusable(path, error);
+  });
+  if (await isAlive(path)) {
+    await claim.publish();
+    return claim;
+  }
+  await claim.withdraw();
+  return undefined;
 }
 
 /** Removes what dead processes left under this name; only for names that nobody will bind again. */

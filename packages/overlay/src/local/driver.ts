@@ -9,8 +9,9 @@ import { checkShareToken, randomShareToken } from '../share-token.ts';
 import { bindSocket } from './bind-socket.ts';
 import { dialLocal } from './dial.ts';
 import { hostShare } from './host.ts';
-import { inUse, neverMade, notHosted, taken, unknown } from './refusals.ts';
+import { goesWithHost, inUse, neverMade, notHosted, taken, unknown } from './refusals.ts';
 import { addEntry, readEntry, removeEntry, socketOf, sweptEntries, sweptEntry } from './registry.ts';
+import { onSocketSign } from './sign.ts';
 
 export interface LocalOverlayOptions {
   /** Default: this process's. MCP_OVERLAY_HOME and HOME are read. */
@@ -40,16 +41,20 @@ export function createLocalOverlay(options: LocalOverlayOptions = {}): Overlay {
     folder: StateFolder,
     token: string,
     options: ListenOptions,
-    entry: { check(): Promise<void>; remove(): Promise<void> },
+    entry: { check(): Promise<void>; remove?(): Promise<void> },
   ): Promise<Listener> => {
     const hosted = await hostShare(token, socketOf(folder, token), { ...options, log });
     let over: Promise<void> | undefined;
     const close = async (): Promise<void> => {
       listeners.delete(listener);
-      await entry.remove().finally(() => hosted.close());
+      await (entry.remove?.() ?? Promise.resolve()).finally(() => hosted.close());
     };
     const listener: Listener = {
       share: token,
+      yield: () => {
+        if (entry.remove) throw goesWithHost(token);
+        return hosted.yield();
+      },
       close: () => {
         over ??= close();
         return over;
@@ -91,7 +96,6 @@ export function createLocalOverlay(options: LocalOverlayOptions = {}): Overlay {
           // It may have been deleted before we had the socket; from now on it cannot.
           if (!(await readEntry(folder, token))) throw neverMade(token);
         },
-        remove: async () => {},
       });
     },
     dial: async (token, options) => {
@@ -144,6 +148,11 @@ export function createLocalOverlay(options: LocalOverlayOptions = {}): Overlay {
     listenEphemeral: (options) => overlay.listenEphemeral(options).catch(failed),
     listen: (token, options) => overlay.listen(token, options).catch(failed),
     dial: (token, options) => overlay.dial(token, options).catch(failed),
+    onSign: (token, tell) =>
+      onSocketSign(
+        open().then((folder) => socketOf(folder, token)),
+        tell,
+      ),
     createShare: (name) => overlay.createShare(name).catch(failed),
     deleteShare: (token) => overlay.deleteShare(token).catch(failed),
     listShares: () => overlay.listShares().catch(failed),

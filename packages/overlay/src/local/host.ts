@@ -22,7 +22,7 @@ export interface HostOptions extends ListenOptions {
 
 /** Rejects `share_in_use`. */
 export async function hostShare(share: string, path: string, options: HostOptions): Promise<BoundSocket> {
-  const { onConnection, onLost, log, helloMs: timeoutMs = HELLO_MS, watchMs } = options;
+  const { onConnection, onLost, log, helloMs: timeoutMs = HELLO_MS, watchMs, takeOver = false } = options;
   const over = new AbortController();
   // Each hello on its way listens to it; Node warns of more than ten.
   setMaxListeners(0, over.signal);
@@ -49,16 +49,24 @@ export async function hostShare(share: string, path: string, options: HostOption
   };
   const bound = await bindSocket(path, (socket) => void accept(socket), {
     allowHalfOpen: true,
+    takeOver,
     onLost: lost,
     ...(watchMs === undefined ? {} : { watchMs }),
   }).catch((error: unknown) => {
     throw error instanceof OverlayError && error.code === 'share_in_use' ? inUse(share, error) : error;
   });
+  let yielded = false;
   return {
     path,
-    close: () => {
+    yield: () => {
+      yielded = true;
+      return bound.yield();
+    },
+    close: async () => {
+      // Who finds us last of all is told where we are by whoever is behind us.
+      if (!yielded) over.abort();
+      await bound.close();
       over.abort();
-      return bound.close();
     },
   };
 }

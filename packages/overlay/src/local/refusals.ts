@@ -36,3 +36,10 @@ export function inUse(token: string, cause: unknown): OverlayError {
     cause,
   });
 }
+
+/** For who wants to hand it over. */
+export function goesWithHost(token: string): OverlayError {
+  return new OverlayError('not_permitted', `share ${token} ends with the program that hosts it, and with no other`, {
+    hint: 'a share that stays is made by: mcp-tools create NAME; name it in share.token',
+  });
+}

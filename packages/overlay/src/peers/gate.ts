@@ -9,11 +9,12 @@ import { OverlayError } from '../errors.ts';
 import type { Overlay, PeerHint } from '../overlay.ts';
 import { idsOf, OWNER, type Principal, UNPROVEN } from '../proof/principal.ts';
 import type { ProofOnWire } from '../proof/proof.ts';
-import { judgeAgain, judgeProof, makeProof } from '../proof/prove.ts';
+import { judgeProof, makeProof } from '../proof/prove.ts';
 import { SeenProofs } from '../proof/seen-proofs.ts';
 import { type Admission, admissionOf, type Grants, letsIn } from './admission.ts';
 import { ownersOf } from './owners.ts';
 import type { PeerBook } from './peer-book.ts';
+import { evidenceOf } from './proven.ts';
 import { offered } from './self.ts';
 import { occasionOf } from './share-guard.ts';
 import { type Evidence, type Standing, watchStanding } from './standing.ts';
@@ -49,8 +50,11 @@ export interface Gate {
   renew(known: Principal, again: Principal): void;
   /** Judges everybody who is watched, now. */
   check(): Promise<void>;
+  /** Why somebody who is in would not be let in any more; undefined: he would. */
+  outgrown(principal: Principal): Promise<GateRefusal | undefined>;
 }
 
+/** What is read each time may change while it stands: grants, hosts, access. */
 export interface GateOptions {
   readonly overlay: Overlay;
   /** Known once it is listened on; what is signed names it. */
@@ -81,12 +85,14 @@ const ASK_AGAIN_MS = 5000;
 const PASSING: ReadonlySet<string> = new Set(['overlay_unavailable', 'jwt_keys_unavailable']);
 
 export function openGate(options: GateOptions): Gate {
-  const { overlay, share, grants, hosts = [], book, access, remedy, log, now = Date.now } = options;
+  const { overlay, share, book, remedy, log, now = Date.now } = options;
   const owners = ownersOf(overlay, now);
   const seen = new SeenProofs();
   const trust: Parameters<typeof watchStanding>[0]['trust'] = async () => (await overlay.proofs?.trust()) ?? [];
   const standing: Standing = watchStanding({ trust, now, log });
   const evidence = new WeakMap<Principal, Evidence>();
+  /** Whom a token of the operator let in. */
+  const byToken = new WeakSet<Principal>();
 
   const identify = async (connection: Duplex, proof: Readonly<Record<string, unknown>> | null): Promise<Identified> => {
     const trusted = await trust();
@@ -96,13 +102,17 @@ export function openGate(options: GateOptions): Gate {
     if (!occasion) {
       throw new OverlayError('proof_unbound', 'a proof came on a connection that cannot carry one');
     }
-    const { id, name, chain } = judgeProof(proof, occasion, { trusted, now: now(), seen });
+    const proven = judgeProof(proof, occasion, { trusted, now: now(), seen });
+    const { id, name } = proven;
     const known = book?.get(id)?.name ?? name;
     const principal: Principal = { id, name: known, proven: true, via: overlay.kind, groups: [] };
-    return { principal, evidence: { againIn: (believed) => judgeAgain(chain, id, believed) }, token: false };
+    // A connection that ends is taken up anew, with a proof anew; what crosses on it waits for that.
+    const ask = (): void => void connection.destroy();
+    return { principal, evidence: evidenceOf(proven, { now: now(), trust, ask }), token: false };
   };
 
   const identifyToken = async (connection: Duplex, offer: unknown): Promise<Identified> => {
+    const { access } = options;
     if (!access) {
       throw new OverlayError('access_not_taken', 'this host takes no access tokens', {
         hint: 'a gateway does; come without --access, or through the gateway in front',
@@ -122,6 +132,7 @@ export function openGate(options: GateOptions): Gate {
   const admit = async (principal: Principal, token: boolean): Promise<Admission> => {
     const { id } = principal;
     const decision = denied(id) ? 'denied' : book?.get(id)?.decision;
+    const { grants } = options;
     const admission = admissionOf(principal, { grants, decision, owners: await owners(), token });
     return admission === 'unknown' && options.admits?.(principal) === true ? 'granted' : admission;
   };
@@ -129,7 +140,7 @@ export function openGate(options: GateOptions): Gate {
   const judge = async (connection: Duplex, proof: Readonly<Record<string, unknown>> | null): Promise<GateJudgement> => {
     const claimed = claimOf(connection);
     const offer = proof?.access;
-    if (offer === ANNOUNCED && access) return { asks: true };
+    if (offer === ANNOUNCED && options.access) return { asks: true };
     const identified = await (offer === undefined ? identify(connection, proof) : identifyToken(connection, offer));
     const { principal, token } = identified;
     const admission = await admit(principal, token);
@@ -137,6 +148,7 @@ export function openGate(options: GateOptions): Gate {
       book?.saw({ id: principal.id, claimed, outcome: admission });
       const who: Principal = admission === 'owner' && principal.proven ? { ...principal, owner: true } : principal;
       evidence.set(who, identified.evidence);
+      if (token) byToken.add(who);
       return { principal: who, ...(offer !== undefined && { as: who.id }) };
     }
     const refused = admission === 'denied' ? denial(principal) : stranger(principal, claimed, remedy);
@@ -161,7 +173,7 @@ export function openGate(options: GateOptions): Gate {
     prove: async (connection) => {
       const credential = await offered(overlay, now());
       const occasion = credential && occasionOf(overlay, 'host', await share, connection);
-      return credential && occasion ? makeProof(credential, occasion, hosts) : null;
+      return credential && occasion ? makeProof(credential, occasion, options.hosts ?? []) : null;
     },
     denied,
     watch: (principal, end) =>
@@ -174,6 +186,11 @@ export function openGate(options: GateOptions): Gate {
       if (newer) evidence.set(known, newer);
     },
     check: standing.check,
+    outgrown: async (principal) => {
+      const admission = await admit(principal, byToken.has(principal));
+      if (letsIn(admission)) return undefined;
+      return admission === 'denied' ? denial(principal) : stranger(principal, undefined, remedy);
+    },
   };
 }
 

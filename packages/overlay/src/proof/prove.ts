@@ -25,6 +25,8 @@ export interface Proven extends Named {
   readonly hosts: readonly string[];
   /** What it was judged by, to be judged by again. */
   readonly chain: readonly Certificate[];
+  /** Until when its certificates and their CA are taken; milliseconds since the epoch. */
+  readonly until: number;
 }
 
 export interface JudgeOptions {
@@ -55,7 +57,7 @@ export function judgeProof(
   const [leaf] = proof.chain;
   // readProof has seen to it.
   if (!leaf) throw new OverlayError('proof_malformed', 'the proof has no certificate');
-  const { anchor, among } = anchorOf(proof.chain, trusted, now);
+  const { anchor, among, until } = anchorOf(proof.chain, trusted, now);
   const named = nameOf(leaf, anchor, among);
   const key = leaf.key();
   const signedFor = (binding: Uint8Array): boolean =>
@@ -74,15 +76,20 @@ export function judgeProof(
   }
   if (!signedFor(occasion.binding)) throw wrongSignature(named);
   seen?.add(proof.binding);
-  return { ...named, hosts: proof.hosts, chain: proof.chain };
+  return { ...named, hosts: proof.hosts, chain: proof.chain, until };
 }
 
-/** Whether a chain that was good names the same still, whatever the clock says: its CA may be gone, or have revoked it.
- *  Throws as `judgeProof` does. */
-export function judgeAgain(chain: readonly Certificate[], id: string, trusted: readonly TrustBundle[]): void {
-  const { anchor, among } = anchorOf(chain, trusted, undefined);
+/** Whether a chain that was good names the same still: its CA may be gone, or have revoked it. `now` undefined: whatever the
+ *  clock says. Gives until when. Throws as `judgeProof` does. */
+export function judgeAgain(
+  chain: readonly Certificate[],
+  id: string,
+  trusted: readonly TrustBundle[],
+  now?: number,
+): number {
+  const { anchor, among, until } = anchorOf(chain, trusted, now);
   const [leaf] = chain;
-  if (leaf && nameOf(leaf, anchor, among).id === id) return;
+  if (leaf && nameOf(leaf, anchor, among).id === id) return until;
   throw new OverlayError('proof_name_unvouched', `nobody vouches for the name ${id} any more`);
 }
 

@@ -8,6 +8,7 @@ import { makingRules } from './compliance/making.ts';
 import { refusingRules } from './compliance/refusing.ts';
 import { shareRules } from './compliance/shares.ts';
 import { streamRules } from './compliance/streams.ts';
+import { successionRules } from './compliance/succession.ts';
 
 export interface OverlayUnderTest extends AsyncDisposable {
   readonly overlay: Overlay;
@@ -31,16 +32,19 @@ export interface OverlayTraits {
   readonly maxBytesInFlight?: number;
   /** Whether its user makes shares. If not, the rules of making hold for nobody: it must refuse, and say who can. Default true. */
   readonly makesShares?: boolean;
+  /** While a share is taken over no dial fails, not even one that is on its way. Default false. */
+  readonly gapless?: boolean;
 }
 
 export type OverlayFactory = () => Promise<OverlayUnderTest>;
 
 export function overlayCompliance(name: string, factory: OverlayFactory, traits: OverlayTraits = {}): void {
-  const { bindings = true, maxBytesInFlight = 8 * 1024 * 1024, makesShares = true } = traits;
+  const { bindings = true, maxBytesInFlight = 8 * 1024 * 1024, makesShares = true, gapless = false } = traits;
   describe(`the ${name} overlay keeps the contract`, () => {
     streamRules(factory, { bindings, maxBytesInFlight });
     shareRules(factory);
     faultRules(factory);
+    successionRules(factory, { gapless });
     if (makesShares) makingRules(factory);
     else refusingRules(factory);
   });

@@ -17,14 +17,14 @@ export const CLIENT_AUTH = '1.3.6.1.5.5.7.3.2';
 export const ANY_USE = '2.5.29.37.0';
 
 /**
- * The anchor that vouches for the first of the chain, and whose it is. `now` undefined: dates were looked at before. Throws `proof_foreign`, `proof_expired`,
- * `proof_not_yet_valid`, `proof_revoked`, `proof_revocation_unknown`, `proof_key_refused`.
+ * The anchor that vouches for the first of the chain, whose it is, and until when all between them are taken. `now` undefined:
+ * dates were looked at before. Throws `proof_foreign`, `proof_expired`, `proof_not_yet_valid`, `proof_revoked`, `proof_revocation_unknown`, `proof_key_refused`.
  */
 export function anchorOf<A extends Anchors>(
   chain: readonly Certificate[],
   trusted: readonly A[],
   now: number | undefined,
-): { anchor: Certificate; among: A } {
+): { anchor: Certificate; among: A; until: number } {
   // Sizes first, of all of them: no key is used before every key was looked at.
   for (const certificate of chain) certificate.key();
   let failure: unknown;
@@ -33,8 +33,9 @@ export function anchorOf<A extends Anchors>(
       for (const anchor of among.certificates) {
         if (!isIssuedBy(certificate, anchor)) continue;
         try {
-          checkPath([...chain.slice(0, at + 1), anchor], among.revocations, now);
-          return { anchor, among };
+          const path = [...chain.slice(0, at + 1), anchor];
+          checkPath(path, among.revocations, now);
+          return { anchor, among, until: Math.min(...path.map(endOf)) };
         } catch (error) {
           // A renewed CA has the same name and key: the old one may stand beside it.
           failure ??= error;
@@ -66,14 +67,19 @@ function checkPath(
   }
 }
 
-function checkDates({ notBefore, notAfter, subject }: Certificate, now: number): void {
-  const { clockSkewMs } = PROOF_LIMITS;
+/** With what clocks may differ: whoever is let in until then is sent away then, and not before. */
+function endOf({ notAfter }: Certificate): number {
+  return notAfter + PROOF_LIMITS.clockSkewMs;
+}
+
+function checkDates(certificate: Certificate, now: number): void {
+  const { notBefore, notAfter, subject } = certificate;
   const clock = `the clock here says ${new Date(now).toISOString()}`;
-  if (now > notAfter + clockSkewMs) {
+  if (now > endOf(certificate)) {
     const text = `the certificate of ${subject.text} was valid until ${new Date(notAfter).toISOString()}; ${clock}`;
     throw new OverlayError('proof_expired', text, { hint: 'renew it, or set the clock' });
   }
-  if (now < notBefore - clockSkewMs) {
+  if (now < notBefore - PROOF_LIMITS.clockSkewMs) {
     const text = `the certificate of ${subject.text} is valid from ${new Date(notBefore).toISOString()} on; ${clock}`;
     throw new OverlayError('proof_not_yet_valid', text, { hint: 'set the clock' });
   }

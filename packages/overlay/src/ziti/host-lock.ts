@@ -15,9 +15,9 @@ export interface ShareKey {
   readonly token: string;
 }
 
-/** Rejects `share_in_use`. */
-export function lockShare(folder: StateFolder, key: ShareKey): Promise<BoundSocket> {
-  return bindSocket(lockPath(folder, key), (socket) => socket.destroy()).catch((error: unknown) => {
+/** Rejects `share_in_use`. `takeOver`: its holder has agreed to lose it. */
+export function lockShare(folder: StateFolder, key: ShareKey, takeOver = false): Promise<BoundSocket> {
+  return bindSocket(lockPath(folder, key), (socket) => socket.destroy(), { takeOver }).catch((error: unknown) => {
     throw error instanceof OverlayError && error.code === 'share_in_use' ? inUse(key.token, error) : error;
   });
 }

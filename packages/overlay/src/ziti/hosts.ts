@@ -5,8 +5,9 @@
 import { OverlayError } from '../errors.ts';
 import type { StateFolder } from '../home.ts';
 import type { BoundSocket } from '../local/bind-socket.ts';
+import { goesWithHost } from '../local/refusals.ts';
 import type { OverlayLog } from '../log.ts';
-import type { Connection, Listener, ListenOptions } from '../overlay.ts';
+import type { Connection, Listener, ListenOptions, Yielding } from '../overlay.ts';
 import { lockShare, type ShareKey } from './host-lock.ts';
 import type { ZitiNetwork } from './network.ts';
 
@@ -51,7 +52,7 @@ export class Hosts {
   /** Rejects `share_in_use`, and what making or hosting it says. */
   async host(share: HostedShare, options: ListenOptions): Promise<Listener> {
     this.requireOpen();
-    const lock = await lockShare(await this.#options.folder(), share.key);
+    const lock = await lockShare(await this.#options.folder(), share.key, options.takeOver);
     const host = new Host(share, lock, options, this.#options, () => this.#hosts.delete(host));
     this.#hosts.add(host);
     try {
@@ -63,7 +64,7 @@ export class Hosts {
       await host.release();
       throw error;
     }
-    return { share: share.key.token, close: () => host.close() };
+    return { share: share.key.token, yield: () => host.yield(), close: () => host.close() };
   }
 
   /** Idempotent. */
@@ -109,6 +110,12 @@ class Host {
   start(): Promise<void> {
     this.#starting = this.#start();
     return this.#starting;
+  }
+
+  /** The network takes several hosts; only the lock has to change hands. */
+  yield(): Yielding {
+    if (this.#share.unmake !== undefined) throw goesWithHost(this.#share.key.token);
+    return this.#lock.yield();
   }
 
   close(): Promise<void> {
@@ -160,6 +167,7 @@ class Host {
     const { log, askMs = ASK_MS } = this.#env;
     const share = this.#share.key.token;
     this.#stopAsking();
+    this.#options.onReach?.(reached, error);
     if (reached) {
       log.info({ share }, 'share can be reached');
       return;

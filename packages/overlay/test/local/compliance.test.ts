@@ -1,3 +1,3 @@
 import { overlayCompliance, tempOverlay } from '../../src/testing/index.ts';
 
-overlayCompliance('local', tempOverlay);
+overlayCompliance('local', tempOverlay, { gapless: true });

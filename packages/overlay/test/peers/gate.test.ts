@@ -205,6 +205,44 @@ test('local without a CA to trust: a proof is not looked at, and everybody is th
   assert.equal(await gate.prove(bareConnection()), null);
 });
 
+test('who is in would not be let in any more, once grants, rules, the book or the tokens taken have changed', async () => {
+  const temp = await tempOverlay();
+  await using _ = temp;
+  const log = { info: () => {}, warn: () => {} };
+  const overlay = provingOverlay({ env: temp.env, kind: 'ziti', trust: ca, identity: gateway });
+  const book = await openPeerBook({ share: undefined, env: temp.env, log });
+  let grants = grantsOf(['network']);
+  let ruled = false;
+  const gate = openGate({
+    overlay,
+    share: Promise.resolve('box'),
+    get grants() {
+      return grants;
+    },
+    book,
+    admits: () => ruled,
+    remedy: (id) => `allow ${id}`,
+    log,
+  });
+  const binding = randomBytes(32);
+  const dialer = provingOverlay({ env: temp.env, kind: 'ziti', trust: ca, identity: alice });
+  const guard = shareGuard({ overlay: dialer, share: 'box', env: temp.env, log });
+  const judged = await gate.judge(bareConnection(binding), await guard.prove(bareConnection(binding)));
+  assert.ok('principal' in judged);
+  const why = async () => (await gate.outgrown(judged.principal))?.code;
+  assert.equal(await why(), undefined);
+  grants = grantsOf([]);
+  assert.equal(await why(), 'peer_refused');
+  ruled = true;
+  assert.equal(await why(), undefined);
+  await book.decide(judged.principal.id, 'denied');
+  assert.equal(await why(), 'peer_denied');
+  await book.decide(judged.principal.id, 'allowed');
+  ruled = false;
+  assert.equal(await why(), undefined);
+  await book.close();
+});
+
 test('a fault of ours lets nobody in, and tells nobody what it was', async () => {
   const overlay = provingOverlay({ env: {}, kind: 'ziti', trust: ca });
   const proofs = {

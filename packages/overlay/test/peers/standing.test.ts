@@ -73,7 +73,7 @@ test('who came between two looks is judged by what is believed now', async () =>
   assert.equal(seen.code, 'proof_revoked');
 });
 
-test('an old certificate, an old list and a renewed CA end no session', async () => {
+test('what is believed may change, and an old certificate, an old list or a renewed CA end no session by that', async () => {
   const long = new Date(Date.now() - 1000 * 3600 * 1000);
   const over = new Date(Date.now() - 3600 * 1000);
   const old = ca.issue('alice', { notBefore: long, notAfter: over });

@@ -10,7 +10,15 @@ import { type Clock, type LinkLog, SILENT, SYSTEM_CLOCK } from './clock.ts';
 import { readFirstLine } from './first-line.ts';
 import type { HostCheck } from './judgement.ts';
 import { type Link, LinkEnd, type LinkPhase } from './link.ts';
-import { encodeHello, encodeTold, type Question, type Refusal, readAnswer, type Welcome } from './preamble.ts';
+import {
+  encodeHello,
+  encodeTold,
+  type HostTerms,
+  type Question,
+  type Refusal,
+  readAnswer,
+  type Welcome,
+} from './preamble.ts';
 
 export interface DialState {
   /** 'connecting' until the first handshake; 'down' from a break to the next one. */
@@ -35,6 +43,8 @@ export interface DialLinkOptions {
   readonly log?: LinkLog;
   readonly limits?: Limits;
   readonly backoff?: { readonly minMs: number; readonly maxMs: number };
+  /** Calls when a host may just have come: then nobody waits any longer. Returns what ends it. */
+  onSign?(come: () => void): () => void;
   /** 0 <= x < 1. */
   readonly random?: () => number;
   readonly clock?: Clock;
@@ -44,6 +54,8 @@ export interface DialLinkOptions {
   isFatal?(error: unknown): boolean;
   /** Also called for each failed attempt. */
   onState?(state: DialState): void;
+  /** With each handshake, before anything is said on the connection. */
+  onAgreed?(terms: HostTerms): void;
   /** The host has forgotten the link: numbers start again, `lost` was never acknowledged. Before onState 'up'; what is
    *  sent from here on is the new session. */
   onRenewed?(lost: readonly Message[]): void;
@@ -54,7 +66,13 @@ export interface LinkDialer extends Link {
   readonly ready: Promise<void>;
 }
 
-const BACKOFF = { minMs: 250, maxMs: 10_000 };
+/** A host that was restarted serves all its dialers within 5 s. */
+const BACKOFF = { minMs: 250, maxMs: 4000 };
+/** One that has been away for longer than this is asked after less often. */
+const PATIENT_MS = 600_000;
+const PATIENT_MAX_MS = 10_000;
+/** So that dialers who saw the same sign do not all come in the same moment. */
+const SIGN_MS = 50;
 const CONNECT_MS = 20_000;
 
 /** Errors that another attempt may not have. */
@@ -117,14 +135,19 @@ class DialedLink extends LinkEnd implements LinkDialer {
 
   async run(): Promise<void> {
     const { minMs, maxMs } = this.#options.backoff ?? BACKOFF;
+    let upAt = this.#clock.now();
     const random = this.#options.random ?? Math.random;
     for (;;) {
       const progress = this.#progress();
       const atLeastMs = await this.#attempt();
       if (this.#over.signal.aborted) return;
       // A connection over which something was said starts the patience anew; one that is only ever accepted does not.
-      if (this.#progress() > progress) this.#attempts = 0;
-      const ceilingMs = Math.min(maxMs, minMs * 2 ** Math.min(this.#attempts, 30));
+      const spoke = this.#progress() > progress;
+      if (spoke) this.#attempts = 0;
+      const now = this.#clock.now();
+      if (spoke) upAt = now;
+      const most = now - upAt > PATIENT_MS ? Math.max(maxMs, PATIENT_MAX_MS) : maxMs;
+      const ceilingMs = Math.min(most, minMs * 2 ** Math.min(this.#attempts, 30));
       this.#attempts += 1;
       await this.#sleep(atLeastMs + random() * ceilingMs);
       if (this.#over.signal.aborted) return;
@@ -225,6 +248,7 @@ class DialedLink extends LinkEnd implements LinkDialer {
     this.#id = welcome.link;
     this.by = welcome.by;
     this.peer = welcome.proof;
+    this.#options.onAgreed?.(termsOf(welcome));
     this.attach(connection, welcome.got, rest);
     this.#log.info({ by: welcome.by, renewed, lost: lost.length }, 'link up');
     this.#onReady?.resolve();
@@ -276,11 +300,25 @@ class DialedLink extends LinkEnd implements LinkDialer {
   #sleep(ms: number): Promise<void> {
     return new Promise((resolve) => {
       if (this.#over.signal.aborted) return resolve();
-      const cancel = this.#clock.after(ms, resolve);
-      this.#onEnd = () => {
+      let cancel = (): void => {};
+      let unsign = (): void => {};
+      const over = (): void => {
         cancel();
+        unsign();
         resolve();
       };
+      this.#onEnd = over;
+      cancel = this.#clock.after(ms, over);
+      unsign =
+        this.#options.onSign?.(() => {
+          this.#attempts = 0;
+          cancel();
+          cancel = this.#clock.after((this.#options.random ?? Math.random)() * SIGN_MS, over);
+        }) ?? unsign;
     });
   }
+}
+
+function termsOf({ once, kept }: Welcome): HostTerms {
+  return { ...(once !== undefined && { once }), ...(kept !== undefined && { kept }) };
 }

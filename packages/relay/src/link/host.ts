@@ -41,8 +41,15 @@ export interface LinkHostOptions<P extends Peer = Peer> {
   proof?(connection: Duplex): PeerProof | null | Promise<PeerProof | null>;
   /** A last word on a new link, after its principal is known. */
   refuse?(info: LinkInfo<P>): Refusal | undefined;
-  /** A new link. Nothing is delivered before it is started. */
-  onLink(link: HostLink, info: LinkInfo<P>): void;
+  /** Seconds for which outcomes of calls are kept; told to every dialer. */
+  readonly once?: number | undefined;
+  /** Before a new link is looked at: what must be known first. undefined: nothing. */
+  before?(info: LinkInfo<P>): Promise<void> | undefined;
+  /** Its session is here and waits for it: the link takes no room of its own, and is not asked after with `refuse`. */
+  awaits?(info: LinkInfo<P>): boolean;
+  /** A new link. Nothing is delivered before it is started. Returns whether its session's servers are as it left them;
+   *  undefined: that is not known. */
+  onLink(link: HostLink, info: LinkInfo<P>): boolean | undefined;
   /** It was taken up again by this principal: the same id with the same rights, newly judged. */
   onReturn?(link: HostLink, principal: P): void;
   /** A link broke, or was taken up again. */
@@ -122,6 +129,10 @@ export class LinkHost<P extends Peer = Peer> {
         if ('refused' in judged) return this.#refuse(connection, judged.refused);
         if (connection.destroyed) return;
       }
+      if (this.#find(hello, judged.principal.id) === undefined) {
+        await this.#options.before?.(infoOf(hello, judged.principal));
+        if (connection.destroyed) return;
+      }
       const refusal = this.#welcome(connection, hello, judged, proof);
       if (refusal) this.#refuse(connection, refusal);
     } catch (error) {
@@ -147,7 +158,8 @@ export class LinkHost<P extends Peer = Peer> {
     { principal, as }: { readonly principal: P; readonly as?: string },
     proof: PeerProof | null,
   ): Refusal | undefined {
-    const facts = { proof, ...(as !== undefined && { as }) };
+    const { once } = this.#options;
+    const facts = { proof, ...(as !== undefined && { as }), ...(once !== undefined && { once }) };
     if (this.#closed) return { code: 'away', reason: 'this host is shutting down', retryMs: RETRY_MS };
     const known = this.#find(hello, principal.id);
     if (known && !known.canResume(hello.got)) {
@@ -167,19 +179,21 @@ export class LinkHost<P extends Peer = Peer> {
       this.#options.onState?.(known, 'up', undefined);
       return undefined;
     }
-    const info: LinkInfo<P> = { principal, session: hello.session, by: hello.by, via: hello.via, proof: hello.proof };
-    const refusal = this.#makeRoom(principal.id) ?? this.#options.refuse?.(info);
+    const info = infoOf(hello, principal);
+    const awaited = this.#options.awaits?.(info) === true;
+    const refusal = awaited ? undefined : (this.#makeRoom(principal.id) ?? this.#options.refuse?.(info));
     if (refusal) return refusal;
     const link = this.#open(info);
+    let kept: boolean | undefined;
     try {
-      this.#options.onLink(link, info);
+      kept = this.#options.onLink(link, info);
     } catch (error) {
       link.abandon({ code: 'link_refused', reason: 'the host could not take the link' });
       throw error;
     }
-    this.#answer(connection, link, { got: 0, fresh: true, ...facts });
+    this.#answer(connection, link, { got: 0, fresh: true, ...facts, ...(kept !== undefined && { kept }) });
     link.attach(connection, 0, NOTHING);
-    this.#log.info({ principal: principal.id, by: info.by }, 'link opened');
+    this.#log.info({ principal: principal.id, by: info.by, ...(awaited && { awaited }) }, 'link opened');
     return undefined;
   }
 
@@ -229,7 +243,7 @@ export class LinkHost<P extends Peer = Peer> {
     return undefined;
   }
 
-  #answer(connection: Duplex, link: HostedLink, facts: Pick<Welcome, 'got' | 'fresh' | 'proof' | 'as'>): void {
+  #answer(connection: Duplex, link: HostedLink, facts: Omit<Welcome, 'link' | 'window' | 'by'>): void {
     const window = Math.floor(link.windowMs / 1000);
     connection.write(encodeWelcome({ link: link.id, window, by: this.#options.by, ...facts }));
   }
@@ -238,6 +252,10 @@ export class LinkHost<P extends Peer = Peer> {
     this.#log.info({ code: refusal.code, reason: refusal.reason }, 'link refused');
     farewell(connection, encodeRefusal(refusal), this.#clock);
   }
+}
+
+function infoOf<P extends Peer>({ link, session, by, via, proof }: Hello, principal: P): LinkInfo<P> {
+  return { principal, session, by, via, proof, returning: link !== null };
 }
 
 function keyOf(id: string): string {

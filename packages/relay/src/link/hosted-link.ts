@@ -20,11 +20,27 @@ export interface LinkInfo<P extends Peer = Peer> {
   /** Instances the session came through before. */
   readonly via: readonly string[];
   readonly proof: PeerProof | null;
+  /** The dialer had a link of this session before, which is not here any more. */
+  readonly returning: boolean;
+}
+
+/** A request of the dialer that has no answer. */
+export interface OpenCall {
+  readonly id: string;
+  /** It has a key: its dialer, or a successor, will ask for it again. */
+  readonly keyed: boolean;
 }
 
 export interface HostLink extends Link {
+  /** It has no connection now, or no more. */
+  readonly broken: boolean;
   /** Id of the only principal that may take it up again. */
   readonly principal: string;
+  openCalls(): OpenCall[];
+  /** Resolves when it is known whether anybody is still at its other end: `broken` says so then. */
+  doubt(withinMs: number): Promise<void>;
+  /** Another link of the same session is here: this one ends without a word. Returns what its dialer never acknowledged. */
+  retire(reason: CloseReason): Message[];
   /** A call is open: while any hold lasts, a broken link does not expire. Disposing twice is once. */
   hold(): Disposable;
 }
@@ -51,7 +67,7 @@ export class HostedLink extends LinkEnd implements HostLink {
   readonly #closedWindowMs: number;
   #kind: Breakage['kind'] = 'silent';
   #holds = 0;
-  readonly #calls = new Map<string, Disposable>();
+  readonly #calls = new Map<string, { readonly keyed: boolean; readonly hold: Disposable }>();
   #cancelExpiry: () => void = () => {};
 
   constructor(options: HostedLinkOptions) {
@@ -83,6 +99,18 @@ export class HostedLink extends LinkEnd implements HostLink {
     this.#closedWindowMs = Math.min(limits.linkClosedWindowMs, windowMs);
   }
 
+  get broken(): boolean {
+    return this.phase !== 'up';
+  }
+
+  openCalls(): OpenCall[] {
+    return [...this.#calls].map(([id, { keyed }]) => ({ id, keyed }));
+  }
+
+  retire(reason: CloseReason): Message[] {
+    return this.giveWay(reason);
+  }
+
   hold(): Disposable {
     this.#holds += 1;
     this.#cancelExpiry();
@@ -103,7 +131,7 @@ export class HostedLink extends LinkEnd implements HostLink {
     super.start({
       ...handlers,
       message: (message) => {
-        if (message.kind === 'request') this.#open(message.id ?? '');
+        if (message.kind === 'request') this.#open(message);
         else if (message.method === 'notifications/cancelled') this.#release(cancelledId(message));
         handlers.message(message);
       },
@@ -115,12 +143,12 @@ export class HostedLink extends LinkEnd implements HostLink {
     return super.send(message);
   }
 
-  #open(id: string): void {
-    if (!this.#calls.has(id)) this.#calls.set(id, this.hold());
+  #open({ id = '', call }: Message): void {
+    if (!this.#calls.has(id)) this.#calls.set(id, { keyed: call !== undefined, hold: this.hold() });
   }
 
   #release(id: string): void {
-    this.#calls.get(id)?.[Symbol.dispose]();
+    this.#calls.get(id)?.hold[Symbol.dispose]();
     this.#calls.delete(id);
   }
 

@@ -180,6 +180,20 @@ export class LinkEnd implements Link {
     this.#over(reason);
   }
 
+  /** Resolves when it is known whether it still has a peer: `phase` says so then. */
+  doubt(withinMs: number): Promise<void> {
+    return this.#wire?.doubt(withinMs) ?? Promise.resolve();
+  }
+
+  /** The same, for another link that takes its place: what the peer never acknowledged is handed back. */
+  protected giveWay(reason: CloseReason): Message[] {
+    this.#detach();
+    this.#dropInbox();
+    const unacknowledged = this.#forgetSent();
+    this.#over(reason);
+    return unacknowledged;
+  }
+
   canResume(peerGot: number): boolean {
     return this.#outbox.canResume(peerGot);
   }

@@ -22,8 +22,16 @@ export interface Hello {
   readonly proof: PeerProof | null;
 }
 
+/** What becomes of calls and servers at this host when a way to it is lost. */
+export interface HostTerms {
+  /** Seconds for which it keeps the outcome of a call that has a key: it may be asked again. Absent: it keeps none. */
+  readonly once?: number;
+  /** Whether a session that comes back finds its servers as it left them. Absent: the host cannot say. */
+  readonly kept?: boolean;
+}
+
 /** The host's line when it agrees. */
-export interface Welcome {
+export interface Welcome extends HostTerms {
   readonly link: string;
   readonly got: number;
   /** The host knows no such link: both sides number from 1 again. */
@@ -57,6 +65,8 @@ const MAX_BY_CHARS = 200;
 const MAX_REASON_CHARS = 500;
 /** A principal's id. */
 const MAX_AS_CHARS = 1024;
+/** No call is asked again for longer than a week, whatever a host promises. */
+const MAX_ONCE_S = 7 * 86_400;
 /** A host may ask us to stay away for an hour, not for ever. */
 const MAX_RETRY_MS = 3_600_000;
 
@@ -135,7 +145,7 @@ export function readAnswer(bytes: Buffer): Welcome | Question | { readonly error
   }
   if (isObject(body.error)) return { error: refusalOf(body.error) };
   if (body.asks === true) return { asks: true, proof: proofOf(body.proof, 'the host') };
-  const { link, fresh, window, as } = body;
+  const { link, fresh, window, once, kept, as } = body;
   if (!isId(link)) throw malformed('the host', 'link');
   if (typeof fresh !== 'boolean') throw malformed('the host', 'fresh');
   const welcome = {
@@ -148,6 +158,8 @@ export function readAnswer(bytes: Buffer): Welcome | Question | { readonly error
   return {
     ...welcome,
     window: window === undefined ? 0 : count(window, 'the host'),
+    ...(once !== undefined && { once: Math.min(count(once, 'the host'), MAX_ONCE_S) }),
+    ...(typeof kept === 'boolean' && { kept }),
     ...(typeof as === 'string' && { as: printable(as, MAX_AS_CHARS) }),
   };
 }

@@ -70,6 +70,8 @@ export class Wire {
   #aliveAt: number;
   #pings = 0;
   #unanswered = 0;
+  /** Somebody waits to hear whether anything still comes. */
+  readonly #doubters = new Set<() => void>();
   #cancelPing: () => void;
 
   constructor(connection: Duplex, outbox: ResendBuffer, limits: WireLimits, clock: Clock, events: WireEvents) {
@@ -92,6 +94,8 @@ export class Wire {
   open(rest: Buffer): void {
     if (rest.length > 0) this.#connection.unshift(rest);
     this.#connection.resume();
+    // It may have ended while its first line was judged: nobody would tell us again.
+    if (this.#connection.readableEnded || this.#connection.destroyed) process.nextTick(this.#onEnd);
     this.wake();
   }
 
@@ -115,6 +119,24 @@ export class Wire {
     else this.#connection.pause();
   }
 
+  /** Resolves when something comes from the peer, or the connection is over: at the latest after so long, for a peer that says
+   *  nothing to a ping is gone. One that is not read cannot be asked. */
+  doubt(withinMs: number): Promise<void> {
+    if (this.#over || !this.#reading) return Promise.resolve();
+    this.#pings += 1;
+    this.#pingDue = this.#pings;
+    this.wake();
+    return new Promise((resolve) => {
+      const cancel = this.#clock.after(withinMs, () => {
+        this.#break({ kind: 'silent', reason: 'it says nothing while another link of its session is here' });
+      });
+      this.#doubters.add(() => {
+        cancel();
+        resolve();
+      });
+    });
+  }
+
   /** Writes what is waiting as far as the peer takes it, then the close line, and ends. `broke` tells when it is over. */
   finish(reason: CloseReason, withinMs: number): void {
     if (this.#over) return;
@@ -129,6 +151,7 @@ export class Wire {
     if (this.#over) return;
     this.#over = true;
     this.#cancelPing();
+    this.#believe();
     const connection = this.#connection;
     connection.off('data', this.#onData).off('drain', this.#onDrain);
     connection.off('end', this.#onEnd).off('error', this.#onError).off('close', this.#onEnd);
@@ -180,6 +203,12 @@ export class Wire {
   #alive(): void {
     this.#aliveAt = this.#clock.now();
     this.#unanswered = 0;
+    if (this.#doubters.size > 0) this.#believe();
+  }
+
+  #believe(): void {
+    for (const settle of this.#doubters) settle();
+    this.#doubters.clear();
   }
 
   #onLine(line: Buffer): void {

@@ -13,6 +13,9 @@ interface OpenRequest {
   /** Asked again after a lost server; a second loss is its end. */
   repeated: boolean;
   timer: NodeJS.Timeout | undefined;
+  /** It was sent to a host that keeps outcomes, under a key: until then it may be asked again. On the clock that only
+   *  grows. */
+  until: number | undefined;
 }
 
 export class OpenRequests {
@@ -31,8 +34,8 @@ export class OpenRequests {
     return this.open.has(id);
   }
 
-  ids(): string[] {
-    return [...this.open.keys()];
+  all(): Message[] {
+    return [...this.open.values()].map(({ message }) => message);
   }
 
   /** Nothing is open but subscriptions, which end with the session. */
@@ -50,7 +53,7 @@ export class OpenRequests {
 
   add(message: Message): void {
     if (message.method === LISTEN) this.listens += 1;
-    this.open.set(message.id ?? '', { message, repeated: false, timer: undefined });
+    this.open.set(message.id ?? '', { message, repeated: false, timer: undefined, until: undefined });
   }
 
   /** `expired` is called if it still waits after `waitMs`; not for notifications. */
@@ -59,6 +62,23 @@ export class OpenRequests {
     this.queuedBytes += message.bytes.length;
     const request = message.kind === 'request' ? this.open.get(message.id ?? '') : undefined;
     if (request) request.timer ??= setTimeout(expired, waitMs);
+  }
+
+  /** It leaves now, under a key, to a host that keeps outcomes for so long. */
+  sentOnce(id: string, keptMs: number): void {
+    const request = this.open.get(id);
+    if (request) request.until ??= performance.now() + keptMs;
+  }
+
+  /** It may have run, and its outcome can be asked for again. */
+  askable(id: string): boolean {
+    const until = this.open.get(id)?.until;
+    return until !== undefined && until > performance.now();
+  }
+
+  /** It was sent to a host that keeps outcomes: whatever becomes of it, it may have run. */
+  mayHaveRun(id: string): boolean {
+    return this.open.get(id)?.until !== undefined;
   }
 
   /** It was sent and will not be run: it waits for the next server. */
@@ -102,7 +122,7 @@ export class OpenRequests {
       if (waiting.has(request.message)) continue;
       if (!request.repeated && mayRepeat(request.message)) {
         // A subscription is open for as long as its client wants it, however often the server is lost.
-        request.repeated = request.message.method !== LISTEN;
+        request.repeated = request.message.method !== LISTEN && !this.askable(request.message.id ?? '');
         again.push(request.message);
       } else {
         lost.push(request.message);
@@ -111,12 +131,32 @@ export class OpenRequests {
     return { lost, again };
   }
 
-  /** Puts it before everything that waits. */
+  /** Puts it before everything that waits. What may be asked again waits for as long as that is of use. */
   waitFirst(messages: readonly Message[], waitMs: number, expired: (message: Message) => void): void {
     const later = this.queue;
     this.queue = [];
-    for (const message of messages) this.wait(message, waitMs, () => expired(message));
+    for (const message of messages) this.wait(message, this.askableMs(message) ?? waitMs, () => expired(message));
     this.queue.push(...later);
+  }
+
+  /** Too much time has passed for what was sent to be answered over the same way. What may be asked again stays open for as
+   *  long as that is of use; the rest is lost. */
+  giveUp(expired: (message: Message) => void): Message[] {
+    const waiting = new Set(this.queue);
+    const lost: Message[] = [];
+    for (const request of this.open.values()) {
+      const { message } = request;
+      if (waiting.has(message)) continue;
+      const ms = this.askableMs(message);
+      if (ms === undefined) lost.push(message);
+      else request.timer ??= setTimeout(() => expired(message), ms);
+    }
+    return lost;
+  }
+
+  private askableMs({ id = '' }: Message): number | undefined {
+    const until = this.open.get(id)?.until;
+    return until === undefined ? undefined : Math.max(0, until - performance.now());
   }
 
   /** It has its answer. */

@@ -1,6 +1,7 @@
 // What a steady session is told when it is made, what its transports tell it, and what it tells of itself.
 
 import type { RpcErrorName } from '../errors.ts';
+import type { HostTerms } from '../link/preamble.ts';
 import type { Fault } from '../message.ts';
 import type { Transport } from '../transport.ts';
 import type { Backoff } from '../transports/child/backoff.ts';
@@ -11,6 +12,9 @@ export interface SourceEvents {
   suspended(reason: string, error?: unknown): void;
   /** Mended, nothing lost. */
   resumed(): void;
+  /** What the other end keeps, said with each handshake and before anything else of it. A source that never says so keeps
+   *  nothing. */
+  agreed?(terms: HostTerms): void;
   /** The other end has forgotten us: same transport, new session. `notRun`: requests that it surely did not take. */
   renewed(notRun?: readonly string[]): void;
 }

@@ -4,16 +4,18 @@
 // Invariant: every request taken from the client is answered exactly once, by the server or by us.
 
 import { ACKNOWLEDGED, LISTEN } from '../eras/methods.ts';
-import { describeFault, faultReply } from '../faults.ts';
+import { faultReply } from '../faults.ts';
 import { stringifyExact } from '../json-exact.ts';
 import { errorMessage, notificationMessage, parseMessage } from '../json-rpc.ts';
 import { LIMITS } from '../limits.ts';
+import type { HostTerms } from '../link/preamble.ts';
 import type { Fault, Message } from '../message.ts';
 import { isRepeatable } from '../methods.ts';
 import { type CloseReason, DONE, type Transport, type TransportHandlers } from '../transport.ts';
 import { within } from '../wait.ts';
 import { Listens } from './listens.ts';
-import { lostAnswer } from './lost-answer.ts';
+import { lostAnswer, notPassedOn, unreachable } from './lost-answer.ts';
+import { type Lost, lostMemory, lostWith } from './lost-memory.ts';
 import { OpenRequests } from './open-requests.ts';
 import type { SourceEvents, SteadyOptions, SteadyState } from './options.ts';
 import { OwnRequests } from './own-requests.ts';
@@ -41,6 +43,8 @@ export class SteadySession implements Transport {
   /** Of the last attempt: why waiting is of no use. */
   private refusal: string | undefined;
   private rebuilt = 0;
+  /** What the host keeps; undefined: this is no host of ours. */
+  terms: HostTerms | undefined;
   /** Numbers given to calls. */
   private calls = 0;
   /** Which opening the events of a transport belong to. */
@@ -66,6 +70,11 @@ export class SteadySession implements Transport {
   get state(): SteadyState {
     const { phase, since, reason, rebuilt, givenUp } = this;
     return { phase, since, reason, rebuilt, givenUp };
+  }
+
+  /** Whether what a server held in memory for whoever had this session before is gone. */
+  get memoryLost(): Lost {
+    return lostWith(this.terms);
   }
 
   /** Resolves when every request of the client is answered. */
@@ -109,7 +118,7 @@ export class SteadySession implements Transport {
       return true;
     }
     if (this.handshakeOpen()) this.watchStart();
-    return this.transport?.send(message) ?? true;
+    return this.pass(message);
   }
 
   drained(): Promise<void> {
@@ -135,6 +144,7 @@ export class SteadySession implements Transport {
 
   private async openTransport(): Promise<void> {
     this.enter('opening', this.reason);
+    this.terms = undefined;
     const attempt = Symbol('attempt');
     this.attempt = attempt;
     const current = (): boolean => this.attempt === attempt && this.phase !== 'closed';
@@ -175,6 +185,9 @@ export class SteadySession implements Transport {
         if (this.phase !== 'up') return;
         this.enter('suspended', reason);
         this.suspendTimer = setTimeout(() => this.giveUpOpen(reason), LIMITS.linkWindowMs);
+      },
+      agreed: (terms) => {
+        if (current()) this.terms = terms;
       },
       resumed: () => {
         if (current() && this.phase === 'suspended') this.flush();
@@ -221,7 +234,21 @@ export class SteadySession implements Transport {
 
   private flush(): void {
     this.enter('up', undefined);
-    for (const message of this.open.flush()) this.transport?.send(message);
+    for (const message of this.open.flush()) this.pass(message);
+  }
+
+  /** To the server. What may have run is asked again only of a host that keeps outcomes. */
+  private pass(message: Message): boolean {
+    const { call, id = '' } = message;
+    if (call !== undefined) {
+      const once = this.terms?.once;
+      if (once !== undefined) this.open.sentOnce(id, once * 1000);
+      else if (this.open.mayHaveRun(id)) {
+        this.answerLost([message], `${this.options.name} came back without a memory of calls`);
+        return true;
+      }
+    }
+    return this.transport?.send(message) ?? true;
   }
 
   private watchStart(): void {
@@ -238,8 +265,8 @@ export class SteadySession implements Transport {
   /** The client learns that what the server held in memory is gone, if it takes log messages at all. */
   private tellRebuilt(): void {
     if (!this.memory.initializeResult?.bytes.includes('"logging"')) return;
-    const data = `${this.options.name} was restarted; what it held in memory is gone`;
-    this.deliverSoon(notificationMessage('notifications/message', { level: 'warning', logger: 'mcp-overlay', data }));
+    const said = lostMemory(this.options.name, this.memoryLost);
+    if (said) this.deliverSoon(said);
   }
 
   // --- from the server ----------------------------------------------------------------------------------------------
@@ -287,10 +314,7 @@ export class SteadySession implements Transport {
       this.options.onStray?.(fault);
       return;
     }
-    const text = `the answer of ${this.options.name} was not passed on: ${describeFault(fault)}`;
-    const name = fault.code === 'message_too_large' ? 'message_too_large' : 'internal_error';
-    const facts = { ...this.options.facts, fault: fault.code, bytes: fault.bytes };
-    this.fromServerResponse(errorMessage(id, name, text, facts));
+    this.fromServerResponse(notPassedOn(id, fault, this.options));
   }
 
   // --- from the client, while there may be no server ----------------------------------------------------------------
@@ -335,20 +359,17 @@ export class SteadySession implements Transport {
     return this.givenUp || this.refusal !== undefined;
   }
 
-  private expire({ id }: Message): void {
+  private expire(message: Message): void {
+    const { id } = message;
     if (id === undefined || !this.open.has(id)) return;
+    const answer = this.givenUpOn(message, id);
     this.settle(id);
-    this.deliver(this.unavailable(id));
+    this.deliver(answer);
   }
 
-  private unavailable(id: string): Message {
-    const since = new Date(this.since).toISOString();
-    const then = this.givenUp ? '; it failed too often and is left alone for a while' : '';
-    const why = `${this.reason ?? 'it is still starting'}${then}`;
-    const text = `${this.options.name} has not been reachable since ${since}: ${why}`;
-    const { facts, unavailable } = this.options;
-    const refused = this.refusal === undefined ? {} : { refused: this.refusal };
-    return errorMessage(id, unavailable, text, { ...facts, since, ...refused });
+  private givenUpOn(message: Message, id: string): Message {
+    if (!this.open.mayHaveRun(id)) return unreachable(id, this.state, this.refusal, this.options);
+    return this.lostAnswer(message, id, this.reason ?? 'nobody has an answer to it');
   }
 
   // --- lose ---------------------------------------------------------------------------------------------------------
@@ -375,7 +396,8 @@ export class SteadySession implements Transport {
     this.own.lose();
     for (const notice of this.serverRequests.lose(reason)) this.deliver(notice);
     this.enter('opening', reason);
-    const mayRepeat = ({ method = '', id = '' }: Message): boolean => isRepeatable(method) || notRun.includes(id);
+    const mayRepeat = ({ method = '', id = '' }: Message): boolean =>
+      isRepeatable(method) || notRun.includes(id) || this.open.askable(id);
     const { lost, again } = this.open.lose(mayRepeat);
     this.open.waitFirst(again, this.options.waitMs, (message) => this.expire(message));
     this.answerLost(lost, reason);
@@ -383,7 +405,10 @@ export class SteadySession implements Transport {
 
   /** No host keeps a link for longer: what was open on it will not be heard of again. */
   private giveUpOpen(reason: string): void {
-    this.answerLost(this.open.lose(() => false).lost, reason);
+    this.answerLost(
+      this.open.giveUp((message) => this.expire(message)),
+      reason,
+    );
   }
 
   private answerLost(lost: readonly Message[], reason: string): void {
@@ -425,9 +450,11 @@ export class SteadySession implements Transport {
       this.settle(id);
       this.deliver(this.lostAnswer(message, id, reason.reason));
     }
-    for (const id of this.open.ids()) {
+    for (const message of this.open.all()) {
+      const id = message.id ?? 'null';
+      const answer = this.givenUpOn(message, id);
       this.settle(id);
-      this.deliver(this.unavailable(id));
+      this.deliver(answer);
     }
     this.enter('closed', this.reason);
     clearTimeout(this.retryTimer);

@@ -1,6 +1,7 @@
 // Fakes that belong to the relay contracts.
 
 export { type LinkedOptions, type LinkedTransport, linkedTransports } from './linked.ts';
+export { MemoryLedgerFiles } from './memory-ledger-files.ts';
 export {
   type Act,
   type Garbage,

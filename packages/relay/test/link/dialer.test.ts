@@ -344,7 +344,7 @@ test('errors of the dial are tried again with growing full jitter, fatal ones ar
   const near = new Recorder(dialer);
   await clock.pass(40_000);
   const gaps = at.slice(1).map((time, index) => time - (at[index] ?? 0));
-  assert.deepEqual(gaps.slice(0, 8), [125, 250, 500, 1000, 2000, 4000, 5000, 5000]);
+  assert.deepEqual(gaps.slice(0, 8), [125, 250, 500, 1000, 2000, 2000, 2000, 2000]);
   failure = new TypeError('no such share');
   await clock.pass(10_000);
   await assert.rejects(dialer.ready, TypeError);
@@ -352,6 +352,43 @@ test('errors of the dial are tried again with growing full jitter, fatal ones ar
   const tried = at.length;
   await clock.pass(60_000);
   assert.equal(at.length, tried);
+});
+
+test('a host that has been away for ten minutes is asked after less often, one that gives a sign at once', async () => {
+  const clock = new HandClock();
+  const at: number[] = [];
+  let sign: (() => void) | undefined;
+  tracked(
+    dialLink({
+      connect: async () => {
+        at.push(clock.now());
+        throw new Error('nobody there');
+      },
+      session: SESSION,
+      by: 'x',
+      clock,
+      random: () => 0.5,
+      onSign: (come) => {
+        sign = come;
+        return () => {
+          sign = undefined;
+        };
+      },
+    }),
+  );
+  await clock.pass(590_000);
+  const last = (): number => (at.at(-1) ?? 0) - (at.at(-2) ?? 0);
+  assert.equal(last(), 2000);
+  await clock.pass(60_000);
+  assert.equal(last(), 5000);
+  const before = at.length;
+  const saw = clock.now();
+  sign?.();
+  await clock.pass(25);
+  assert.deepEqual([at.length, at.at(-1)], [before + 1, saw + 25]);
+  // The host may not be quite there: the patience is that of the beginning.
+  await clock.pass(125);
+  assert.equal(at.length, before + 2);
 });
 
 test('a connection over which something was said starts the patience anew, one that is only accepted does not', async () => {

@@ -306,6 +306,7 @@ test('who is calling is asked with the connection and the proof, and told with t
     by: 'raw/1',
     via: ['v'],
     proof: { chain: [] },
+    returning: false,
     principal2: 'ziti:abc',
     session2: SESSION,
     by2: 'raw/1',

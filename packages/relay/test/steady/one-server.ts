@@ -92,12 +92,12 @@ export function openSteady(options: Partial<SteadyOptions> = {}) {
 }
 
 /** Client and first server have shaken hands. */
-export async function shakenHands(options: Partial<SteadyOptions> = {}) {
+export async function shakenHands(options: Partial<SteadyOptions> = {}, welcome: object = WELCOME) {
   const house = openSteady(options);
   const first = await house.server(0);
   house.session.send(requestMessage('0', 'initialize', INIT));
   await first.got.next();
-  first.far.send(resultMessage('0', WELCOME));
+  first.far.send(resultMessage('0', welcome));
   await house.client.next();
   house.session.send(notificationMessage('notifications/initialized'));
   await first.got.next();

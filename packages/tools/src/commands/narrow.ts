@@ -34,6 +34,7 @@ export const narrowCommand: Command = {
     const { token, rights, key } = opened(textOf(secret), secret.key);
     const narrowed = narrowToken(token, {
       key,
+      rights,
       only: restrictionOf(flags),
       until: flags.until === undefined ? undefined : momentOf(String(flags.until), new Date()),
       next:

@@ -1,6 +1,15 @@
 // `mcp-tools run TOKEN`: an agent's stdio on a share. stdout carries MCP and nothing else, ever.
 
-import { type Command, EXIT, endSignal, type Flags, openLogFor, say, toolkitVersion } from '@mcp-overlay/cli';
+import {
+  type Command,
+  EXIT,
+  endSignal,
+  type Flags,
+  holdYoungGeneration,
+  openLogFor,
+  say,
+  toolkitVersion,
+} from '@mcp-overlay/cli';
 import { openOverlay, stateFolder } from '@mcp-overlay/overlay';
 import { accessOf } from '../access.ts';
 import { agentEntry } from '../agent-entry.ts';
@@ -15,6 +24,7 @@ export const runCommand: Command = {
   run: async (flags: Flags) => {
     const token = String(flags.token);
     const access = accessOf(flags);
+    holdYoungGeneration();
     using end = endSignal();
     const log = openLogFor('mcp-tools', flags);
     const { identity, trust, overlay: kind } = flags;

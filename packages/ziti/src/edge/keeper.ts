@@ -48,7 +48,7 @@ export class Keeper {
       if (end.remedy === 'move') continue;
       failures = heldMs >= timing.stableMs ? 1 : failures + 1;
       if (failures >= FAILURES && this.#env.othersWait()) return;
-      await this.#pause.wait(end.remedy === 'never' ? timing.retryMaxMs : backoffMs(failures, timing), signal);
+      await this.#pause.wait(pauseMs(end.remedy, failures, timing), signal);
     }
   }
 
@@ -75,4 +75,10 @@ export class Keeper {
       return { end: { error: error as ZitiError, remedy: 'again' }, standing, heldMs: 0 };
     }
   }
+}
+
+function pauseMs(remedy: BindEnd['remedy'], failures: number, timing: Timing): number {
+  const { retryMinMs, retryMaxMs, lostMaxMs } = timing;
+  if (remedy === 'never') return retryMaxMs;
+  return backoffMs(failures, remedy === 'again' ? { retryMinMs, retryMaxMs: Math.min(lostMaxMs, retryMaxMs) } : timing);
 }

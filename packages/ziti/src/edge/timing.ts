@@ -15,6 +15,8 @@ export interface Timing {
   /** Between attempts to bind: doubles from the first to the second, with jitter. */
   readonly retryMinMs: number;
   readonly retryMaxMs: number;
+  /** The most where nobody refused, and only the way was lost: a router that is back is found soon, also after hours. */
+  readonly lostMaxMs: number;
   /** A bind that held so long was a good one: the next attempt is soon again. */
   readonly stableMs: number;
   /** Until a listener looks for further routers: with fewer than it wants, and with enough. */
@@ -44,6 +46,7 @@ export const TIMING: Timing = {
   bindSuccessMs: 10_000,
   retryMinMs: 500,
   retryMaxMs: 30_000,
+  lostMaxMs: 4_000,
   stableMs: 10_000,
   moreRoutersMs: 30_000,
   allRoutersMs: 1_800_000,

@@ -42,6 +42,8 @@ interface Bad {
   readonly seg: number;
   readonly offset: number;
   readonly bytes: number;
+  /** No crash left it, though nothing follows. */
+  readonly done: boolean;
 }
 
 interface First {
@@ -109,11 +111,12 @@ export class Walk {
     const found = line.terminated
       ? classOfBadLine(line.bytes, seen, otherKey)
       : this.#classOfCut(line.bytes, seen, lastSeg);
-    this.#bad = { class: found, seg: this.#seg, offset: line.offset, bytes: line.end - line.offset };
+    const done = this.#seg === lastSeg && this.#inspector.isGlued(line.bytes, lastSeg);
+    this.#bad = { class: found, seg: this.#seg, offset: line.offset, bytes: line.end - line.offset, done };
   }
 
   end(): Walked {
-    const torn = this.#sealed && this.#inFile > 0 ? undefined : this.#bad;
+    const torn = (this.#sealed && this.#inFile > 0) || this.#bad?.done ? undefined : this.#bad;
     if (torn === undefined) this.#settleBad();
     this.#findUnreached();
     const unverifiable = this.#unknown;

@@ -10,11 +10,12 @@ import type { Fault, Message } from '../../message.ts';
 import { type CloseReason, DONE, type Transport, type TransportHandlers } from '../../transport.ts';
 import { within } from '../../wait.ts';
 import { streamTransport } from '../stream.ts';
-import { type Diagnostics, readDiagnostics, tellingLine } from './diagnostics.ts';
+import { type Diagnostics, lastLines, readDiagnostics, tellingLine } from './diagnostics.ts';
 import { Family } from './family.ts';
 import { tolerantInput } from './input.ts';
 import { OWNER_VARIABLE } from './processes.ts';
 import type { Clock } from './rate.ts';
+import type { Wrapped } from './sandbox/plan.ts';
 import { startProcess } from './start.ts';
 import { endFamily } from './stop-ladder.ts';
 import { type StrayGuard, strayGuard } from './stray.ts';
@@ -28,6 +29,11 @@ const FLUSH_MS = 1000;
 const HELD_OPEN_MS = 1000;
 /** For the rest of stderr: what fits into a pipe. */
 const DIAGNOSTICS_MS = 500;
+
+const SHOWN_OF_A_FAILED_START = 3;
+/** What a server says that met the walls of its sandbox. */
+const WALL = /EROFS|read-only file system|EACCES|permission denied|ENOENT|no such file|ENETUNREACH|EAI_AGAIN|bwrap:/i;
+const IN_SANDBOX = 'it runs in a sandbox: sandbox.read and sandbox.write name what it may have';
 
 export interface ChildExit {
   readonly code: number | null;
@@ -43,8 +49,14 @@ export interface ChildOptions {
   readonly env: Readonly<Record<string, string>>;
   /** Default: ours. */
   readonly cwd?: string;
+  /** What it is started by (./sandbox); left out: nothing. */
+  readonly sandbox?: Wrapped | undefined;
   readonly limits: Limits;
   readonly log?: ChildLog;
+  /** It said something: it runs. */
+  readonly onSpoke?: () => void;
+  /** It is over, for this reason; `byOwner`: somebody wanted it to be. After `closed`. */
+  readonly onEnded?: (reason: CloseReason, byOwner: boolean) => void;
   /** One line of its stderr, cleaned, with a `[name]` prefix, at a bounded rate. */
   readonly onStderr?: (line: string) => void;
   /** Takes secrets out of what it says on stderr, before that is logged or told in a reason. */
@@ -93,6 +105,7 @@ class Child implements ChildTransport {
   #told = false;
   #paused = false;
   #received = 0;
+  #spoke = false;
   #streamClosed = false;
   #wake: () => void = () => {};
 
@@ -105,6 +118,7 @@ class Child implements ChildTransport {
     const owner = { [OWNER_VARIABLE]: mark };
     const { process: child, spawned } = startProcess({
       ...options,
+      ...(options.sandbox && { command: options.sandbox.command, args: options.sandbox.args }),
       // First, so that it is found at once; and again, so that nothing declared replaces it.
       env: { ...owner, ...env, ...owner },
     });
@@ -116,7 +130,12 @@ class Child implements ChildTransport {
       spawned.catch((error: unknown) => this.#failedToStart(error));
       return;
     }
-    this.#family = new Family({ pid: child.pid, mark, processes: this.#watcher.processes });
+    this.#family = new Family({
+      pid: child.pid,
+      mark,
+      processes: this.#watcher.processes,
+      handsOn: options.sandbox?.kind === 'walls',
+    });
     this.#watcher.record(child.pid, this.#family.start);
     this.exited = new Promise((resolve) => child.once('exit', (code, signal) => resolve({ code, signal })));
     this.#diagnostics = readDiagnostics({
@@ -185,6 +204,8 @@ class Child implements ChildTransport {
   }
 
   #message(message: Message): void {
+    if (!this.#spoke) this.#options.onSpoke?.();
+    this.#spoke = true;
     this.#received += 1;
     this.#handlers?.message(message);
   }
@@ -244,7 +265,7 @@ class Child implements ChildTransport {
     await this.#release(child);
     this.#final = this.#decided ?? (await this.#obituary(obeyed));
     log?.debug({ backend: name, pid: child.pid, code: this.#final.code }, 'child ended');
-    this.#tell();
+    this.#finish(this.#final);
   }
 
   /** What a dead child still said is delivered, however slowly its owner takes it; a close ends the patience. */
@@ -270,12 +291,21 @@ class Child implements ChildTransport {
 
   async #obituary(byItself: boolean): Promise<CloseReason> {
     const { name } = this.#options;
-    const last = tellingLine(this.stderrTail());
-    const end = last === undefined ? '' : `: ${last}`;
+    const last = this.#lastWords();
+    const walls = this.#options.sandbox?.kind === 'walls' && WALL.test(this.stderrTail()) ? ` (${IN_SANDBOX})` : '';
+    const end = `${last === undefined ? '' : `: ${last}`}${walls}`;
     if (!byItself) return { code: 'child_exited', reason: `${name} closed its output and was ended${end}` };
     const { code, signal } = await this.exited;
     const how = signal === null ? `exited with code ${code}` : `was killed by ${signal}`;
     return { code: 'child_exited', reason: `${name} ${how}${end}` };
+  }
+
+  /** Of one that never said anything the last lines too: whoever has to mend it was not there to see them. */
+  #lastWords(): string | undefined {
+    const tail = this.stderrTail();
+    const telling = tellingLine(tail);
+    const lines = this.#spoke ? [] : lastLines(tail, SHOWN_OF_A_FAILED_START).filter((line) => line !== telling);
+    return lines.length === 0 ? telling : `${telling} (its last lines: ${lines.join(' | ')})`;
   }
 
   #failedToStart(error: unknown): void {
@@ -284,7 +314,12 @@ class Child implements ChildTransport {
     const hint = error instanceof RelayError && error.hint !== undefined ? ` (${error.hint})` : '';
     log?.debug({ backend: name, reason }, 'child did not start');
     this.#final = { code: 'child_start_failed', reason: `${reason}${hint}` };
+    this.#finish(this.#final);
+  }
+
+  #finish(reason: CloseReason): void {
     this.#tell();
+    this.#options.onEnded?.(reason, this.#decided !== undefined && reason.code !== 'child_flooded');
   }
 
   #tell(): void {

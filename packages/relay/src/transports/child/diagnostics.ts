@@ -127,12 +127,23 @@ export function cleanLine(raw: string): string {
 /** The line of a dead child's stderr that says why: the last that looks like an error, else the last that is no footer.
  *  Node ends every crash report with its version, below a stack trace. */
 export function tellingLine(tail: string): string | undefined {
-  const lines = tail.split('\n').filter((line) => line.trim() !== '' && !/^(Node\.js v|\s+at |\})/.test(line));
-  const last = lines.slice(-40);
+  const last = saying(tail).slice(-40);
   const telling =
     last.findLast((line) => /error|exception|panic|fatal|cannot|not found|denied|no such|usage/i.test(line)) ??
     last.at(-1);
   return telling?.trim().slice(0, 300);
+}
+
+/** The last lines, for people; each is cut. */
+export function lastLines(tail: string, count: number): string[] {
+  return saying(tail)
+    .slice(-count)
+    .map((line) => line.trim().slice(0, 300));
+}
+
+/** Without stack traces, and what stands below them. */
+function saying(tail: string): string[] {
+  return tail.split('\n').filter((line) => line.trim() !== '' && !/^(Node\.js v|\s+at |\})/.test(line));
 }
 
 function lastBytes(text: string, maxBytes: number): string {

@@ -10,6 +10,8 @@ export interface FamilyOptions {
   readonly pid: number;
   readonly mark: string;
   readonly processes: ProcessTable;
+  /** The child is a wrapper that would die of SIGTERM, and take the server with it before that had its time. */
+  readonly handsOn?: boolean;
 }
 
 export class Family {
@@ -18,14 +20,16 @@ export class Family {
   readonly start: number;
   readonly #mark: string;
   readonly #processes: ProcessTable;
+  readonly #handsOn: boolean;
   readonly #known = new Map<number, number>();
 
   /** In the turn that started the child: it cannot have been reaped yet, so the start time is its own. */
-  constructor({ pid, mark, processes }: FamilyOptions) {
+  constructor({ pid, mark, processes, handsOn = false }: FamilyOptions) {
     this.pid = pid;
     this.start = startTimeOf(pid) ?? 0;
     this.#mark = mark;
     this.#processes = processes;
+    this.#handsOn = handsOn;
   }
 
   /** Pids that are alive now. Zombies are not: they hold nothing, and only their parent can remove them. */
@@ -57,8 +61,10 @@ export class Family {
       endTreeOnWindows(this.pid);
       return;
     }
-    if (this.#groupIsOurs()) this.#signalGroup(signal);
+    const spared = this.#handsOn && signal === 'SIGTERM' && this.#known.size > 1;
+    if (!spared && this.#groupIsOurs()) this.#signalGroup(signal);
     for (const [pid, start] of this.#known) {
+      if (spared && pid === this.pid) continue;
       if (startTimeOf(pid) === start) tryKill(pid, signal);
     }
   }

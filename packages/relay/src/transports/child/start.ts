@@ -52,8 +52,9 @@ export function startProcess(options: StartOptions): Started {
   }
 }
 
-function startError({ name, command, cwd, env }: StartOptions, cause: unknown): RelayError {
-  const code = cause instanceof Error && 'code' in cause ? String(cause.code) : 'unknown';
+/** What the system says of it, in words for the person who has to mend it. */
+export function startError({ name, command, cwd, env }: StartOptions, cause: unknown): RelayError {
+  const code = typeof cause === 'object' && cause !== null && 'code' in cause ? String(cause.code) : 'unknown';
   const folder = cwd ?? process.cwd();
   const { what, hint } = explain(code, command, folder, env.PATH);
   return new RelayError('child_start_failed', `${name} did not start: ${what}`, {

@@ -82,7 +82,7 @@ export interface HttpSessionsOptions {
   readonly paths?: { readonly streamable: string; readonly sse: string };
   readonly idleMs?: number;
   readonly maxSessions?: number;
-  /** Sessions beside these that count to it. */
+  /** Sessions beside these that count to it. Infinity: none is taken now, and none is ended to make room. */
   readonly elsewhere?: () => number;
   readonly keepAliveMs?: number;
   /** Modern requests with the same name here share a session: the era has none that could tell them apart. undefined: only
@@ -448,7 +448,9 @@ class HttpDoor {
 
   /** Makes room by ending the session that has been without a connection for longest, if it has been for a while. */
   #hasRoom(): boolean {
-    if (this.count() + (this.#options.elsewhere?.() ?? 0) < this.#maxSessions) return true;
+    const elsewhere = this.#options.elsewhere?.() ?? 0;
+    if (this.count() + elsewhere < this.#maxSessions) return true;
+    if (elsewhere === Number.POSITIVE_INFINITY) return false;
     let longest: StreamableSession | undefined;
     for (const session of this.#streamable.values()) {
       if ((session.idleSince ?? Number.POSITIVE_INFINITY) < (longest?.idleSince ?? Number.POSITIVE_INFINITY))

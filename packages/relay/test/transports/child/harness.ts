@@ -49,6 +49,7 @@ export interface HostOptions {
   readonly env?: Record<string, string>;
   readonly cwd?: string;
   readonly start?: boolean;
+  readonly sandbox?: ChildOptions['sandbox'];
   /** Default: one of its own, closed with the child. */
   readonly watcher?: Watcher;
 }
@@ -75,6 +76,7 @@ export function host(options: HostOptions = {}): Hosted {
     onStderr: (line) => void stderr.push(line),
     stop: options.stop ?? { eofMs: 2000, termMs: 3000 },
     watcher,
+    sandbox: options.sandbox,
     ...(options.cwd === undefined ? {} : { cwd: options.cwd }),
   });
   child.started.catch(() => {});

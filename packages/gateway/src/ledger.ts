@@ -1,0 +1,25 @@
+// The ledger of the calls whose servers this gateway owns: where it is, and how it is configured.
+
+import type { GatewayConfig } from '@mcp-overlay/config';
+import { type Overlay, stateFolder } from '@mcp-overlay/overlay';
+import { Ledger, ledgerPlace } from '@mcp-overlay/relay';
+import type { GatewayLog } from './call/log.ts';
+
+export interface LedgerFrom {
+  readonly config: Pick<GatewayConfig, 'once' | 'share'>;
+  readonly overlay: Pick<Overlay, 'kind'>;
+  readonly env: NodeJS.ProcessEnv;
+  readonly log: GatewayLog;
+}
+
+export async function openConfiguredLedger({ config, overlay, env, log }: LedgerFrom): Promise<Ledger> {
+  const { ledgers } = await stateFolder(env);
+  const { token } = config.share;
+  const place = await ledgerPlace(ledgers, token === undefined ? undefined : [overlay.kind, token]);
+  return Ledger.open({
+    ...place,
+    ...config.once,
+    onTrouble: (trouble) => log.warn({ trouble: trouble ?? 'none' }, 'ledger of calls'),
+    onDamage: (lines) => log.warn({ lines }, 'lines of the ledger of calls cannot be read; those calls are unknown'),
+  });
+}
