@@ -63,7 +63,12 @@ export class Scene implements AsyncDisposable {
     this.dice = dice;
     this.config = config;
     this.marker = marker;
-    this.gateway = new Actor('gateway', ground.house, ground.gatewayProgram(config));
+    this.gateway = new Actor(
+      'gateway',
+      ground.house,
+      ground.gatewayProgram(config),
+      ground.gatewayProgram(config, '--replace'),
+    );
     const { command, args } = serverOf(ground, 'far', marker);
     this.bridge = new Actor('bridge', ground.house, ground.bridgeProgram(command, ...args));
     this.agents = eras.map((era, n) => this.agent(`c${n}`, era));
@@ -96,7 +101,7 @@ export class Scene implements AsyncDisposable {
     const tools = { mode: 'deny', list: ['forbidden'] };
     const stdio = (name: string) => {
       const backend = commandBackend(name, serverOf(ground, name, marker), { tools });
-      const secret = { CHAOS_SECRET: 'file:./secret' };
+      const secret = { CHAOS_SECRET: `file:${join(ground.house.home, 'secret')}` };
       return name === 'own' ? { ...backend, transport: { ...backend.transport, env: secret } } : backend;
     };
     return {

@@ -56,7 +56,10 @@ async function soak(): Promise<boolean> {
   const dice = new Dice(seed);
   await using ground = await localGround();
   const heapFile = join(ground.house.home, 'heap.jsonl');
-  const watched = { ...ground, gatewayProgram: (file: string) => probed(ground.gatewayProgram(file), heapFile) };
+  const watched = {
+    ...ground,
+    gatewayProgram: (file: string, ...flags: string[]) => probed(ground.gatewayProgram(file, ...flags), heapFile),
+  };
   const bridgeProgram = (...server: string[]) => probed(ground.bridgeProgram(...server), heapFile);
   await using scene = await Scene.open({ ...watched, bridgeProgram }, dice, {
     eras: ERAS,
