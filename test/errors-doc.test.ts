@@ -9,6 +9,7 @@ import { CLI_ERROR_CODES, EXIT, exitCodeOf } from '../packages/cli/src/index.ts'
 import { CONFIG_ERROR_CODES, SECRET_ERROR_CODES } from '../packages/config/src/index.ts';
 import { AUDIT_ERROR_CODES } from '../packages/gateway/src/audit/errors.ts';
 import { PIN_ERROR_CODES } from '../packages/gateway/src/pins/errors.ts';
+import { SUCCESSION_ERROR_CODES } from '../packages/gateway/src/succession/errors.ts';
 import { ACCESS_ERROR_CODES, IDENTITY_ERROR_CODES, OVERLAY_ERROR_CODES } from '../packages/overlay/src/index.ts';
 import { FAULT_CODES, RELAY_ERROR_CODES, RPC_ERRORS } from '../packages/relay/src/index.ts';
 import { ZITI_ERROR_CODES } from '../packages/ziti/src/index.ts';
@@ -30,6 +31,7 @@ const SECTIONS: Readonly<Record<string, readonly string[]>> = {
   'Configuration and use': [...CLI_ERROR_CODES, ...CONFIG_ERROR_CODES],
   Secrets: SECRET_ERROR_CODES,
   Pins: PIN_ERROR_CODES,
+  'Taking a share over': SUCCESSION_ERROR_CODES,
 };
 
 /** The rows of a section's table: column name -> cell, without code marks. */

@@ -2,24 +2,23 @@
 // call runs twice. Three ledgers: what the agents heard, what the server wrote down, what the audit logs hold.
 
 import assert from 'node:assert/strict';
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import type { Readable } from 'node:stream';
 import { describe, test } from 'node:test';
 import { House, runToEnd } from './harness.ts';
-import { LineClient, textOf } from './line-client.ts';
+import { LineClient } from './line-client.ts';
+import { Load } from './load.ts';
 import { commandBackend, fixture } from './servers.ts';
 
 const AGENTS = 3;
-/** Calls that each agent has open at the same time. */
-const LANES = 3;
 
 describe('an upgrade under load', () => {
   test('run --replace, twice: every call is answered and ran once, agents move, the old one ends with 0', async () => {
     await using house = await House.open();
-    const token = await house.createShare('steady');
-    const ledger = join(house.home, 'ledger');
-    const backends = [commandBackend('ledger', fixture('ledger-server.mjs', ledger))];
-    const config = await house.config(backends, { share: { token } });
+    const { token, config, ledger } = await ledgerHouse(house);
     const first = await house.start(house.gatewayProgram(config));
     const agents = Array.from({ length: AGENTS }, () => LineClient.spawn(house.agentProgram(token)));
     const load = new Load(agents);
@@ -52,55 +51,119 @@ describe('an upgrade under load', () => {
   });
 });
 
-/** Agents that call without a break. */
-class Load {
-  readonly #agents: readonly LineClient[];
-  readonly #nonces: string[] = [];
-  /** Of the servers that answered. */
-  readonly pids = new Set<unknown>();
-  #lanes: Promise<void>[] = [];
-  #over = false;
-  #wake: () => void = () => {};
-
-  constructor(agents: readonly LineClient[]) {
-    this.#agents = agents;
-  }
-
-  begin(): void {
-    this.#lanes = this.#agents.flatMap((agent, a) =>
-      Array.from({ length: LANES }, (_, lane) => this.#lane(agent, `${a}-${lane}`)),
+describe('a gateway that is drained', () => {
+  test('an ordinary start takes its share while the last call finishes; what agents ask meanwhile is answered there', async () => {
+    await using house = await House.open();
+    const { token, config } = await ledgerHouse(house);
+    const first = await house.start(house.gatewayProgram(config));
+    await using agent = LineClient.spawn(house.agentProgram(token));
+    await using busy = LineClient.spawn(house.agentProgram(token));
+    await Promise.all([agent.initialize(), busy.initialize()]);
+    const { pid } = await agent.told('note', { nonce: 'before' });
+    const long = busy.told('note', { nonce: 'long', ms: 5000 });
+    await house.untilStatus(token, ({ calls }) => calls.open === 1);
+    const drained = runToEnd(house.program('gateway', 'drain', token, '--json'));
+    // Its session has no open call: it is told to come back, and waits for who comes.
+    await agent.said(/link broken/);
+    const meanwhile = agent.told('note', { nonce: 'meanwhile' });
+    const second = await house.start(house.gatewayProgram(config));
+    assert.notEqual((await meanwhile).pid, pid);
+    const { predecessors } = (await house.status(token)) as unknown as Predecessors;
+    assert.equal(predecessors[0]?.pid, first.pid);
+    assert.equal(predecessors[0]?.leaving.successor, second.pid);
+    assert.deepEqual(
+      predecessors[0]?.leaving.open.map(({ target }) => target),
+      ['note'],
     );
-    for (const lane of this.#lanes) lane.catch(() => this.#wake());
-  }
+    assert.equal((await long).nonce, 'long');
+    assert.equal(await first.ended, 0, first.stderr());
+    const { code, stdout } = await drained;
+    assert.equal(code, 0, stdout);
+    assert.match(stdout, /"cut": 0/);
+    assert.equal((await busy.told('note', { nonce: 'after' })).nonce, 'after');
+  });
 
-  /** When so many more were. */
-  async answered(more: number): Promise<void> {
-    const wanted = this.#nonces.length + more;
-    while (this.#nonces.length < wanted) {
-      const next = new Promise<void>((resolve) => {
-        this.#wake = resolve;
-      });
-      await Promise.race([next, ...this.#lanes.map((lane) => lane.then(() => next))]);
-    }
-  }
+  test('what is open when the time is up is cut, and said: the caller knows that its outcome is unknown', async () => {
+    await using house = await House.open();
+    const { token, config } = await ledgerHouse(house);
+    const gateway = await house.start(house.gatewayProgram(config));
+    await using agent = LineClient.spawn(house.agentProgram(token));
+    await agent.initialize();
+    const long = agent.call('note', { nonce: 'long', ms: 60_000 });
+    await house.untilStatus(token, ({ calls }) => calls.open === 1);
+    const { code, stdout } = await runToEnd(house.program('gateway', 'drain', token, '--within', '500ms'));
+    assert.equal(await gateway.ended, 0, gateway.stderr());
+    assert.equal(code, 1, stdout);
+    assert.match(stdout, /1 call is open, cut at .*\n {2}tools\/call ledger\/note of session 1, owner, since/);
+    assert.match(stdout, /is drained; the time was up, 1 call was cut:/);
+    assert.equal((await long).error?.data?.error, 'outcome_unknown');
+  });
+});
 
-  /** The nonces of all calls; rejects if one failed. */
-  async end(): Promise<readonly string[]> {
-    this.#over = true;
-    await Promise.all(this.#lanes);
-    return this.#nonces;
-  }
+describe('a successor that comes to nothing', () => {
+  test('killed while it waits for a backend: the first one serves on, keeps its share, and can be replaced later', async () => {
+    await using house = await House.open();
+    const { token, config, ledger } = await ledgerHouse(house);
+    const first = await house.start(house.gatewayProgram(config));
+    await house.untilStatus(token, ({ backends }) => backends[0]?.state === 'up');
+    await using agent = LineClient.spawn(house.agentProgram(token));
+    await agent.initialize();
+    const { pid } = await agent.told('note', { nonce: '1' });
+    // Never answers, so the successor waits for it.
+    const silent = { command: process.execPath, args: ['-e', 'process.stdin.resume()'] };
+    const waiting = house.gatewayProgram(
+      await house.config([commandBackend('ledger', silent)], { share: { token } }),
+      '--replace',
+    );
+    const { command, args, env } = waiting;
+    const successor = spawn(command, [...args], { env: { ...env }, stdio: ['ignore', 'ignore', 'pipe'] });
+    const gone = once(successor, 'close');
+    await saidBy(successor.stderr, /overlay chosen/);
+    await refusedOrder(house, token);
+    successor.kill('SIGKILL');
+    await gone;
+    assert.equal((await agent.told('note', { nonce: '2' })).pid, pid);
+    await using other = LineClient.spawn(house.agentProgram(token));
+    await other.initialize();
+    assert.equal((await other.told('note', { nonce: '3' })).nonce, '3');
+    const second = await house.start(house.gatewayProgram(config, '--replace'));
+    assert.equal(await first.ended, 0, first.stderr());
+    assert.equal((await agent.told('note', { nonce: '4' })).nonce, '4');
+    assert.equal((await house.status(token)).pid, second.pid);
+    assert.equal((await readFile(ledger, 'utf8')).trim().split('\n').length, 4);
+  });
+});
 
-  async #lane(agent: LineClient, name: string): Promise<void> {
-    for (let n = 0; !this.#over; n += 1) {
-      const nonce = `${name}-${n}`;
-      const reply = await agent.call('note', { nonce, ms: (n * 7) % 40 });
-      assert.equal(reply.error, undefined, reply.raw);
-      const told = textOf(reply);
-      assert.equal(told.nonce, nonce);
-      this.pids.add(told.pid);
-      this.#nonces.push(nonce);
-      this.#wake();
-    }
+interface Predecessors {
+  readonly predecessors: readonly {
+    readonly pid: number;
+    readonly leaving: { readonly successor: number; readonly open: readonly { readonly target: string }[] };
+  }[];
+}
+
+async function ledgerHouse(house: House): Promise<{ token: string; config: string; ledger: string }> {
+  const token = await house.createShare('steady');
+  const ledger = join(house.home, 'ledger');
+  const backends = [commandBackend('ledger', fixture('ledger-server.mjs', ledger))];
+  return { token, ledger, config: await house.config(backends, { share: { token } }) };
+}
+
+async function saidBy(stream: Readable, pattern: RegExp): Promise<void> {
+  let text = '';
+  for await (const chunk of stream) {
+    text += String(chunk);
+    if (pattern.test(text)) return;
+  }
+  throw new Error(`${pattern} was not said\n${text}`);
+}
+
+/** Until the first one has agreed: from then on it takes no orders that the successor would not know of. */
+async function refusedOrder(house: House, token: string): Promise<void> {
+  const order = house.program('gateway', 'peers', 'allow', 'x509:CN=somebody', '--share', token);
+  for (;;) {
+    const { code, stderr } = await runToEnd(order);
+    if (code === 0) continue;
+    assert.match(stderr, /successor_waits/);
+    return;
   }
 }

@@ -224,9 +224,11 @@ export class Play implements AsyncDisposable {
         .replace(/(?<=\bpid )\d+/g, '{{pid}}')
         .replace(/(?<="http:\/\/127\.0\.0\.1:)\d+/g, '{{port}}')
         .replace(/(?<=\/)[\w-]{32}(?=\/mcp)/g, '{{secret}}')
-        .replace(/(?<=left alone for )\d+/g, '{{some}}')
+        .replace(/(?<=left alone for |is tried in )\d+/g, '{{some}}')
         .replace(/\b[a-z0-9]{25}\b/g, '{{token}}')
         .replace(/\b[0-9a-f]{64}\b/g, '{{hash}}')
+        .replace(/\bsha256:[0-9a-f]{12}\b/g, '{{digest}}')
+        .replace(/(?<=swapped in |"(?:build|swap)Ms": )[\d.]+/g, '{{ms}}')
         .replace(/\b[0-9a-f]{32}\b/g, '{{log}}')
         // How long a call took, at the end of a row.
         .replace(/(?<= {2})\d+\.\d$/gm, '{{ms}}')

@@ -67,7 +67,7 @@ export const childrenFields = {
   ),
   sandbox: field(
     sandboxShape,
-    'how much of this machine the server may have (stdio). strict: processes of its own, a private /tmp, all but working_dir read-only, none of our keys; needs bubblewrap, and nothing starts without it. auto: the same as far as the system can, said in the log. A mapping: what it says, and nothing starts where that cannot be (docs/RELIABILITY.md)',
+    'how much of this machine the server may have (stdio). strict: processes of its own, a private /tmp, all but working_dir read-only, none of our keys; needs bubblewrap, and nothing starts without it. auto: the same as far as the system can, said in the log. A mapping: what it says, and nothing starts where that cannot be (docs/CHILDREN.md)',
     { default: 'none', example: '{ network: false, write: [~/data], memory: 512MiB }', neverEmpty: true },
   ),
 };

@@ -87,6 +87,8 @@ export interface Gateway {
   readonly alarms: AlarmControl;
   readonly approvals: Approvals;
   readonly succession: Succession;
+  /** The predecessor has written all that it will ever write. */
+  catchUp(): Promise<void>;
   close(): Promise<void>;
 }
 
@@ -321,7 +323,18 @@ async function begin(options: GatewayOptions, audit: AuditSettings | undefined):
     env,
     file: options.file ?? config.file,
   });
-  const succession = successionOf({ share, backends: () => now().settings.backends, log, record });
+  const succession = successionOf({
+    share,
+    backends: () => now().settings.backends,
+    log,
+    record,
+    flush: async () => void (await Promise.all([book.flush(), now().allowances?.spent.flush(), alarms?.state.flush()])),
+    stopWriting: () => {
+      book.stopWriting();
+      now().allowances?.spent.stopWriting();
+      alarms?.state.stopWriting();
+    },
+  });
   const troubles = watchTroubles({
     log,
     look: () => {
@@ -371,6 +384,7 @@ async function begin(options: GatewayOptions, audit: AuditSettings | undefined):
       })(view),
     alarms: alarmControl(alarms, record),
     succession,
+    catchUp: async () => now().allowances?.spent.catchUp(),
     close: async () => {
       troubles.close();
       overload.close();

@@ -11,7 +11,7 @@ import type { Backend } from './backend/backend.ts';
 import type { GatewayLog } from './call/log.ts';
 import { buildGeneration, type Draft, type Generation, type World } from './generation.ts';
 import { lockFileOf } from './pinning.ts';
-import { type Change, changesBetween, renamings } from './reload/changes.ts';
+import { type Change, changesBetween, prefixesOf, renamings } from './reload/changes.ts';
 import { refuseFixed } from './reload/fixed.ts';
 import type { Applied, ConfigStatus, Rejected, ReloadOutcome } from './reload/outcome.ts';
 import { type FileWatch, watchFile } from './reload/watch.ts';
@@ -76,15 +76,14 @@ class OpenReloads implements Reloads {
   }
 
   status(): ConfigStatus {
-    const { number: generation, since, settings, config } = this.#now;
-    const prefixes = settings.backends.map(({ backend: { id } }) => [id, settings.naming.prefixOf(id)]);
+    const { number: generation, since, config } = this.#now;
     return {
       file: config.file,
       digest: this.#digest,
       generation,
       since: new Date(since).toISOString(),
       watched: this.#watching !== undefined,
-      prefixes: Object.fromEntries(prefixes),
+      prefixes: prefixesOf(config),
       draining: this.#older(generation),
       ...(this.#failed && { failed: this.#failed }),
     };
@@ -155,7 +154,7 @@ class OpenReloads implements Reloads {
     refuseFixed({ config: before.config, lockFile: old }, { config, lockFile: now }, file);
     const draft = await buildGeneration(world, config, before);
     const changes = changesBetween(before.config, config, draft.rotated);
-    const warnings = renamings(before.config, config);
+    const warnings = renamings(prefixesOf(before.config), prefixesOf(config));
     const planned = { ...this.#facts(draft, changes, warnings), buildMs: since(begun) };
     if (plan || (changes.length === 0 && config.digest === before.config.digest)) {
       await draft.discard();

@@ -10,8 +10,9 @@ import { join } from 'node:path';
 import type { Duplex } from 'node:stream';
 import { test } from 'node:test';
 import { type AcceptedSession, Acceptor, type AcceptorOptions } from '../src/acceptor.ts';
-import { resultMessage } from '../src/json-rpc.ts';
+import { requestMessage, resultMessage } from '../src/json-rpc.ts';
 import { LIMITS } from '../src/limits.ts';
+import { dialLink } from '../src/link/dialer.ts';
 import type { Judgement } from '../src/link/judgement.ts';
 
 const log = { debug: () => {}, info: () => {}, warn: () => {} };
@@ -32,7 +33,7 @@ interface Who {
 async function door(
   judge: (connection: Duplex, proof: unknown) => Judgement<Who> | Promise<Judgement<Who>>,
   answers = false,
-  more: Pick<AcceptorOptions, 'limits' | 'elsewhere'> = {},
+  more: Pick<AcceptorOptions, 'limits' | 'elsewhere' | 'turnAway'> = {},
 ) {
   const folder = await mkdtemp(join(tmpdir(), 'door-'));
   const path = join(folder, 's');
@@ -319,4 +320,41 @@ test('the limit of sessions is for all shares of a host: what is open elsewhere 
   elsewhere = 1;
   assert.match(await say(host.path, line, /"result"/), /"result"/);
   assert.equal(host.sessions.length, 1);
+});
+
+test('who is turned away is told why and when to come again, whatever is spoken; who is in goes on', async () => {
+  let away: { code: string; reason: string; retryMs: number } | undefined;
+  const alice = { principal: { id: 'alice', rank: 1 } };
+  await using host = await door(() => alice, true, { turnAway: () => away });
+  const link = dialLink({
+    connect: async () => {
+      const socket = connect(host.path);
+      await once(socket, 'connect');
+      sockets.push(socket);
+      return socket;
+    },
+    session: 'a'.repeat(32),
+    by: 'agent/1',
+    backoff: { minMs: 1, maxMs: 1 },
+  });
+  const sockets: Socket[] = [];
+  const answers: string[] = [];
+  link.start({ message: ({ id = '' }) => void answers.push(id), fault: () => {}, closed: () => {} });
+  await link.ready;
+  away = { code: 'away', reason: 'it leaves', retryMs: 5000 };
+  const hello = 'MCP-LINK/1 {"link":null,"got":0,"session":"0123456789abcdef0123456789abcdef","by":"b/1"}\n';
+  assert.match(await say(host.path, hello), /^MCP-LINK\/1 .*"away".*"retryMs":5000/);
+  const line = `${JSON.stringify(INITIALIZE)}\n`;
+  const told = JSON.parse(await say(host.path, line)) as { error: { message: string; data: object } };
+  assert.equal(told.error.message, 'it leaves');
+  assert.deepEqual(told.error.data, { error: 'busy', retryAfterMs: 5000 });
+  const post = `POST /mcp HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\naccept: application/json, text/event-stream\r\ncontent-length: ${line.length}\r\n\r\n${line}`;
+  assert.match(await say(host.path, post, /busy|too many/), /^HTTP\/1.1 503 /);
+  assert.equal(host.sessions.length, 1);
+  // Its connection is cut: the link is taken up again all the same.
+  for (const socket of sockets.splice(0)) socket.destroy();
+  link.send(requestMessage('7', 'ping', {}));
+  while (answers.length === 0) await new Promise((resolve) => setImmediate(resolve));
+  assert.deepEqual(answers, ['7']);
+  await link.close();
 });

@@ -23,17 +23,22 @@ type Answer =
   | 'silent'
   | 'strange';
 
+export interface AskOptions {
+  readonly more?: Readonly<Record<string, unknown>>;
+  /** How the token is named on the command line. */
+  readonly naming?: string;
+  readonly answerMs?: number;
+  /** What is taken away is taken away also where it still goes on: at gateways that left and have calls open. */
+  readonly andLeaving?: boolean;
+}
+
 /** Rejects `share_not_hosted`, `dial_timeout`, `peer_incompatible`, `usage` where several run and none is named, and with
- *  whatever the gateway itself failed with. `naming`: how the token is named on the command line. */
+ *  whatever the gateway itself failed with. */
 export async function askAdmin(
   command: string,
   token: string | undefined,
   env: NodeJS.ProcessEnv,
-  {
-    more = {},
-    naming = `${command} TOKEN`,
-    answerMs = ANSWER_MS,
-  }: { more?: Readonly<Record<string, unknown>>; naming?: string; answerMs?: number } = {},
+  { more = {}, naming = `${command} TOKEN`, answerMs = ANSWER_MS, andLeaving = false }: AskOptions = {},
 ): Promise<unknown> {
   const { admin } = await stateFolder(env);
   // One that leaves after a successor took its share has a name of its own, with a dot in it (./server.ts).
@@ -57,15 +62,21 @@ export async function askAdmin(
     throw new UsageError(`several gateways are running: ${running}`, `name one: mcp-gateway ${naming}`);
   }
   const { name, answer } = first;
-  return okOf(answer, name);
+  const ok = okOf(answer, name);
+  if (andLeaving) await askLeaving({ command, ...more }, name, env);
+  return ok;
 }
 
 /** What gateways answer that left this share to a successor and still have calls open. */
-export async function askLeaving(command: string, token: string, env: NodeJS.ProcessEnv): Promise<unknown[]> {
+export async function askLeaving(
+  request: Readonly<Record<string, unknown>>,
+  token: string,
+  env: NodeJS.ProcessEnv,
+): Promise<unknown[]> {
   const { admin } = await stateFolder(env);
   const names = (await readdir(admin)).filter((name) => name.startsWith(`${token}.`) && name.endsWith(SUFFIX));
   const theirs = names.filter((name) => name !== `${token}${SUFFIX}`);
-  const answers = await Promise.all(theirs.map((name) => ask(join(admin, name), { command }, ANSWER_MS)));
+  const answers = await Promise.all(theirs.map((name) => ask(join(admin, name), request, ANSWER_MS)));
   return answers.flatMap((answer) => (typeof answer === 'object' && answer.ok !== undefined ? [answer.ok] : []));
 }
 
@@ -119,6 +130,14 @@ function okOf(answer: Answer, name: string): unknown {
     throw incompatible(name, what ?? 'its answer cannot be read');
   }
   return answer.ok;
+}
+
+/** What every gateway that runs says to it; one that says nothing in time, or does not know it, says nothing. */
+export async function askEach(command: string, env: NodeJS.ProcessEnv, answerMs = 1000): Promise<readonly unknown[]> {
+  const { admin } = await stateFolder(env);
+  const names = (await readdir(admin)).filter((name) => name.endsWith(SUFFIX)).sort();
+  const answers = await Promise.all(names.map((name) => ask(join(admin, name), { command }, answerMs)));
+  return answers.flatMap((answer) => (typeof answer === 'object' && answer.ok !== undefined ? [answer.ok] : []));
 }
 
 async function ask(name: string, request: object, answerMs: number): Promise<Answer> {

@@ -28,7 +28,7 @@ export async function handOver(
     talk.end();
     return;
   }
-  const offer = succession.offer();
+  const offer = await succession.offer();
   const yielding = place.yield();
   talk.say({ ok: { pid: process.pid, up: offer.up } });
   const { command, pid, withinMs } = (await talk.next()) ?? {};

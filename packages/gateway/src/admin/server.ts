@@ -68,9 +68,21 @@ const COMMANDS: Readonly<Record<string, (gateway: Gateway, request: Request) => 
   'token revoke': (gateway, { id }) => gateway.tokens(undefined).revoke(String(id)),
 };
 
+/** What changes something that a successor reads when it begins. */
+const ORDERS: ReadonlySet<string> = new Set([
+  'peers allow',
+  'peers deny',
+  'alarms silence',
+  'alarms unsilence',
+  'pins decide',
+  'token mint',
+  'token revoke',
+]);
+
 async function answer(command: string, request: Request, gateway: Gateway): Promise<unknown> {
   const run = Object.hasOwn(COMMANDS, command) ? COMMANDS[command] : undefined;
   if (!run) return { error: 'it does not know this command, so it is older than the program that asks' };
+  if (ORDERS.has(command)) gateway.succession.refuseOrders();
   return { ok: (await run(gateway, request)) ?? null };
 }
 

@@ -113,6 +113,11 @@ export class Alarms {
     return this.causes.has(id);
   }
 
+  /** What is known over restarts, where another process goes on with it. */
+  get state(): Pick<AlarmState, 'flush' | 'stopWriting'> {
+    return this.options.state;
+  }
+
   async close(): Promise<void> {
     await Promise.all(this.options.outputs.map((output) => output.close()));
     await this.options.state.close();

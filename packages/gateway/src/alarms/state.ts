@@ -29,6 +29,10 @@ export interface AlarmState {
   note(): void;
   /** What is written from now on. */
   keep(parts: Readonly<Record<'habits' | 'causes' | 'silences', Part>>): void;
+  /** Writes what is not written yet. */
+  flush(): Promise<void>;
+  /** Another process writes from here on. */
+  stopWriting(): void;
   close(): Promise<void>;
 }
 
@@ -54,7 +58,7 @@ export async function openAlarmState({ share, env, log }: AlarmStateOptions): Pr
 
 class StateFile implements AlarmState {
   readonly known: Known;
-  private readonly write: ((value: unknown) => Promise<void>) | undefined;
+  private write: ((value: unknown) => Promise<void>) | undefined;
   private parts: Readonly<Record<string, Part>> = {};
   private timer: NodeJS.Timeout | undefined;
   private writing: Promise<void> = Promise.resolve();
@@ -70,20 +74,28 @@ class StateFile implements AlarmState {
 
   note(): void {
     if (this.write === undefined || this.timer !== undefined || !this.dirty()) return;
-    this.timer = setTimeout(() => this.flush(), WRITE_MS).unref();
+    this.timer = setTimeout(() => this.flushSoon(), WRITE_MS).unref();
   }
 
-  async close(): Promise<void> {
+  async flush(): Promise<void> {
     clearTimeout(this.timer);
-    this.flush();
+    this.flushSoon();
     await this.writing;
+  }
+
+  stopWriting(): void {
+    this.write = undefined;
+  }
+
+  close(): Promise<void> {
+    return this.flush();
   }
 
   private dirty(): boolean {
     return Object.values(this.parts).some(({ dirty }) => dirty);
   }
 
-  private flush(): void {
+  private flushSoon(): void {
     this.timer = undefined;
     const { write } = this;
     if (write === undefined || !this.dirty()) return;

@@ -81,6 +81,9 @@ export class BackendSession {
   private refusal: string | undefined;
   private askAgain: NodeJS.Timeout | undefined;
   private closed = false;
+  private begun = false;
+  /** Greets it, when it is needed. */
+  private waiting: (() => void) | undefined;
   private unsettled = true;
   private settle: () => void = () => {};
   /** Resolves when it was greeted, or the first attempt failed: nothing more to wait for. */
@@ -117,11 +120,40 @@ export class BackendSession {
     this.unlisten = options.backend.onWoken?.(() => {
       if (this.up) options.events.back(this);
     });
+    if (options.backend.config.start !== 'lazy') this.begin();
+  }
+
+  private begin(): void {
+    if (this.begun || this.closed) return;
+    this.begun = true;
     this.way.start({
       message: (message) => this.onMessage(message),
       fault: () => {},
       closed: () => this.settle(),
     });
+  }
+
+  /** It may wait until it is needed: what it would say first is known. */
+  get mayWait(): boolean {
+    return !this.begun && !this.barred;
+  }
+
+  /** Nobody needed it yet. */
+  get asleep(): boolean {
+    return this.waiting !== undefined;
+  }
+
+  /** Greets it when it is needed. */
+  greetLater(method: string, params: JsonObject): void {
+    this.waiting = () => void this.greet(method, params);
+  }
+
+  /** Resolves when it was greeted, or failed; it is needed now. */
+  ready(): Promise<void> {
+    const greet = this.waiting;
+    this.waiting = undefined;
+    greet?.();
+    return this.settled;
   }
 
   get up(): boolean {
@@ -156,6 +188,7 @@ export class BackendSession {
   /** Greets it in the client's words, `initialize` or `server/discover`, until it answers: whenever it is ready. */
   async greet(method: string, params: JsonObject, again = createBackoff(ASK_AGAIN)): Promise<void> {
     if (this.barred) return;
+    this.begin();
     const { result, error } = parseMessage(await this.ask(method, params).answer) as {
       result?: unknown;
       error?: unknown;
@@ -185,7 +218,11 @@ export class BackendSession {
     const answer = new Promise<Message>((resolve) => {
       this.pending.set(id, resolve);
     });
-    if (!this.way.send(requestMessage(id, method, params, call))) this.options.events.full(this);
+    const send = (): void => {
+      if (!this.way.send(requestMessage(id, method, params, call))) this.options.events.full(this);
+    };
+    if (this.asleep) void this.ready().then(() => this.pending.has(id) && send());
+    else send();
     return { id, answer };
   }
 
@@ -202,7 +239,7 @@ export class BackendSession {
   }
 
   notify(method: string, params?: JsonObject): void {
-    if (!this.barred) this.way.send(notificationMessage(method, params));
+    if (!this.barred && !this.asleep) this.way.send(notificationMessage(method, params));
   }
 
   /** The client's answer to a request of this server, under the server's own id. */
@@ -226,6 +263,8 @@ export class BackendSession {
   /** `away`: a host keeps its servers for our successor. */
   close(reason?: CloseReason): Promise<void> {
     this.closed = true;
+    this.waiting = undefined;
+    this.settle();
     this.unlisten?.();
     clearTimeout(this.askAgain);
     return this.way.close(reason);

@@ -33,6 +33,7 @@ import type { SessionSettings } from '../session/settings.ts';
 import { accessOf } from './access.ts';
 import { askedAtStart } from './ask-passphrase.ts';
 import { loadConfig } from './load-config.ts';
+import { renamingsAhead } from './renamings-ahead.ts';
 
 interface Row {
   readonly kind: string;
@@ -69,6 +70,7 @@ export const checkCommand: Command = {
     const config = await loadConfig(String(flags.config));
     const policy = await openPolicy(config);
     const runs = describeBackends(config);
+    for (const line of await renamingsAhead(config, process.env)) say(`mcp-gateway: ${line}`);
     for (const { id, transport, disabled } of config.backends) {
       const why = disabled ? undefined : unpinned(transport);
       if (why !== undefined) say(`mcp-gateway: backend ${id}: ${why}`);

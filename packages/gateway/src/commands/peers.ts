@@ -33,7 +33,11 @@ export const peersCommand: Command = {
     const share = flags.share as string | undefined;
     const command = action === undefined ? 'peers' : `peers ${action}`;
     const more = { id, name: flags.name, role: flags.role };
-    const answer = await askAdmin(command, share, process.env, { more, naming: `${command} --share TOKEN` });
+    const answer = await askAdmin(command, share, process.env, {
+      more,
+      naming: `${command} --share TOKEN`,
+      andLeaving: action === 'deny',
+    });
     const peers = (Array.isArray(answer) ? answer : [answer]) as readonly PeerView[];
     if (flags.json === true) printJson(action === undefined ? peers : peers[0]);
     else show(peers);

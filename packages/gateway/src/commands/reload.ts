@@ -3,6 +3,7 @@
 import {
   type Command,
   displaySafe,
+  displaySafeLines,
   EXIT,
   exitCodeOf,
   type Flags,
@@ -12,7 +13,7 @@ import {
   say,
 } from '@mcp-overlay/cli';
 import { askAdmin } from '../admin/client.ts';
-import type { Applied, ReloadOutcome } from '../reload/outcome.ts';
+import type { Applied, Rejected, ReloadOutcome, Unchanged } from '../reload/outcome.ts';
 
 /** Commands that print secrets may ask a server, each for ten seconds; sessions that end get a little time. */
 const ANSWER_MS = 60_000;
@@ -31,28 +32,24 @@ export const reloadCommand: Command = {
     const plan = flags.plan === true;
     const asked = await askAdmin('reload', token, process.env, { more: { plan }, answerMs: ANSWER_MS });
     const outcome = asked as ReloadOutcome;
+    if (outcome.outcome === 'rejected') {
+      tellRejected(outcome);
+      return outcome.code === undefined ? EXIT.failed : exitCodeOf(outcome);
+    }
     if (flags.json === true) printJson(outcome);
     else show(outcome);
-    if (outcome.outcome !== 'rejected') return EXIT.done;
-    // Whatever else it is, the old configuration is in force, and the new one is not.
-    return outcome.code === undefined ? EXIT.failed : exitCodeOf(outcome);
+    return EXIT.done;
   },
 };
 
-function show(outcome: ReloadOutcome): void {
-  switch (outcome.outcome) {
-    case 'rejected': {
-      const code = outcome.code === undefined ? '' : ` (${outcome.code})`;
-      say(`mcp-gateway: ${outcome.message}${code}`, outcome.hint);
-      say(`mcp-gateway: the configuration before stays in force (${shortDigest(outcome.digest)})`);
-      return;
-    }
-    case 'unchanged':
-      print(`nothing changed: ${shortDigest(outcome.digest)} is in force\n`);
-      return;
-    default:
-      showApplied(outcome);
-  }
+function tellRejected({ code, message, hint, digest }: Rejected): void {
+  say(`mcp-gateway: ${displaySafeLines(message)}${code === undefined ? '' : ` (${code})`}`, hint);
+  say(`mcp-gateway: the configuration before stays in force (${shortDigest(digest)})`);
+}
+
+function show(outcome: Applied | Unchanged): void {
+  if (outcome.outcome === 'unchanged') print(`nothing changed: ${shortDigest(outcome.digest)} is in force\n`);
+  else showApplied(outcome);
 }
 
 function showApplied(applied: Applied): void {

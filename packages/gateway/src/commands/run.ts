@@ -86,6 +86,7 @@ export const runCommand: Command = {
       (open) => log.info({ share: gateway.token, pid: predecessor.pid, open }, 'share taken over'),
       (error: unknown) => log.warn({ pid: predecessor.pid, error: String(error) }, 'the predecessor does not answer'),
     );
+    if (predecessor) await gateway.catchUp();
     announce({ share_token: gateway.token });
     const lost = await Promise.race([end.ended, gateway.succession.left.then(() => undefined)]);
     await Promise.all([admin.close(), gateway.close()]);

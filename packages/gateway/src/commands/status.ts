@@ -22,7 +22,7 @@ export const statusCommand: Command = {
   run: async (flags: Flags) => {
     const token = typeof flags.token === 'string' ? flags.token : undefined;
     const status = (await askAdmin('status', token, process.env)) as GatewayStatus;
-    const before = (await askLeaving('status', status.share, process.env)) as GatewayStatus[];
+    const before = (await askLeaving({ command: 'status' }, status.share, process.env)) as GatewayStatus[];
     if (flags.json === true) printJson({ ...status, predecessors: before });
     else show(status, before);
     return EXIT.done;

@@ -11,7 +11,7 @@ export interface Vitals {
   readonly heap: number;
   readonly rss: number;
   readonly files: number | undefined;
-  /** 99th percentile since the last reading. */
+  /** 99th percentile since the last reading; 0 where it is not of our making. */
   readonly lagMs: number;
 }
 
@@ -25,19 +25,32 @@ const LOOK_MS = 20;
 /** Readings between two counts of open files. */
 const FILES_EVERY = 4;
 const NS_PER_MS = 1e6;
+/** Below this part of a core it is not we who keep the loop: the machine is busy with others, or was asleep, and taking
+ *  nothing new would help nobody. */
+const OWN_CPU = 0.35;
 
-export function openVitals(): VitalsReader {
+export function openVitals({ ownCpu = OWN_CPU }: { readonly ownCpu?: number } = {}): VitalsReader {
   const delay = monitorEventLoopDelay({ resolution: LOOK_MS });
   delay.enable();
   const memoryBytes = memoryLimit();
   const maxFiles = fileLimit();
   let files: number | undefined;
   let readings = 0;
+  let cpu = process.cpuUsage();
+  let at = performance.now();
+  /** Of a core, since the last reading. */
+  const cpuShare = (): number => {
+    const [used, elapsedMs] = [process.cpuUsage(cpu), performance.now() - at];
+    cpu = process.cpuUsage();
+    at = performance.now();
+    return (used.user + used.system) / 1000 / elapsedMs;
+  };
   return {
     read: () => {
       const { used_heap_size: used, heap_size_limit: limit } = getHeapStatistics();
       // Each entry is from one look to the next, so the time between looks is part of it.
-      const lagMs = delay.count === 0 ? 0 : Math.max(0, delay.percentile(99) / NS_PER_MS - LOOK_MS);
+      const late = delay.count === 0 ? 0 : Math.max(0, delay.percentile(99) / NS_PER_MS - LOOK_MS);
+      const lagMs = cpuShare() < ownCpu ? 0 : late;
       delay.reset();
       if (readings % FILES_EVERY === 0) files = maxFiles === undefined ? undefined : openFiles() / maxFiles;
       readings += 1;

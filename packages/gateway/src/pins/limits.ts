@@ -13,4 +13,8 @@ export const PIN_LIMITS = {
   told: 1000,
   /** Of a program that is digested: some runtimes are that large, nothing sensible is larger. */
   programBytes: 256 * 1024 * 1024,
+  /** Of a Python package's list of files: 100,000 of them. */
+  recordBytes: 16 * 1024 * 1024,
+  /** Of uv's cache that are looked through for a package. */
+  environments: 1000,
 } as const;

@@ -8,6 +8,7 @@ import type { TransportConfig } from '@mcp-overlay/config';
 import { asObject, asString, type JsonObject } from '../call/json.ts';
 import { PIN_LIMITS } from './limits.ts';
 import type { ProgramFacts } from './lock-file.ts';
+import { uvxPackage } from './uvx.ts';
 
 const NPX = /^(?:npx|bunx|pnpx)(?:\.cmd)?$/;
 const UVX = /^uvx(?:\.exe)?$/;
@@ -89,6 +90,8 @@ export async function programOf(transport: TransportConfig, env: NodeJS.ProcessE
   const spec = packageOf(command, args);
   const found = spec?.kind === 'npx' ? await npxPackage(spec, cwd, env) : undefined;
   if (found) return { command: line, package: found.version, file: await fileDigest(found.entry) };
+  const tool = spec?.kind === 'uvx' ? await uvxPackage(spec, env) : undefined;
+  if (tool) return { command: line, package: tool.version, file: tool.digest };
   if (spec) return { command: line, package: spec.text, file: undefined };
   return { command: line, package: undefined, file: await fileDigest(await entryOf(command, args, cwd, env)) };
 }

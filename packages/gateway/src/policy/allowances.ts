@@ -101,6 +101,11 @@ export class Allowances {
     return rows.sort(order).slice(0, ROWS);
   }
 
+  /** What daily budgets hold, where another process counts on from here. */
+  get spent(): Pick<Spent, 'flush' | 'stopWriting' | 'catchUp'> {
+    return this.options.spent;
+  }
+
   close(): Promise<void> {
     return this.options.spent.close();
   }

@@ -18,6 +18,12 @@ export interface Spent {
   add(key: string): void;
   /** Until another day begins. */
   restMs(): number;
+  /** Writes what is not written yet. */
+  flush(): Promise<void>;
+  /** Another process counts from here on. */
+  stopWriting(): void;
+  /** Who counted before us wrote more since we read it: that and ours are one sum. */
+  catchUp(): Promise<void>;
   close(): Promise<void>;
 }
 
@@ -34,13 +40,21 @@ export async function openSpent({ share, env, log, clock }: SpentOptions): Promi
   if (share === undefined) return forgetfulSpent(clock);
   const path = await budgetsPath(share, env);
   const { day, counts } = (await readStateFile(path, parse)) ?? { day: 0, counts: new Map<string, number>() };
-  return new DailyCounts(clock, day, counts, async (value) => {
-    try {
-      await writeStateFile(path, value);
-    } catch (error) {
-      log.warn({ error: String(error) }, 'daily budgets cannot be kept');
-    }
+  return new DailyCounts(clock, day, counts, {
+    read: () => readStateFile(path, parse),
+    write: async (value) => {
+      try {
+        await writeStateFile(path, value);
+      } catch (error) {
+        log.warn({ error: String(error) }, 'daily budgets cannot be kept');
+      }
+    },
   });
+}
+
+interface CountsFile {
+  read(): Promise<{ readonly day: number; readonly counts: ReadonlyMap<string, number> } | undefined>;
+  write(value: unknown): Promise<void>;
 }
 
 /** Of tests, and of shares that are gone with their gateway. */
@@ -50,8 +64,10 @@ export function forgetfulSpent(clock: LimitClock): Spent {
 
 class DailyCounts implements Spent {
   private readonly clock: LimitClock;
-  private readonly write: ((value: unknown) => Promise<void>) | undefined;
+  private file: CountsFile | undefined;
   private readonly counts: Map<string, number>;
+  /** As they were read. */
+  private before: ReadonlyMap<string, number>;
   /** What is counted belongs to it; */
   private day: number;
   /** and is counted since then, as far as this process knows. */
@@ -60,17 +76,13 @@ class DailyCounts implements Spent {
   private timer: NodeJS.Timeout | undefined;
   private writing: Promise<void> = Promise.resolve();
 
-  constructor(
-    clock: LimitClock,
-    day: number,
-    counts: Map<string, number>,
-    write: ((value: unknown) => Promise<void>) | undefined,
-  ) {
+  constructor(clock: LimitClock, day: number, counts: Map<string, number>, file: CountsFile | undefined) {
     this.clock = clock;
     this.day = day;
     this.since = clock.mono();
     this.counts = counts;
-    this.write = write;
+    this.before = new Map(counts);
+    this.file = file;
   }
 
   of(key: string): number {
@@ -86,7 +98,7 @@ class DailyCounts implements Spent {
     this.turn();
     this.counts.set(key, (this.counts.get(key) ?? 0) + 1);
     this.dirty = true;
-    if (this.write !== undefined) this.timer ??= setTimeout(() => this.flush(), WRITE_MS).unref();
+    if (this.file !== undefined) this.timer ??= setTimeout(() => this.flushSoon(), WRITE_MS).unref();
   }
 
   restMs(): number {
@@ -95,16 +107,36 @@ class DailyCounts implements Spent {
     return Math.max(1, Math.ceil(rest));
   }
 
-  async close(): Promise<void> {
+  async flush(): Promise<void> {
     clearTimeout(this.timer);
-    this.flush();
+    this.flushSoon();
     await this.writing;
+  }
+
+  stopWriting(): void {
+    this.file = undefined;
+  }
+
+  async catchUp(): Promise<void> {
+    const theirs = await this.file?.read();
+    this.turn();
+    if (theirs?.day !== this.day) return;
+    for (const [key, count] of theirs.counts) {
+      const more = count - (this.before.get(key) ?? 0);
+      if (more > 0) this.counts.set(key, (this.counts.get(key) ?? 0) + more);
+      this.dirty ||= more > 0;
+    }
+  }
+
+  close(): Promise<void> {
+    return this.flush();
   }
 
   private turn(): void {
     const day = dayOf(this.clock.wall());
     if (day === this.day || (day < this.day && this.age() < DAY_MS)) return;
     this.counts.clear();
+    this.before = new Map();
     this.day = day;
     this.since = this.clock.mono();
   }
@@ -113,13 +145,13 @@ class DailyCounts implements Spent {
     return this.clock.mono() - this.since;
   }
 
-  private flush(): void {
+  private flushSoon(): void {
     this.timer = undefined;
-    const { write } = this;
-    if (!this.dirty || write === undefined) return;
+    const { file } = this;
+    if (!this.dirty || file === undefined) return;
     this.dirty = false;
     const value = { version: 1, day: dayText(this.day), spent: Object.fromEntries(this.counts) };
-    this.writing = this.writing.then(() => write(value));
+    this.writing = this.writing.then(() => file.write(value));
   }
 }
 

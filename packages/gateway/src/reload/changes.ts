@@ -30,31 +30,32 @@ export function changesBetween(
   ];
 }
 
+/** By id of each backend that runs: what goes before its names. */
+export type Prefixes = Readonly<Record<string, string>>;
+
+export function prefixesOf(config: Pick<GatewayConfig, 'backends' | 'aggregator'>): Prefixes {
+  const running = enabled(config);
+  const { prefixOf } = naming(running, config.aggregator.separator);
+  return Object.fromEntries(running.map(({ id }) => [id, prefixOf(id)]));
+}
+
 /** Names that clients know and that are others from now on: agents and prompts that have them written down are told. */
-export function renamings(before: GatewayConfig, after: GatewayConfig): readonly string[] {
-  const [old, now] = [namingOf(before), namingOf(after)];
-  const several = enabled(after).length > 1;
-  const ids = new Set(enabled(before).map(({ id }) => id));
-  return enabled(after)
-    .filter(({ id }) => ids.has(id) && old.prefixOf(id) !== now.prefixOf(id))
-    .map(({ id }) => {
-      const joins = several && enabled(before).length === 1 ? ', because it is not the only backend any more' : '';
-      const leaves = !several && enabled(before).length > 1 ? ', because it is the only backend now' : '';
-      return `names of backend ${id} change from ${shown(old.prefixOf(id))} to ${shown(now.prefixOf(id))}${joins}${leaves}`;
-    });
+export function renamings(before: Prefixes, after: Prefixes): readonly string[] {
+  const [old, now] = [Object.keys(before).length, Object.keys(after).length];
+  const why =
+    old === 1 && now > 1
+      ? ', because it is not the only backend any more'
+      : old > 1 && now === 1
+        ? ', because it is the only backend now'
+        : '';
+  return Object.entries(after)
+    .filter(([id, prefix]) => Object.hasOwn(before, id) && before[id] !== prefix)
+    .map(([id, prefix]) => `names of backend ${id} change from ${before[id]}NAME to ${prefix}NAME${why}`);
 }
 
 /** Those that run. */
 export function enabled({ backends }: Pick<GatewayConfig, 'backends'>): readonly BackendConfig[] {
   return backends.filter(({ disabled }) => !disabled);
-}
-
-function namingOf(config: GatewayConfig) {
-  return naming(enabled(config), config.aggregator.separator);
-}
-
-function shown(prefix: string): string {
-  return `${prefix}NAME`;
 }
 
 /** By the key of the file. What only comes with another is left to that one. */
@@ -63,7 +64,7 @@ const SECTIONS: readonly (readonly [string, (config: GatewayConfig) => unknown])
   ['share.hosts', ({ share }) => share.hosts],
   ['aggregator', ({ aggregator }) => aggregator],
   ['limits', ({ limits, allowances }) => [limits, allowances]],
-  ['enforce', ({ policy }) => policy?.enforce],
+  ['enforce', ({ policy }) => policy?.enforce ?? true],
   ['issuers', ({ issuers }) => issuers],
   ['tokens.max_ttl', ({ tokens }) => tokens.maxTtlMs],
   ['scrub', ({ scrub }) => scrub],

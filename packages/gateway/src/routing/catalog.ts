@@ -113,14 +113,20 @@ export class Catalog {
   /** Where a public name leads; walks the lists once if it is not known. */
   async find(kind: typeof LISTS.tools | typeof LISTS.prompts, name: string): Promise<Entry | undefined> {
     const known = this.tables.get(kind)?.shown.get(name);
-    const lost = this.options.backends.filter(({ id }) => id === known?.backend && this.stale.has(keyOf(kind, id)));
-    if (known && lost.length === 0) return known;
+    if (known && !this.stale.has(keyOf(kind, known.backend))) return known;
     const unseen = this.options.backends.filter((backend) => backend.up && !this.seen.has(keyOf(kind, backend.id)));
-    const missing = [...new Set([...lost, ...unseen])];
-    if (missing.length > 0) await this.walkAll(missing, [kind]);
-    const found = this.table(kind).shown.get(name) ?? this.bare(kind, name);
+    if (unseen.length > 0) await this.walkAll(unseen, [kind]);
+    const named = this.named(kind, name);
+    const lost = this.options.backends.find(({ id }) => id === named?.backend && this.stale.has(keyOf(kind, id)));
+    await lost?.ready();
+    if (lost) await this.walkAll([lost], [kind]);
+    const found = this.named(kind, name);
     const unread = found && this.options.pinned?.strictCalls && this.stale.has(keyOf(kind, found.backend));
     return unread ? { ...found, withheld: 'unread' } : found;
+  }
+
+  private named(kind: ListKind, name: string): Entry | undefined {
+    return this.table(kind).shown.get(name) ?? this.bare(kind, name);
   }
 
   /** The pages of MCP Apps call tools by their server's own names: accepted where exactly one backend has it, never listed. */
@@ -175,7 +181,7 @@ export class Catalog {
     const key = keyOf(kind, backend.id);
     const unread = pinned.strictCalls && (!this.seen.has(key) || this.cold.has(key));
     if (unread || this.stale.has(key)) {
-      await backend.settled;
+      await backend.ready();
       await this.walkAll([backend], [kind]);
       const still = pinned.strictCalls && (!this.seen.has(key) || this.stale.has(key));
       if (still && backend.has(kind.capability)) return 'unread';
@@ -229,7 +235,7 @@ export class Catalog {
     if (!look?.mayHide(backend.id)) return false;
     const key = keyOf(kind, backend.id);
     if (!this.seen.has(key)) {
-      await backend.settled;
+      await backend.ready();
       await this.walkAll([backend], [kind]);
     }
     const entries = (this.seen.get(key) ?? []).filter((entry) => judgedName(kind, entry) === native);
@@ -284,6 +290,8 @@ export class Catalog {
     if (!items) return false;
     const entries = items.map((item) => ({ backend: backend.id, native: nativeName(item), item }));
     this.cold.add(key);
+    // It may be another by the time that it is started: it is looked at before it is called.
+    if (backend.asleep) this.stale.add(key);
     this.seen.set(key, entries);
     this.tables.delete(kind);
     void backend.settled

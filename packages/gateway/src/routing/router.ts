@@ -39,7 +39,7 @@ export function route(options: RouterOptions): Stage<Call, RoutedCall> {
     call.trail.backend = id;
     call.trail.target = target;
     // Nothing but initialize may reach a server that has not answered it.
-    if (!owner.welcome) await owner.settled;
+    if (!owner.welcome) await owner.ready();
     if (!owner.welcome) return unavailable(owner);
     if (backend.config.callTimeoutMs !== undefined) {
       call.trail.callTimeoutMs = backend.config.callTimeoutMs;
@@ -87,7 +87,7 @@ async function byName(
     return why === undefined ? to(only, kind, name, call.params) : withheld(only, kind, name, why);
   }
   const absent = absentOwner(options, name);
-  if (absent) await absent.settled;
+  if (absent) await absent.ready();
   const entry = await options.catalog.find(list, name);
   const backend = entry && backendOf(options, entry.backend);
   if (entry?.withheld !== undefined && backend) return withheld(backend, kind, name, entry.withheld);

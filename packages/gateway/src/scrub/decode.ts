@@ -1,16 +1,18 @@
-// Encoded parts of a text, decoded once so that what they say is looked through as well: base64, hex, percent and HTML
-// encodings, letters with blanks between them. Only what becomes readable text counts.
+// Encoded parts of a text, decoded once so that what they say is looked through as well: base64, base32, hex, percent and
+// HTML encodings, letters with blanks between them. Only what becomes readable text counts.
 
 import { SCRUB_LIMITS } from './limits.ts';
 
 export interface EncodedPart {
-  readonly how: 'base64' | 'hex' | 'url' | 'html' | 'spaced' | 'hidden';
+  readonly how: 'base64' | 'base32' | 'hex' | 'url' | 'html' | 'spaced' | 'hidden';
   readonly start: number;
   readonly end: number;
   readonly text: string;
 }
 
 const BASE64 = /[A-Za-z0-9+/_-]{20,}={0,2}/g;
+/** In capitals, as it is written; without a digit it is a word. */
+const BASE32 = /(?<![A-Za-z0-9+/_-])(?=[A-Z]{0,40}[2-7])[A-Z2-7]{16,}={0,6}(?![A-Za-z0-9+/_=-])/g;
 const HEX = /(?:[0-9A-Fa-f]{2}[ :]?){12,}|(?:\\x[0-9A-Fa-f]{2}){6,}/g;
 const PERCENT = /(?:%[0-9A-Fa-f]{2}[A-Za-z0-9._~+-]{0,16}){4,}/g;
 const ENTITIES = /(?:&(?:#\d{1,7}|#[xX][0-9A-Fa-f]{1,6}|[a-zA-Z]{2,8});[A-Za-z0-9 ]{0,16}){3,}/g;
@@ -34,6 +36,7 @@ export function encodedParts(text: string, left = SCRUB_LIMITS.decodedChars): En
   };
   const most = SCRUB_LIMITS.decodedChars;
   add('base64', BASE64, (found) => (isWordy(found) ? '' : utf8(Buffer.from(found.slice(0, most * 2), 'base64'))));
+  add('base32', BASE32, (found) => utf8(base32(found.slice(0, most * 2))));
   add('hex', HEX, (found) => utf8(Buffer.from(found.slice(0, most * 4).replace(/\\x|[ :]/g, ''), 'hex')));
   if (text.includes('%')) add('url', PERCENT, (found) => utf8(percentDecoded(found)));
   if (text.includes('&')) add('html', ENTITIES, (found) => found.replace(/&([^;]{1,9});/g, entity));
@@ -59,6 +62,22 @@ function isReadable(text: string): boolean {
 
 function utf8(bytes: Buffer): string {
   return bytes.toString('utf8');
+}
+
+/** RFC 4648, section 6. */
+function base32(found: string): Buffer {
+  const bytes: number[] = [];
+  let bits = 0;
+  let held = 0;
+  for (const char of found.replace(/=+$/, '')) {
+    held = (held << 5) | 'ABCDEFGHIJKLMNOPQRSTUVWXYZ234567'.indexOf(char);
+    bits += 5;
+    if (bits < 8) continue;
+    bits -= 8;
+    bytes.push((held >> bits) & 0xff);
+    held &= (1 << bits) - 1;
+  }
+  return Buffer.from(bytes);
 }
 
 function percentDecoded(found: string): Buffer {

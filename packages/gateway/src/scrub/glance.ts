@@ -5,6 +5,8 @@ import type { LiteralFinder } from './literals.ts';
 
 const BACKSLASH = 0x5c;
 const LETTER_U = 0x75;
+const SLASH = 0x2f;
+const QUOTE = 0x22;
 /** As ./decode.ts looks for them. */
 const ENCODED_RUN = 20;
 const SINGLES = 6;
@@ -27,7 +29,27 @@ export interface Glance {
   readonly unsure: boolean;
 }
 
-export function glance(bytes: Uint8Array, finder: LiteralFinder): Glance {
+/** Words of the protocol, as whole strings of JSON: they are in every message, and no rule finds them. By their first byte. */
+export type QuietWords = readonly (readonly Uint8Array[] | undefined)[];
+
+export function quietWords(words: readonly string[]): QuietWords {
+  const byFirst: Uint8Array[][] = [];
+  for (const word of words) {
+    const bytes = Buffer.from(`${word}"`);
+    const first = bytes[0] as number;
+    byFirst[first] = [...(byFirst[first] ?? []), bytes];
+  }
+  return byFirst;
+}
+
+export interface GlanceTables {
+  readonly finder: LiteralFinder;
+  /** By literal: 1 where it counts only as a word. */
+  readonly words: Uint8Array;
+  readonly quiet: QuietWords;
+}
+
+export function glance(bytes: Uint8Array, { finder, words, quiet }: GlanceTables): Glance {
   const { next, classOf, ends, width } = finder.tables();
   let seen: Uint8Array | undefined;
   let state = 0;
@@ -36,10 +58,24 @@ export function glance(bytes: Uint8Array, finder: LiteralFinder): Glance {
   let gap = 0;
   for (let at = 0; at < bytes.length; at += 1) {
     const byte = bytes[at] as number;
+    if (byte === QUOTE) {
+      const some = quiet[bytes[at + 1] as number];
+      const passed = some === undefined ? 0 : passedBy(bytes, at + 1, some);
+      if (passed > 0) {
+        at += passed;
+        state = 0;
+        run = 0;
+        singles = 0;
+        continue;
+      }
+    }
     state = next[state + (classOf[byte] as number)] as number;
     if (state !== 0 && ends[state / width] === 1) {
-      seen ??= new Uint8Array(finder.literals.length);
-      for (const literal of finder.literalsAt(state)) seen[literal] = 1;
+      for (const literal of finder.literalsAt(state)) {
+        if (words[literal] === 1 && !isWordAt(bytes, at + 1, finder.literals[literal] as string)) continue;
+        seen ??= new Uint8Array(finder.literals.length);
+        seen[literal] = 1;
+      }
     }
     const kind = KINDS[byte] as number;
     if (kind === 2) {
@@ -51,7 +87,7 @@ export function glance(bytes: Uint8Array, finder: LiteralFinder): Glance {
     if (byte >= 0x80) return { seen, unsure: true };
     if (byte === BACKSLASH) {
       const escaped = bytes[at + 1];
-      if (escaped === LETTER_U || escaped === BACKSLASH) return { seen, unsure: true };
+      if (escaped === LETTER_U || escaped === BACKSLASH || escaped === SLASH) return { seen, unsure: true };
     }
     if (kind === 1) {
       gap += 1;
@@ -64,4 +100,26 @@ export function glance(bytes: Uint8Array, finder: LiteralFinder): Glance {
     run = 0;
   }
   return { seen, unsure: false };
+}
+
+/** How many bytes the word that stands here is long, with its closing quote; 0: none of these. */
+function passedBy(bytes: Uint8Array, from: number, words: readonly Uint8Array[]): number {
+  for (const word of words) {
+    let at = 0;
+    while (at < word.length && bytes[from + at] === word[at]) at += 1;
+    if (at === word.length) return at;
+  }
+  return 0;
+}
+
+function isLetter(byte: number | undefined): boolean {
+  return byte !== undefined && ((byte >= 0x61 && byte <= 0x7a) || (byte >= 0x41 && byte <= 0x5a));
+}
+
+/** As `isWord` of ./scan.ts, on bytes: a line break is a backslash and a letter, which ends a word. */
+function isWordAt(bytes: Uint8Array, end: number, { length }: string): boolean {
+  const start = end - length;
+  if (!isLetter(bytes[start])) return true;
+  if (isLetter(bytes[start - 1]) && bytes[start - 2] !== BACKSLASH) return false;
+  return length > 3 || !isLetter(bytes[end]);
 }

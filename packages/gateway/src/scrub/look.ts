@@ -22,7 +22,7 @@ export const NOTHING: Looked = { texts: [], partly: false };
 
 /** Whether bytes of JSON could hold anything that a rule finds. */
 export function mayHold(bytes: Uint8Array, book: Rulebook): boolean {
-  const { seen, unsure } = glance(bytes, book.bytes.finder);
+  const { seen, unsure } = glance(bytes, { finder: book.bytes.finder, words: book.byteWords, quiet: book.quiet });
   if (unsure) return true;
   if (seen === undefined) return false;
   const found = new Map<number, { literals: boolean; also: boolean }>();

@@ -2,6 +2,8 @@
 // somebody could hear of are in it, so a rule that is off costs nothing.
 
 import { BUILTIN_RULES } from './builtin.ts';
+import { DISGUISED } from './disguise.ts';
+import { type QuietWords, quietWords } from './glance.ts';
 import { LiteralFinder } from './literals.ts';
 import { type Mode, Pattern, type PatternSpec, type RuleInfo } from './pattern.ts';
 import { foldLiteral, isAscii } from './shadow.ts';
@@ -27,6 +29,9 @@ export class Rulebook {
   readonly wide: Finder;
   /** What raw bytes are searched for, before anything is parsed; by literal, the patterns it stands for. */
   readonly bytes: Finder;
+  /** Of those, by literal: 1 where it counts only as a word, as ./scan.ts has it. */
+  readonly byteWords: Uint8Array;
+  private quietMade: QuietWords | undefined;
   /** Of those: the ones that need a look at the texts whatever pattern they belong to. */
   readonly always: ReadonlySet<number>;
 
@@ -36,8 +41,27 @@ export class Rulebook {
     this.rules = new Map([...BUILTIN_RULES, ...kept].map((rule) => [rule.id, rule]));
     this.ascii = finderOf(kept, (literal) => (isAscii(literal) ? literal : undefined));
     this.wide = finderOf(kept, (literal) => (isAscii(literal) ? undefined : literal));
-    this.bytes = finderOf(kept, inBytes, LINK_LITERALS);
-    this.always = new Set(LINK_LITERALS.map((literal) => this.bytes.finder.literals.indexOf(literal)));
+    this.bytes = finderOf(kept, inBytes, TELLING_LITERALS);
+    const anywhere = new Set([...TELLING_LITERALS, ...kept.flatMap(literalsAnywhere)]);
+    const words = this.bytes.finder.literals.map((literal) => (anywhere.has(literal) ? 0 : 1));
+    this.byteWords = Uint8Array.from(words);
+    this.always = new Set(TELLING_LITERALS.map((literal) => this.bytes.finder.literals.indexOf(literal)));
+  }
+
+  /** Words of the protocol that no pattern finds where they stand alone. */
+  get quiet(): QuietWords {
+    this.quietMade ??= quietWords(PROTOCOL.filter((word) => !this.isFound(word)));
+    return this.quietMade;
+  }
+
+  private isFound(word: string): boolean {
+    const around = new Set<number>();
+    for (const { finder, uses } of [this.ascii, this.bytes]) {
+      finder.eachIn(word, (literal) => {
+        for (const { pattern } of uses[literal] ?? []) around.add(pattern);
+      });
+    }
+    return [...around].some((pattern) => this.patterns[pattern]?.regex.test(word) === true);
   }
 
   modeOf(rule: string): Mode {
@@ -45,8 +69,29 @@ export class Rulebook {
   }
 }
 
+/** What stands in quotes in every answer. */
+const PROTOCOL = [
+  'jsonrpc',
+  'id',
+  'result',
+  'content',
+  'type',
+  'text',
+  'isError',
+  'structuredContent',
+  '_meta',
+  'error',
+  'code',
+  'message',
+  'resultType',
+  'complete',
+  'method',
+  'params',
+];
+
 /** Where a link may stand (./links.ts), as bytes of JSON. */
 const LINK_LITERALS = ['](', ']:', 'src', 'href', 'action', 'poster', 'background', 'url(', '%', '&#', '&amp', '&lt'];
+const TELLING_LITERALS = [...LINK_LITERALS, ...DISGUISED];
 
 function finderOf(
   specs: readonly PatternSpec[],
@@ -75,9 +120,18 @@ function longestWord(literal: string): string {
   return longest;
 }
 
+/** What bytes are searched for of a pattern, where it does not have to be a word: of raw patterns, and parts of words. */
+function literalsAnywhere({ literals, also, view }: PatternSpec): string[] {
+  return [...literals, ...also].flatMap((literal) => {
+    const whole = longestWord(view === 'raw' ? literal : foldLiteral(literal));
+    const part = inBytes(whole);
+    return part === undefined || (view !== 'raw' && part === whole) ? [] : [part];
+  });
+}
+
 /** The longest part of a literal that JSON writes as it is. What is not ASCII is looked for in the text itself. */
 function inBytes(literal: string): string | undefined {
   if (!isAscii(literal)) return undefined;
-  const [longest = ''] = literal.split(/["\\/\x00-\x1f\x7f]/).sort((a, b) => b.length - a.length);
+  const [longest = ''] = literal.split(/["\\\x00-\x1f\x7f]/).sort((a, b) => b.length - a.length);
   return longest === '' ? undefined : longest;
 }

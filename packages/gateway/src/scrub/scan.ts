@@ -4,6 +4,7 @@
 
 import { MIXED_WORD, TELLING } from './builtin.ts';
 import { encodedParts } from './decode.ts';
+import { undisguised } from './disguise.ts';
 import { invisibleIn, mayHideSomething } from './invisible.ts';
 import { SCRUB_LIMITS } from './limits.ts';
 import { type HostCheck, linksIn, mayHaveLinks } from './links.ts';
@@ -85,6 +86,13 @@ export class Scanner {
       context.left -= part.text.length;
       if (part.how === 'spaced' && TELLING.test(part.text)) add('spaced-letters', part.start, part.end);
       for (const inner of this.inner(part.text, context)) add(inner.rule, part.start, part.end, part.how);
+    }
+    for (const other of undisguised(text)) {
+      if (context.left < text.length) break;
+      context.left -= text.length;
+      for (const { rule, start, end } of this.inner(other.text, context)) {
+        if (other.text.slice(start, end) !== text.slice(start, end)) add(rule, start, end, other.how);
+      }
     }
     if (mayHaveLinks(text)) for (const { rule, start, end } of linksIn(text, this.hosts)) add(rule, start, end);
     context.steps += text.length;

@@ -1,5 +1,5 @@
-// Where a match can begin at all: the first letters that a compiled pattern takes, for patterns that begin with a word. Looking
-// for a match everywhere costs a start of the machine at every character; most characters begin no such word.
+// Where a match can begin at all: the first characters that a compiled pattern takes, where they can be listed. Looking for a
+// match everywhere costs a start of the machine at every character; most characters begin none.
 
 /** Instructions of re2js, as its Inst has them (after rsc.io/regexp/regexp2.html). */
 const OP = { alt: 1, altMatch: 2, capture: 3, emptyWidth: 4, nop: 7, rune: 8, rune1: 9 } as const;
@@ -11,7 +11,6 @@ interface Instruction {
   readonly out: number;
   readonly arg: number;
   readonly runes: ArrayLike<number>;
-  matchRune(rune: number): boolean;
 }
 
 export interface Program {
@@ -20,7 +19,7 @@ export interface Program {
   readonly numLb: number;
 }
 
-/** Letters that are looked at of a word. */
+/** Characters that are looked at. */
 const DEPTH = 3;
 /** More ways to begin say too little. */
 const MOST = 600;
@@ -32,37 +31,63 @@ export interface Starts {
 }
 
 /** undefined: a match may begin anywhere. */
-export function startsOf(program: Program): Starts | undefined {
-  const { inst, numLb } = program;
+export function startsOf({ inst, start, numLb }: Program): Starts | undefined {
   if (numLb > 0) return undefined;
-  const first = skip(inst, program.start);
-  const boundary = inst[first];
-  if (boundary?.op !== OP.emptyWidth || boundary.arg !== WORD_BOUNDARY) return undefined;
-  const prefixes = new Set<string>();
-  if (!collect(inst, boundary.out, '', prefixes)) return undefined;
-  const byFirst: (readonly string[] | undefined)[] = new Array(128);
-  for (const prefix of prefixes) {
-    if (!/^[a-z0-9_]/i.test(prefix)) return undefined;
-    const code = prefix.charCodeAt(0);
-    byFirst[code] = [...(byFirst[code] ?? []), prefix];
+  const [anywhere, words] = [new Set<string>(), new Set<string>()];
+  const ways = waysFrom(inst, start);
+  if (ways === undefined) return undefined;
+  for (const { pc, boundary } of ways) if (!collect(inst, pc, '', boundary ? words : anywhere)) return undefined;
+  // Behind the border of a word such a match begins with a letter of it; and which of the two it is has to show.
+  if ([...words].some((word) => !isWordUnit(word.charCodeAt(0)))) return undefined;
+  if ([...words].some((word) => [...anywhere].some((one) => one.startsWith(word) || word.startsWith(one))))
+    return undefined;
+  const byFirst = new Map<number, { readonly prefix: string; readonly boundary: boolean }[]>();
+  for (const [all, boundary] of [
+    [anywhere, false],
+    [words, true],
+  ] as const) {
+    for (const prefix of all) {
+      const code = prefix.charCodeAt(0);
+      byFirst.set(code, [...(byFirst.get(code) ?? []), { prefix, boundary }]);
+    }
   }
   return {
     next: (text, from) => {
       for (let at = from; at < text.length; at += 1) {
-        const some = byFirst[text.charCodeAt(at)];
-        if (some === undefined || (at > 0 && isWordUnit(text.charCodeAt(at - 1)))) continue;
-        for (const prefix of some) if (text.startsWith(prefix, at)) return at;
+        const some = byFirst.get(text.charCodeAt(at));
+        if (some === undefined) continue;
+        const inside = at > 0 && isWordUnit(text.charCodeAt(at - 1));
+        for (const { prefix, boundary } of some) if (!(boundary && inside) && text.startsWith(prefix, at)) return at;
       }
       return -1;
     },
   };
 }
 
-/** Past what takes no character and says nothing. */
-function skip(inst: readonly Instruction[], from: number): number {
-  let pc = from;
-  while (inst[pc]?.op === OP.capture || inst[pc]?.op === OP.nop) pc = inst[pc]?.out ?? 0;
-  return pc;
+interface Way {
+  readonly pc: number;
+  /** It begins where a word does. */
+  readonly boundary: boolean;
+}
+
+/** What the program begins with, up to the first character; undefined: with something that depends on what stands before. */
+function waysFrom(inst: readonly Instruction[], start: number): Way[] | undefined {
+  const found: Way[] = [];
+  const waiting: Way[] = [{ pc: start, boundary: false }];
+  const seen = new Set<string>();
+  for (let way = waiting.pop(); way; way = waiting.pop()) {
+    const { pc, boundary } = way;
+    const one = inst[pc];
+    if (one === undefined) return undefined;
+    if (seen.has(`${pc} ${boundary}`)) continue;
+    seen.add(`${pc} ${boundary}`);
+    if (one.op === OP.alt || one.op === OP.altMatch) waiting.push({ pc: one.arg, boundary }, { pc: one.out, boundary });
+    else if (one.op === OP.capture || one.op === OP.nop) waiting.push({ pc: one.out, boundary });
+    else if (one.op !== OP.emptyWidth) found.push(way);
+    else if (one.arg === WORD_BOUNDARY) waiting.push({ pc: one.out, boundary: true });
+    else return undefined;
+  }
+  return found;
 }
 
 /** Adds what may stand behind `before`; false: too much, or nothing that can be listed. */
@@ -70,7 +95,7 @@ function collect(inst: readonly Instruction[], from: number, before: string, pre
   const next = new Map<string, Set<number>>();
   const seen = new Set<number>();
   const waiting = [from];
-  let ends = false;
+  let open = false;
   for (let pc = waiting.pop(); pc !== undefined; pc = waiting.pop()) {
     if (seen.has(pc)) continue;
     seen.add(pc);
@@ -78,20 +103,20 @@ function collect(inst: readonly Instruction[], from: number, before: string, pre
     if (one === undefined) return false;
     if (one.op === OP.alt || one.op === OP.altMatch) waiting.push(one.arg, one.out);
     else if (one.op === OP.capture || one.op === OP.nop || one.op === OP.emptyWidth) waiting.push(one.out);
-    else if (one.op === OP.rune || one.op === OP.rune1) {
-      const chars = asciiOf(one);
-      if (chars === undefined) ends = true;
+    else {
+      const chars = one.op === OP.rune || one.op === OP.rune1 ? charsOf(one) : undefined;
+      if (chars === undefined) open = true;
       else for (const char of chars) next.set(char, (next.get(char) ?? new Set()).add(one.out));
-    } else ends = true;
+    }
   }
-  if (ends) {
+  if (open) {
     // Anything may stand here: what stands before it has to do.
     prefixes.add(before);
     return before !== '';
   }
   for (const [char, outs] of next) {
     for (const out of outs) {
-      if (before.length + 1 === DEPTH) prefixes.add(before + char);
+      if (before.length + char.length >= DEPTH) prefixes.add(before + char);
       else if (!collect(inst, out, before + char, prefixes)) return false;
       if (prefixes.size > MOST) return false;
     }
@@ -99,17 +124,19 @@ function collect(inst: readonly Instruction[], from: number, before: string, pre
   return true;
 }
 
-/** undefined: too many, or some that are not ASCII. */
-function asciiOf(one: Instruction): string[] | undefined {
-  const { runes, arg, op } = one;
+/** undefined: too many, or some that fold to what is not listed here. */
+function charsOf({ runes, arg, op }: Instruction): string[] | undefined {
   // Two letters beyond ASCII fold to `k` and `s`.
   if (op === OP.rune && (arg & FOLD_CASE) !== 0) return undefined;
-  for (let at = 0; at < runes.length; at += 1) if ((runes[at] as number) > 0x7f) return undefined;
+  if (runes.length === 1) return [String.fromCodePoint(runes[0] as number)];
   const found: string[] = [];
-  for (let code = 0; code < 0x80; code += 1) {
-    if (op === OP.rune1 ? runes[0] === code : one.matchRune(code)) found.push(String.fromCharCode(code));
+  for (let at = 0; at + 1 < runes.length; at += 2) {
+    for (let rune = runes[at] as number; rune <= (runes[at + 1] as number); rune += 1) {
+      if (found.length >= WIDE) return undefined;
+      found.push(String.fromCodePoint(rune));
+    }
   }
-  return found.length <= WIDE ? found : undefined;
+  return found;
 }
 
 function isWordUnit(code: number): boolean {

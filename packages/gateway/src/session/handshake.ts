@@ -40,9 +40,8 @@ export function welcome(
   known?: Known,
 ): JsonObject {
   const [only] = backends;
-  if (single && only?.welcome) {
-    return own.name === undefined ? only.welcome : { ...only.welcome, serverInfo: serverInfo(own) };
-  }
+  const told = only?.asleep ? greetingOf(only, known) : only?.welcome;
+  if (single && told) return own.name === undefined ? told : { ...told, serverInfo: serverInfo(own) };
   const instructions = mergeInstructions(backends, known);
   return {
     protocolVersion: agreeVersion(asString(params.protocolVersion)),

@@ -125,7 +125,9 @@ export class LegacySession {
   }
 
   backendStates(): { id: string; phase: string; reason: string | undefined }[] {
-    return this.backends.map(({ id, state }) => ({ id, phase: state.phase, reason: state.reason }));
+    return this.backends.map(({ id, state, asleep }) => {
+      return { id, phase: asleep ? 'asleep' : state.phase, reason: state.reason };
+    });
   }
 
   /** Takes no new requests; resolves when no call is open. */
@@ -170,7 +172,7 @@ export class LegacySession {
       return;
     }
     const params = paramsOf(message);
-    const call = this.open.add(id, message.method ?? '', asObject(params._meta)?.progressToken);
+    const call = this.open.add(id, message, asObject(params._meta)?.progressToken);
     try {
       const reply = await this.reply(this.numbers.numbered(message), params, call);
       if (!call.abandoned) this.send(replyMessage(id, reply));
@@ -213,11 +215,14 @@ export class LegacySession {
     if (!this.initialize) {
       this.initialize = params;
       this.waitUntil = Date.now() + this.settings.listWaitMs;
-      for (const backend of this.backends) void backend.greet('initialize', params);
+      for (const backend of this.backends) {
+        if (backend.mayWait && this.pinned?.tells(backend)) backend.greetLater('initialize', params);
+        else void backend.greet('initialize', params);
+      }
     }
     await this.waitForBackends();
-    for (const backend of this.ground.single ? [] : this.backends)
-      if (this.pinned?.tells(backend)) this.foretold.add(backend);
+    for (const backend of this.backends)
+      if (this.pinned?.tells(backend) && (backend.asleep || !this.ground.single)) this.foretold.add(backend);
     const result = welcome(params, this.backends, this.settings.own, this.ground.single, this.pinned);
     this.declared = asObject(result.capabilities);
     return { result };
@@ -325,11 +330,14 @@ export class LegacySession {
   }
 
   private async waitForBackends(kind?: ListKind): Promise<void> {
-    const leftMs = this.waitUntil - Date.now();
-    if (leftMs <= 0) return;
     const { backends, pinned } = this;
-    const unknown = this.ground.single ? backends : backends.filter((backend) => !pinned?.tells(backend, kind));
-    await within(leftMs, Promise.all(unknown.map((backend) => backend.settled)));
+    const { single } = this.ground;
+    const told = (backend: BackendSession): boolean =>
+      (backend.asleep || !single) && pinned?.tells(backend, kind) === true;
+    const unknown = backends.filter((backend) => !told(backend));
+    // What is asked for and not known wakes it, and is worth as long a wait as at the beginning.
+    const leftMs = unknown.some(({ asleep }) => asleep) ? this.settings.listWaitMs : this.waitUntil - Date.now();
+    if (leftMs > 0) await within(leftMs, Promise.all(unknown.map((backend) => backend.ready())));
   }
 
   private send(message: Message): void {

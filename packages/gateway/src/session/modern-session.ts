@@ -193,7 +193,7 @@ export class ModernSession implements EraSession {
       return;
     }
     const meta = asObject(params._meta);
-    const call = this.open.add(id, method, meta?.progressToken);
+    const call = this.open.add(id, message, meta?.progressToken);
     if (meta?.[META.logLevel] !== undefined) this.logging.add(call);
     try {
       const reply = await this.reply(this.numbers.numbered(message), params, call);

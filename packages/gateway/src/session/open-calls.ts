@@ -13,6 +13,8 @@ export interface OpenCall {
   readonly cancel: Cancel;
   readonly trail: Trail;
   readonly progressToken: unknown;
+  /** Its client gave it a key, and asks for it again after a loss. */
+  readonly keyed: boolean;
   /** The client wants no answer any more. */
   abandoned: boolean;
 }
@@ -38,13 +40,15 @@ export class OpenCalls {
     return this.open.values();
   }
 
-  add(id: string, method: string, progressToken: unknown): OpenCall {
+  add(id: string, message: Message, progressToken: unknown): OpenCall {
+    const { method = '', call: number } = message;
     const call: OpenCall = {
       method,
       since: Date.now(),
       cancel: new Cancel(),
       trail: newTrail(),
       progressToken,
+      keyed: number !== undefined,
       abandoned: false,
     };
     this.open.set(id, call);
@@ -90,14 +94,12 @@ export class OpenCalls {
   }
 
   /** The session ends: nobody waits any more, and servers are told so. What a client is still told is returned. When only we
-   *  go, and outcomes are kept (`once`), calls go on for the client that asks for them again. */
+   *  go, and outcomes are kept (`once`), calls go on for a client that asks for them again. */
   end(reason: CloseReason | undefined, once: boolean): Message[] {
     const away = reason?.code === 'away';
-    const answers = away && !once ? this.unknown(reason.reason) : [];
-    for (const call of this.open.values()) {
-      if (away && once) call.abandoned = true;
-      else this.abandon(call, 'the session ended');
-    }
+    if (away && once) for (const call of this.open.values()) if (call.keyed) call.abandoned = true;
+    const answers = away ? this.unknown(reason.reason) : [];
+    for (const call of this.open.values()) if (!call.abandoned) this.abandon(call, 'the session ended');
     return answers;
   }
 

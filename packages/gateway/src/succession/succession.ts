@@ -1,12 +1,12 @@
 // How a gateway ends while its share lives on: it drains, and a successor on the same machine takes its place. The two agree
 // over the admin socket (../admin/hand-over.ts); until the successor has the share, nothing has changed here.
 
-import { UsageError } from '@mcp-overlay/cli';
 import type { Yielding } from '@mcp-overlay/overlay';
 import type { HealthRecord } from '../backend/health.ts';
 import type { GatewayLog } from '../call/log.ts';
 import type { Shares } from '../shares.ts';
 import { Departure, type LeaveOptions } from './departure.ts';
+import { SuccessionError } from './errors.ts';
 
 export interface Succession {
   /** undefined: it stays. */
@@ -15,8 +15,10 @@ export interface Succession {
   readonly left: Promise<number>;
   /** Takes no new sessions, lets open calls finish. Again: an earlier end counts. */
   drain(options: LeaveOptions): Promise<Departure>;
-  /** Throws `usage` while another successor is being waited for. */
-  offer(): Offer;
+  /** Throws `successor_waits` while another one is being waited for. */
+  offer(): Promise<Offer>;
+  /** Throws `successor_waits` while there is one: it has read already what this order would change. */
+  refuseOrders(): void;
 }
 
 /** To one successor. */
@@ -35,9 +37,13 @@ export interface SuccessionOptions {
   readonly log: GatewayLog;
   /** Puts it on record. */
   record(what: string, target: string): Promise<void>;
+  /** Writes what is only in memory, for the successor to read. */
+  flush(): Promise<void>;
+  /** From here on the successor writes. */
+  stopWriting(): void;
 }
 
-export function successionOf({ share, backends, log, record }: SuccessionOptions): Succession {
+export function successionOf({ share, backends, log, record, ...state }: SuccessionOptions): Succession {
   let departure: Departure | undefined;
   let offered: Yielding | undefined;
   let tellLeft: (open: number) => void = () => {};
@@ -67,11 +73,15 @@ export function successionOf({ share, backends, log, record }: SuccessionOptions
       await record('drain', share.token).catch(() => {});
       return drained;
     },
-    offer: () => {
-      if (offered) throw new UsageError(`another process is just taking over share ${share.token}; try again later`);
+    refuseOrders: () => {
+      if (offered && !departure) throw waits(share.token);
+    },
+    offer: async () => {
+      if (offered) throw waits(share.token);
       const yielding = share.yield();
       offered = yielding;
       let settled = false;
+      await state.flush();
       return {
         up: backends()
           .filter(({ health }) => health.get().state === 'up')
@@ -86,6 +96,8 @@ export function successionOf({ share, backends, log, record }: SuccessionOptions
         taken: async (options) => {
           settled = true;
           const begun = await leave(options);
+          await state.flush();
+          state.stopWriting();
           await share.withdraw();
           await record('hand over', `${share.token} to process ${options.successor ?? 'unknown'}`).catch(() => {});
           return begun;
@@ -93,4 +105,11 @@ export function successionOf({ share, backends, log, record }: SuccessionOptions
       };
     },
   };
+}
+
+function waits(token: string): SuccessionError {
+  return new SuccessionError(
+    'successor_waits',
+    `another process is just taking over share ${token}; ask again in a moment`,
+  );
 }

@@ -2,6 +2,7 @@
 // only then takes share and admin socket. If anything fails before, the other one has lost nothing.
 
 import type { HealthRecord } from '../backend/health.ts';
+import { SuccessionError } from './errors.ts';
 
 /** Who has the share now, and agreed to lose it. */
 export interface Predecessor {
@@ -16,12 +17,7 @@ export interface Predecessor {
   giveUp(): void;
 }
 
-export class SuccessionError extends Error {
-  override readonly name = 'SuccessionError';
-  readonly code = 'successor_unready';
-  readonly hint = 'the gateway that runs goes on; mcp-gateway check CONFIG shows what fails';
-}
-
+const HINT = 'the gateway that runs goes on; mcp-gateway check CONFIG shows what fails';
 const LOOK_MS = 50;
 
 /** Rejects `successor_unready` if a backend that answers there fails here. Others are not compared: they may be new. */
@@ -39,7 +35,8 @@ export async function asReady(
       const late = performance.now() > until;
       if (state === 'failing' || late) {
         const why = reason ?? 'it did not answer in time';
-        throw new SuccessionError(`backend ${backend.id} works at the running gateway and not here: ${why}`);
+        const text = `backend ${backend.id} works at the running gateway and not here: ${why}`;
+        throw new SuccessionError('successor_unready', text, HINT);
       }
       await new Promise((resolve) => setTimeout(resolve, LOOK_MS));
     }

@@ -39,8 +39,8 @@ function doing({ config, servers }: BackendSeen, circuit: ServersState['circuit'
   const often = servers === undefined ? 'too often' : `${servers.failures} times`;
   switch (circuit) {
     case 'open': {
-      const time = servers?.retrySeconds === undefined ? 'a while' : `${servers.retrySeconds} s`;
-      return `it failed ${often} and is left alone for ${time}, calls to it are refused at once`;
+      const time = servers?.retrySeconds === undefined ? 'after a while' : `in ${servers.retrySeconds} s`;
+      return `it failed ${often}: one start is tried ${time}, calls to it are refused at once until then`;
     }
     case 'half-open':
       return `it failed ${often}, was left alone, and is tried once now`;

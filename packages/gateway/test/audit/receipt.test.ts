@@ -52,7 +52,9 @@ test('in a session: in results, of one server and of several, and in errors of t
         if (method !== 'tools/call') return undefined;
         if ((params.arguments as Json)?.fails !== true) return { content: [], _meta: { 'mcp-overlay/audit': BEHIND } };
         const asked = server.got.at(-1)?.id ?? '';
-        server.far.send(errorMessage(asked, 'refused', 'no', { code: 'rule', audit: BEHIND }));
+        // As it comes over a link: its bytes.
+        const { ours: _, ...error } = errorMessage(asked, 'refused', 'no', { code: 'rule', audit: BEHIND });
+        server.far.send(error);
         return SILENCE;
       }),
     );

@@ -76,3 +76,56 @@ test('T31 the version and the entry file of a package that npx finds are kept, a
     await rm(home, { recursive: true });
   }
 });
+
+test('T31 the version and the digest of a package that uvx finds are kept: an installed tool, else the newest of its cache', async () => {
+  const home = await mkdtemp(join(tmpdir(), 'programs-'));
+  try {
+    const tools = join(home, '.local', 'share', 'uv', 'tools', 'mcp-server-git');
+    const cache = join(home, '.cache', 'uv', 'environments-v2', 'cpython');
+    const put = async (environment: string, version: string, ...hashes: string[]) => {
+      const folder = join(environment, 'lib', 'python3.12', 'site-packages', `mcp_server_git-${version}.dist-info`);
+      await mkdir(folder, { recursive: true });
+      const lines = hashes.map((hash, at) => `mcp_server_git/m${at}.py,sha256=${hash},12`);
+      // What the installation adds is of this place.
+      const added = [
+        `../../../bin/mcp-server-git,sha256=${environment.length}x,1`,
+        'mcp_server_git.dist-info/RECORD,,',
+      ];
+      await writeFile(join(folder, 'RECORD'), [...lines, ...added].join('\n'));
+    };
+    const env = { HOME: home };
+    const of = (...args: string[]) => programOf(run('uvx', args, home), env);
+    assert.deepEqual(
+      [(await of('mcp-server-git'))?.package, (await of('mcp-server-git'))?.file],
+      ['mcp-server-git', undefined],
+    );
+    await put(join(cache, 'one'), '1.0.0', 'aaa', 'bbb');
+    const first = await of('mcp-server-git');
+    assert.equal(first?.package, 'mcp-server-git==1.0.0');
+    assert.match(first?.file ?? '', /^sha256:[0-9a-f]{64}$/);
+    await put(join(cache, 'two'), '1.1.0', 'aaa', 'ccc');
+    assert.equal((await of('mcp-server-git@latest'))?.package, 'mcp-server-git==1.1.0');
+    assert.equal((await of('mcp-server-git==1.0.0'))?.file, first?.file);
+    assert.equal((await of('--from', 'mcp_server.git[x]>=1', 'mcp-server-git'))?.package, 'mcp_server.git==1.1.0');
+    // An installed tool goes first, but for the latest; the same package in another place is the same program.
+    await put(tools, '1.0.0', 'aaa', 'bbb');
+    const installed = await of('mcp-server-git');
+    assert.ok(first && installed && sameProgram(first, installed));
+    assert.equal((await of('mcp-server-git@latest'))?.package, 'mcp-server-git==1.1.0');
+    await put(tools, '1.0.0', 'aaa', 'changed');
+    const changed = await of('mcp-server-git');
+    assert.ok(changed && !sameProgram(installed, changed));
+    assert.equal(
+      (
+        await programOf(run('uvx', ['mcp-server-git'], home), {
+          HOME: home,
+          UV_TOOL_DIR: '/none',
+          UV_CACHE_DIR: '/none',
+        })
+      )?.file,
+      undefined,
+    );
+  } finally {
+    await rm(home, { recursive: true });
+  }
+});

@@ -54,6 +54,26 @@ test('what a day spent is spent after a restart, in a file of nobody else, and a
   assert.equal((await here.open(NOON + DAY)).of('identities alice'), 0);
 });
 
+test('two processes one after the other: what the first counted while the second already read is one sum', async () => {
+  await using here = await home();
+  const first = await here.open();
+  for (let at = 0; at < 3; at += 1) first.add('identities alice');
+  await first.flush();
+  const second = await here.open();
+  first.add('identities alice');
+  first.add('backends db');
+  second.add('identities alice');
+  await first.flush();
+  first.stopWriting();
+  await second.catchUp();
+  assert.deepEqual([second.of('identities alice'), second.of('backends db')], [5, 1]);
+  // What it still counts is its own: the file is the second one's.
+  first.add('identities alice');
+  await first.close();
+  await second.close();
+  assert.equal((await here.open()).of('identities alice'), 5);
+});
+
 test('it is written a while after the first call, once for all that came meanwhile, and no draft is left', async (t) => {
   t.mock.timers.enable({ apis: ['setTimeout'] });
   await using here = await home();

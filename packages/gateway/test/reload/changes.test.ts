@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { ConfigError, parseGatewayConfig } from '@mcp-overlay/config';
-import { changesBetween, renamings } from '../../src/reload/changes.ts';
+import { changesBetween, prefixesOf, renamings } from '../../src/reload/changes.ts';
 import { refuseFixed } from '../../src/reload/fixed.ts';
 
 const backend = (id: string, more = ''): string =>
@@ -24,7 +24,7 @@ test('changes are told in the words of the file, and its layout is none', () => 
   const rules = (reader: string): string =>
     `${base}roles: { reader: [ { allow: { tools: [${reader}] } } ] }\nidentities: { owner: [reader] }\n`;
   assert.deepEqual(said(rules('a'), `\n\n${rules('a')}`), [], 'a place in the file is no change');
-  assert.deepEqual(said(base, rules('a')), ['role|reader|added', 'identity|owner|added', 'enforce||changed']);
+  assert.deepEqual(said(base, rules('a')), ['role|reader|added', 'identity|owner|added']);
   assert.deepEqual(said(rules('a'), rules('b')), ['role|reader|changed: rules']);
   assert.deepEqual(said(base, `${base}scrub: block\nlimits: { calls_queued: 3 }\nreload: { watch: false }\n`), [
     'limits||changed',
@@ -36,7 +36,7 @@ test('changes are told in the words of the file, and its layout is none', () => 
 test('names that change are told, with why', () => {
   const one = `backends:\n${backend('files')}`;
   const two = `${one}${backend('notes')}`;
-  const told = (before: string, after: string) => renamings(config(before), config(after));
+  const told = (before: string, after: string) => renamings(prefixesOf(config(before)), prefixesOf(config(after)));
   assert.deepEqual(told(one, two), [
     'names of backend files change from NAME to files__NAME, because it is not the only backend any more',
   ]);

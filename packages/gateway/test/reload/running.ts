@@ -111,10 +111,13 @@ async function dial(
     end = resolve;
   });
   let nextId = 0;
+  let calls = 0;
   const ask: Caller['ask'] = async (method, params = {}) => {
     const id = String(nextId++);
     const answer = new Promise<Message>((resolve) => pending.set(id, resolve));
-    link.send(requestMessage(id, method, params));
+    // Calls that run once are numbered, as mcp-tools does it: over all sessions that it begins.
+    if (method === 'tools/call') calls += 1;
+    link.send(requestMessage(id, method, params, method === 'tools/call' ? calls : undefined));
     return parseMessage(await answer) as { result?: Json; error?: Json };
   };
   const begin = async (): Promise<void> => {

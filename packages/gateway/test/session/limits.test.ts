@@ -4,9 +4,17 @@ import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { parseGatewayConfig } from '@mcp-overlay/config';
 import type { Principal } from '@mcp-overlay/overlay';
-import { LIMITS, type Message, notificationMessage, parseMessage, requestMessage } from '@mcp-overlay/relay';
+import {
+  LIMITS,
+  type Message,
+  notificationMessage,
+  parseMessage,
+  requestMessage,
+  resultMessage,
+} from '@mcp-overlay/relay';
 import { linkedTransports } from '@mcp-overlay/relay/testing';
 import { Allowances } from '../../src/policy/allowances.ts';
+import { callGauge } from '../../src/policy/limit.ts';
 import { forgetfulSpent } from '../../src/policy/spent.ts';
 import type { SessionSettings } from '../../src/session/settings.ts';
 import { memoryAuditLog } from '../../src/testing/index.ts';
@@ -185,6 +193,30 @@ describe('limits', () => {
       const { error } = parseMessage(await alice.ask('tools/call', CALL)) as { error?: { data?: { error?: string } } };
       assert.equal(error?.data?.error, 'busy');
     }
+  });
+
+  test('under overload a call is refused before all else, told when to come again and recorded; open calls finish', async () => {
+    const slow = playedBackend('a', (method) => (method === 'tools/call' ? SILENCE : undefined));
+    const here = gatewayOf('{ identities: { default: { concurrent: 2 } } }', slow);
+    let overloaded: number | undefined;
+    const gauge = { ...callGauge(() => overloaded) };
+    await using alice = here.session(ALICE, { gauge });
+    await alice.shakeHands();
+    alice.client.send(requestMessage('"open"', 'tools/call', CALL));
+    await here.audit.saw(({ type }) => type === 'call.intent');
+    overloaded = 1500;
+    const refused = parseMessage(await alice.ask('tools/call', CALL)) as { error: { data: Record<string, unknown> } };
+    assert.deepEqual(refused.error.data, { error: 'busy', retryAfterMs: 1500 });
+    assert.equal(gauge.open, 1);
+    const [server] = slow.servers;
+    const open = server?.got.find(({ method }) => method === 'tools/call');
+    server?.far.send(resultMessage(open?.id ?? '', { content: [] }));
+    await alice.until(({ id }) => id === '"open"');
+    const outcomes = here.audit.events.filter(({ type }) => type === 'call.outcome');
+    assert.deepEqual(outcomes.map((event) => (event as { status: string }).status).sort(), ['ok', 'refused']);
+    overloaded = undefined;
+    slow.play = () => undefined;
+    assert.equal(limitIn(await alice.ask('tools/call', CALL)), undefined);
   });
 
   test('a modern subscription is a request like others', async () => {

@@ -45,6 +45,10 @@ export interface PeerBook {
     more?: { name?: string | undefined; role?: string | undefined },
   ): Promise<void>;
   /** Writes what is not written yet. */
+  flush(): Promise<void>;
+  /** Another process has the share: from here on nothing is written. */
+  stopWriting(): void;
+  /** Writes what is not written yet. */
   close(): Promise<void>;
 }
 
@@ -65,11 +69,12 @@ export async function openPeerBook({ share, env, log, now = Date.now }: PeerBook
   const records = new Map((path === undefined ? undefined : await readStateFile(path, parse)) ?? []);
   let timer: NodeJS.Timeout | undefined;
   let writing: Promise<void> = Promise.resolve();
+  let others = false;
 
   const write = (): Promise<void> => {
     clearTimeout(timer);
     timer = undefined;
-    if (path === undefined) return Promise.resolve();
+    if (path === undefined || others) return Promise.resolve();
     const before = writing.catch(() => {});
     writing = before.then(() => writeStateFile(path, { version: 1, peers: [...records.values()] }));
     return writing;
@@ -78,6 +83,10 @@ export async function openPeerBook({ share, env, log, now = Date.now }: PeerBook
     timer ??= setTimeout(() => {
       write().catch((error: unknown) => log.warn({ error: String(error) }, 'peers cannot be written'));
     }, WRITE_MS).unref();
+  };
+  const flush = async (): Promise<void> => {
+    if (timer !== undefined) await write();
+    await writing;
   };
   return {
     list: () => [...records.values()].sort((a, b) => (b.lastSeen ?? '').localeCompare(a.lastSeen ?? '')),
@@ -110,10 +119,11 @@ export async function openPeerBook({ share, env, log, now = Date.now }: PeerBook
       records.set(id, { ...before, ...defined(kept), decision });
       await write();
     },
-    close: async () => {
-      if (timer !== undefined) await write();
-      await writing;
+    flush,
+    stopWriting: () => {
+      others = true;
     },
+    close: flush,
   };
 }
 

@@ -1,6 +1,6 @@
 // Whether those who are in may stay: what let each of them in is judged again when it may have changed, a few times a
-// second. A certificate that is revoked, a CA that is gone, a token that is revoked or over end its live sessions, also
-// those whose connection is broken at the time, within a second.
+// second. A certificate that is revoked or over, a CA that is gone, a token that is revoked or over end their live sessions,
+// also those whose connection is broken at the time, within a second.
 // Files are looked at, not waited for: a folder on another machine tells nobody of changes.
 
 import { OverlayError } from '../errors.ts';

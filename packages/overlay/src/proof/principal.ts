@@ -21,7 +21,7 @@ export interface Principal {
   readonly roles?: readonly string[];
   /** Of an access token and of everybody who narrowed it: a request passes only where every one lets it. */
   readonly restrictions?: readonly Restriction[];
-  /** Milliseconds since the epoch: then its sessions end. */
+  /** Of a token, milliseconds since the epoch: then its sessions end. */
   readonly expiresAt?: number;
   /** Tells two credentials of one id apart: a JWT that was renewed may give other rights. */
   readonly stamp?: string;

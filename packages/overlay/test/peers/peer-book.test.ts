@@ -53,6 +53,23 @@ test('a decision is written before it is told, keeps its name, and can be turned
   await book.close();
 });
 
+test('a process whose share another one has writes nothing over what that one wrote', async () => {
+  await using temp = await house();
+  const first = await temp.open('box');
+  first.saw({ id: 'ziti:a', outcome: 'owner' });
+  await first.flush();
+  const second = await temp.open('box');
+  assert.equal(second.get('ziti:a')?.outcome, 'owner');
+  first.stopWriting();
+  await second.decide('ziti:b', 'allowed');
+  first.saw({ id: 'ziti:c', outcome: 'owner' });
+  await first.decide('ziti:b', 'denied');
+  await first.close();
+  assert.equal(first.get('ziti:b')?.decision, 'denied', 'it holds where its calls are still open');
+  const after = await temp.open('box');
+  assert.deepEqual([after.get('ziti:b')?.decision, after.get('ziti:c')], ['allowed', undefined]);
+});
+
 test('unproven callers are told apart by their claims, which are cut, and are nobody by them', async () => {
   await using temp = await house();
   const book = await temp.open(undefined);

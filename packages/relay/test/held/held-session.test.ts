@@ -154,6 +154,21 @@ test('open questions are asked again of each client until one answers; the serve
   );
 });
 
+test('a question too large to be kept is not asked again: its server learns that nobody will answer', async () => {
+  const all = await greeted();
+  const { transport } = all.server.accepted;
+  transport.send(requestMessage('"big"', 'elicitation/create', { message: 'x'.repeat(5 * 1024 * 1024) }));
+  await all.first.message();
+  all.first.raw.end.destroy();
+  const second = await again(all);
+  const answer = all.server.got.find(({ kind }) => kind === 'response');
+  assert.equal(answer?.id, '"big"');
+  assert.match(answer?.bytes.toString() ?? '', /"error":"internal_error"/);
+  second.send('{"jsonrpc":"2.0","id":"big","result":{}}', request('2', 'ping'));
+  await settle();
+  assert.equal(all.server.got.filter(({ kind }) => kind === 'response').length, 1);
+});
+
 test('nothing is told before the handshake; then what was told while nobody heard it, in order', async () => {
   const all = await greeted();
   const { transport } = all.server.accepted;

@@ -9,12 +9,12 @@ import {
   type Message,
   notificationMessage,
   parseMessage,
-  relay,
   requestMessage,
   resultMessage,
   type SourceEvents,
   SteadySession,
   type Transport,
+  withId,
 } from '../../src/index.ts';
 import { type Cut, duplexPair, type MemoryEnd, SESSION, settle } from '../link/support.ts';
 
@@ -128,6 +128,33 @@ export class Server {
   }
 }
 
+/** Under ids of the middle's own, which count from the start in each of its lives: as a gateway's do. */
+function join(client: Transport, server: Transport): void {
+  const ids = new Map<string, string>();
+  let next = 1;
+  server.start({
+    message: (message) => {
+      const id = message.kind === 'response' ? ids.get(message.id ?? '') : undefined;
+      if (message.kind !== 'response') client.send(message);
+      else if (id !== undefined) client.send(withId(message, id));
+    },
+    fault: () => assert.fail('a fault'),
+    closed: (reason) => void client.close(reason),
+  });
+  client.start({
+    message: (message) => {
+      const id = String(next);
+      if (message.kind === 'request') {
+        next += 1;
+        ids.set(id, message.id ?? '');
+      }
+      server.send(message.kind === 'request' ? withId(message, id) : message);
+    },
+    fault: () => assert.fail('a fault'),
+    closed: (reason) => void server.close(reason),
+  });
+}
+
 /** A gateway in short: hands on what comes in, each session over a link of its own. */
 class Middle {
   readonly #acceptor: Acceptor;
@@ -141,13 +168,17 @@ class Middle {
     this.#acceptor = acceptor('middle', (client) => {
       const server = steady('host', 'd'.repeat(32), () => this.#dial(), false);
       this.#sessions.push(server);
-      void relay(client, server);
+      join(client, server);
     });
   }
 
   accept(end: MemoryEnd): void {
     this.#ends.push(end);
     this.#acceptor.accept(end);
+  }
+
+  get whole(): boolean {
+    return this.#sessions.length > 0 && this.#sessions.every(({ state }) => state.phase === 'up');
   }
 
   cut(how: Cut['how'], side: 'agent' | 'host'): void {
@@ -179,6 +210,8 @@ export class World implements AsyncDisposable {
   /** Answers by request id. */
   readonly answers = new Map<string, Message[]>();
   readonly asked: string[] = [];
+  /** What each call is to be answered. */
+  readonly expected = new Map<string, string>();
   readonly pending = new Map<string, string>();
   readonly #host = acceptor('host', (transport) => this.server.serve(transport));
   readonly #agent: SteadySession;
@@ -200,6 +233,7 @@ export class World implements AsyncDisposable {
   request(method: 'tools/call' | 'tools/list'): void {
     const id = String(this.#next++);
     this.asked.push(id);
+    if (method === 'tools/call') this.expected.set(id, `outcome ${this.expected.size + 1}`);
     this.#agent.send(requestMessage(id, method, { name: id }));
   }
 
@@ -224,6 +258,13 @@ export class World implements AsyncDisposable {
 
   revive(): void {
     this.#middle ??= new Middle(this.#host);
+  }
+
+  /** The way to the server is there again, if anything is between. */
+  async whole(): Promise<void> {
+    const up = (): boolean => !this.#middle || (this.#agent.state.phase === 'up' && this.#middle.whole);
+    while (!up()) await new Promise((resolve) => setTimeout(resolve, 1));
+    await settle();
   }
 
   /** Everything that is open is brought to its end. */

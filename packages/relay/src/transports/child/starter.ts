@@ -158,11 +158,9 @@ export class Starter<T> {
   }
 }
 
+/** Without the time that is left: what is kept as a reason would be wrong a moment later. */
 function leftAlone(name: string, breaker: Breaker): RelayError {
-  const { circuit, leftMs, reason = 'it ended' } = breaker.state();
-  const until =
-    circuit === 'open' ? `for ${Math.ceil(leftMs / 1000)} s more` : 'until the one that is being tried answers';
-  return failed(`${name} failed too often and is left alone ${until}: ${reason}`);
+  return failed(`${name} is not started, it failed too often: ${breaker.state().reason ?? 'it ended'}`);
 }
 
 function failed(text: string, hint?: string): RelayError {
