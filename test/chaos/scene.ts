@@ -17,7 +17,6 @@ import { ClientLedger } from './client-ledger.ts';
 import type { Dice } from './dice.ts';
 import type { Ground } from './ground.ts';
 import { type AuditRecord, type Finding, judge, type Ran, type Trouble } from './oracle.ts';
-import { PENDING } from './pending.ts';
 
 const SERVER = fileURLToPath(new URL('./server.mjs', import.meta.url));
 /** In every town. `far` is the bridge's; nobody ever does anything to `calm`. */
@@ -161,7 +160,6 @@ export class Scene implements AsyncDisposable {
       records,
       troubles,
       owners,
-      pending: PENDING,
     });
     const { code, stdout, stderr } = await runToEnd(this.ground.admin('audit', 'verify', this.config));
     const killed = troubles.some(({ of, death }) => of === 'gateway' && death);
