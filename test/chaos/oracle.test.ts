@@ -4,6 +4,7 @@ import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import type { Outcome, SentCall } from './client-ledger.ts';
 import { Dice } from './dice.ts';
+import { disturbed, neighbours } from './neighbours.ts';
 import { type AuditRecord, type Evidence, type Invariant, judge, type Ran, type Trouble } from './oracle.ts';
 
 const NOW = Date.parse('2026-11-20T07:00:00.000Z');
@@ -19,7 +20,7 @@ function innocent() {
     sha256: `sha of ${nonce}`,
     sentAt: NOW,
     endedAt: NOW + 40,
-    streams: false,
+    quick: true,
     steps: [1, 2, 3],
     outcome: 'ok',
     answered: { nonce, sha256: `sha of ${nonce}` },
@@ -140,6 +141,22 @@ describe('the oracle', () => {
     assert.deepEqual(verdict(it), ['I1']);
     it.troubles.push(death('bridge', 10, 30));
     assert.deepEqual(verdict(it), []);
+  });
+
+  test('a server that hangs and holds up calls to another: I10', () => {
+    const { first } = innocent();
+    const calls = (count: number, from: number, tookMs: number): SentCall[] =>
+      Array.from({ length: count }, (_, n) => ({ ...first, sentAt: NOW + from + n, endedAt: NOW + from + n + tookMs }));
+    const hang: Trouble = { what: 'hang', of: 'far', death: false, at: NOW + 10_000, until: NOW + 15_000 };
+    const found = (tookMs: number, of = 'far'): string[] => {
+      const all = [...calls(50, 0, 30), ...calls(50, 11_000, tookMs)];
+      return disturbed(neighbours(all, [{ ...hang, of }], ['own', 'far'])).map(({ inv }) => inv);
+    };
+    assert.deepEqual(found(40), []);
+    assert.deepEqual(found(3000), ['I10']);
+    // Its own trouble, or one of all.
+    assert.deepEqual(found(3000, 'own'), []);
+    assert.deepEqual(found(3000, 'gateway'), []);
   });
 
   test('one seed, one sequence; another seed, another', () => {

@@ -16,6 +16,7 @@ import { ChaosAgent, type Era } from './chaos-agent.ts';
 import { ClientLedger } from './client-ledger.ts';
 import type { Dice } from './dice.ts';
 import type { Ground } from './ground.ts';
+import { disturbed, neighbours } from './neighbours.ts';
 import { type AuditRecord, type Finding, judge, type Ran, type Trouble } from './oracle.ts';
 
 const SERVER = fileURLToPath(new URL('./server.mjs', import.meta.url));
@@ -165,6 +166,7 @@ export class Scene implements AsyncDisposable {
     const killed = troubles.some(({ of, death }) => of === 'gateway' && death);
     if (code !== 0 && !(killed && code === 2))
       found.push({ inv: 'I6', text: `audit verify: ${code}\n${stdout}${stderr}` });
+    found.push(...disturbed(neighbours(ledger.calls.values(), troubles, this.servers)));
     return [...found, ...(await this.#leaks())];
   }
 

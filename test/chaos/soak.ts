@@ -141,7 +141,8 @@ async function caller(scene: Scene, agent: Scene['agents'][number], signal: Abor
   while (!signal.aborted) {
     const steps = dice.chance(0.2) ? dice.int(2, 10) : 0;
     const ms = dice.chance(0.2) ? dice.int(100, 3000) : 0;
-    await agent.call({ server: dice.pick(SERVERS), ms, steps, tool: dice.chance(0.03) ? 'forbidden' : 'do' });
+    if (agent.up)
+      await agent.call({ server: dice.pick(SERVERS), ms, steps, tool: dice.chance(0.03) ? 'forbidden' : 'do' });
     await wait(dice.int(10, 80));
   }
 }
