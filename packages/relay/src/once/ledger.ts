@@ -313,7 +313,7 @@ export class Ledger {
         const few = this.#shelf.volumes.length <= ONCE_LIMITS.files;
         const stays = volume.lastAt >= before && room && few && !volume.gone;
         if (stays || this.#leaving.has(volume)) continue;
-        if (this.#shelf.isCurrent(volume) || this.#shelf.isFollowed(volume)) continue;
+        if (this.#shelf.isCurrent(volume) || (!volume.gone && this.#shelf.isFollowed(volume))) continue;
         this.#drop(volume);
       }
       this.#journal.retire();
