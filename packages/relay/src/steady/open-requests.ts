@@ -114,7 +114,7 @@ export class OpenRequests {
   waitAgain(id: string, waitMs: number, expired: (message: Message) => void): void {
     const { message } = this.open.get(id) ?? {};
     this.notTaken(id);
-    if (message && !this.waits(id)) this.wait(message, waitMs, () => expired(message));
+    if (message && !this.waits(id)) this.wait(message, this.askableMs(message) ?? waitMs, () => expired(message));
   }
 
   /** Requests that wait. */
