@@ -158,7 +158,7 @@ export function sessionSettings(options: SettingsOptions): SessionSettings {
   const { config, log, version, audit, allowances, alarms, ledger, lasting = lastingOf(options) } = options;
   const by = `mcp-gateway/${version}`;
   const limits: Limits = { ...LIMITS, ...config.limits };
-  const { children, sandbox, secrets, overlayOf } = lasting;
+  const { children, sandbox, secrets, overlayOf, common } = lasting;
   hideWritten(config.backends, options.env);
   const enabled = config.backends.filter((backend) => !backend.disabled);
   const servers = enabled.filter(({ transport, shared }) => transport.type === 'stdio' && shared !== true).length;
@@ -183,6 +183,7 @@ export function sessionSettings(options: SettingsOptions): SessionSettings {
       sandbox,
       secrets,
       hide: withoutSecrets,
+      mayWarm: () => common.overload?.mayPrepare() ?? true,
       ...(alarms && { onHostDoubt: (backend, code) => alarms.hostDoubted(backend, code) }),
       connectTimeoutMs: options.config.aggregator.connectTimeoutMs,
       ...watching(config.id, health, log),
