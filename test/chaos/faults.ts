@@ -43,6 +43,12 @@ function ended(who: 'gateway' | 'bridge'): Fault {
   };
 }
 
+/** An upgrade: nobody is told anything but answers. */
+const replaced: Fault = {
+  name: 'run --replace',
+  make: ({ gateway }) => gateway.replace(),
+};
+
 function frozen(who: 'gateway' | 'bridge'): Fault {
   return {
     name: `freeze of the ${who}`,
@@ -222,7 +228,7 @@ export function ways(troubles: Scene['ground']['troubles']): Fault[] {
 
 export const KILLS: readonly Fault[] = [killed('gateway'), killed('bridge')];
 export const AGENTS: readonly Fault[] = [toolsKilled, toolsFrozen];
-export const POLITE: readonly Fault[] = [ended('gateway'), ended('bridge')];
+export const POLITE: readonly Fault[] = [ended('gateway'), ended('bridge'), replaced];
 export const FREEZES: readonly Fault[] = [
   frozen('gateway'),
   frozen('bridge'),

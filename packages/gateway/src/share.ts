@@ -153,8 +153,10 @@ export async function openShare(options: ShareOptions): Promise<Share> {
       sessions.set(session, accepted);
       // It may have been denied since it was judged; a link cannot be closed while it is being opened.
       if (gate.denied(accepted.principal.id)) setImmediate(() => void session.close(DENIED));
-      // A connection is judged once, and may bring sessions long after that.
-      if (accepted.protocol === 'http') void endIfOutgrown(session, accepted.principal);
+      // It was judged before: a connection of HTTP once for all its sessions, a link by rules that may be others by now.
+      if (accepted.protocol === 'http' || session.generation > 1) {
+        setImmediate(() => void endIfOutgrown(session, accepted.principal));
+      }
       settings.log.info({ session: number, by: accepted.by, principal: accepted.principal.id }, 'session opened');
       const { info } = session;
       if (audit) recordOpened(audit.log, { ...info, roles: now().rolesOf(info.principal), view: options.view });
