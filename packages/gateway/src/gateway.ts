@@ -47,6 +47,7 @@ import { openProbes } from './session/probe.ts';
 import type { AuditSettings, SessionSettings } from './session/settings.ts';
 import { type TokensFor, tokensForShares } from './share-tokens.ts';
 import { openShares } from './shares.ts';
+import { openStateKey } from './state-key.ts';
 import { type GatewayStatus, statusOf } from './status.ts';
 import { type Succession, successionOf } from './succession/succession.ts';
 import { asReady, type Predecessor } from './succession/take-over.ts';
@@ -118,7 +119,7 @@ export interface SettingsOptions extends Omit<GatewayOptions, 'onLost'> {
 export function lastingOf(
   options: Omit<GatewayOptions, 'onLost'>,
   secrets = secretsOf(options),
-  overload?: Overload,
+  { overload, stateKey }: { readonly overload?: Overload; readonly stateKey?: Buffer } = {},
 ): Lasting {
   const others = new Map<string, Promise<Overlay>>();
   return {
@@ -127,7 +128,7 @@ export function lastingOf(
       instance: randomBytes(8).toString('hex'),
       gauge: callGauge(overload?.retryCallMs),
       overload,
-      stateSeal: new StateSeal(),
+      stateSeal: new StateSeal(stateKey),
       taskOwners: new TaskOwners(),
     },
     children: { count: 0 },
@@ -150,7 +151,7 @@ export function sessionSettings(options: SettingsOptions): SessionSettings {
   const { config, log, version, audit, allowances, alarms, ledger, lasting = lastingOf(options) } = options;
   const by = `mcp-gateway/${version}`;
   const limits: Limits = { ...LIMITS, ...config.limits };
-  const { children, sandbox, secrets, overlayOf } = lasting;
+  const { children, sandbox, secrets, overlayOf, common } = lasting;
   hideWritten(config.backends, options.env);
   const enabled = config.backends.filter((backend) => !backend.disabled);
   const servers = enabled.filter(({ transport, shared }) => transport.type === 'stdio' && shared !== true).length;
@@ -175,6 +176,7 @@ export function sessionSettings(options: SettingsOptions): SessionSettings {
       sandbox,
       secrets,
       hide: withoutSecrets,
+      mayWarm: () => common.overload?.mayPrepare() ?? true,
       ...(alarms && { onHostDoubt: (backend, code) => alarms.hostDoubted(backend, code) }),
       connectTimeoutMs: options.config.aggregator.connectTimeoutMs,
       ...watching(config.id, health, log),
@@ -258,7 +260,8 @@ async function begin(options: GatewayOptions, audit: AuditSettings | undefined):
   const ledger = await openConfiguredLedger(options);
   const seen = new SeenSecrets();
   const overload = openOverload({ log });
-  const lasting = lastingOf(options, seen.noting(secretsOf(options)), overload);
+  const stateKey = await openStateKey(options);
+  const lasting = lastingOf(options, seen.noting(secretsOf(options)), { overload, stateKey });
   const { secrets } = lasting;
   const world: World = {
     now: undefined,

@@ -1,21 +1,22 @@
 // The ledger of the calls whose servers this gateway owns: where it is, and how it is configured.
 
 import type { GatewayConfig } from '@mcp-overlay/config';
-import { type Overlay, stateFolder } from '@mcp-overlay/overlay';
-import { Ledger, ledgerPlace } from '@mcp-overlay/relay';
+import { ledgerPath, stateFolder } from '@mcp-overlay/overlay';
+import { Ledger, temporaryLedger } from '@mcp-overlay/relay';
 import type { GatewayLog } from './call/log.ts';
 
 export interface LedgerFrom {
   readonly config: Pick<GatewayConfig, 'once' | 'share'>;
-  readonly overlay: Pick<Overlay, 'kind'>;
   readonly env: NodeJS.ProcessEnv;
   readonly log: GatewayLog;
 }
 
-export async function openConfiguredLedger({ config, overlay, env, log }: LedgerFrom): Promise<Ledger> {
-  const { ledgers } = await stateFolder(env);
+export async function openConfiguredLedger({ config, env, log }: LedgerFrom): Promise<Ledger> {
   const { token } = config.share;
-  const place = await ledgerPlace(ledgers, token === undefined ? undefined : [overlay.kind, token]);
+  const place =
+    token === undefined
+      ? await temporaryLedger((await stateFolder(env)).ledgers)
+      : { folder: await ledgerPath(token, env) };
   return Ledger.open({
     ...place,
     ...config.once,

@@ -8,7 +8,7 @@ import { asArray, asObject, asString, type JsonObject } from '../call/json.ts';
 import { definitionOf } from './definition.ts';
 import { PinError } from './errors.ts';
 import { PIN_LIMITS } from './limits.ts';
-import { lockInvalid, readYaml, writeYaml } from './lock-yaml.ts';
+import { lockInvalid, readYaml, Written, writeYaml } from './lock-yaml.ts';
 import { PIN_LISTS, type Pin, type PinList } from './pin-book.ts';
 
 const HEAD = `# What the servers behind this gateway say of themselves, as it was seen first or approved. mcp-gateway writes it; look at
@@ -77,20 +77,61 @@ export async function writeLockFile(path: string, text: string): Promise<void> {
   }
 }
 
-export function encodeLock({ facts, pins, clients }: Lock): string {
+/** A pin is never changed, only replaced: its text is made once. */
+const texts = new WeakMap<Pin, string>();
+/** The indent of an entry in the file. */
+const ENTRY_INDENT = 8;
+/** Others have the thread in between. */
+const STEP_MS = 4;
+
+export function encodeLock(lock: Lock): string {
+  const { facts, pins, clients } = lock;
+  const byList = new Map<string, string[]>();
+  for (const pin of pins) {
+    const key = listKey(pin.backend, pin.list);
+    const known = byList.get(key);
+    if (known) known.push(textOf(pin));
+    else byList.set(key, [textOf(pin)]);
+  }
+  const kindsOf = new Map(clients.map(([id, list, kinds]) => [listKey(id, list), kinds]));
   const ids = [
     ...new Set([...facts.keys(), ...pins.map(({ backend }) => backend), ...clients.map(([id]) => id)]),
   ].sort();
   const backends = ids.map((id) => {
     const { server, protocol, program, capabilities } = facts.get(id) ?? {};
     const lists = PIN_LISTS.map((list) => {
-      const kinds = clients.find((one) => one[0] === id && one[1] === list)?.[2] ?? [];
-      const pinned = pins.filter((pin) => pin.backend === id && pin.list === list).map(entryOf);
-      return [list, kinds.length + pinned.length === 0 ? undefined : { clients: [...kinds], pinned }] as const;
+      const kinds = kindsOf.get(listKey(id, list)) ?? [];
+      const entries = byList.get(listKey(id, list)) ?? [];
+      const pinned = entries.length === 0 ? [] : new Written(entries);
+      return [list, kinds.length + entries.length === 0 ? undefined : { clients: [...kinds], pinned }] as const;
     });
     return [id, { server, protocol, program, capabilities, ...Object.fromEntries(lists) }] as const;
   });
   return `${HEAD}${writeYaml({ version: VERSION, backends: Object.fromEntries(backends) })}`;
+}
+
+/** The same, a few milliseconds at a time: thousands of definitions that come at once hold up nobody. */
+export async function encodeLockInSteps(lock: Lock): Promise<string> {
+  let since = performance.now();
+  for (const pin of lock.pins) {
+    textOf(pin);
+    if (performance.now() - since < STEP_MS) continue;
+    await new Promise(setImmediate);
+    since = performance.now();
+  }
+  return encodeLock(lock);
+}
+
+function textOf(pin: Pin): string {
+  const known = texts.get(pin);
+  if (known !== undefined) return known;
+  const text = writeYaml([entryOf(pin)], ENTRY_INDENT);
+  texts.set(pin, text);
+  return text;
+}
+
+function listKey(backend: string, list: PinList): string {
+  return `${list} ${backend}`;
 }
 
 function entryOf({ name, state, hash, by, at, clients, item }: Pin): object {

@@ -16,6 +16,15 @@ const PRINTABLE = /^[ -~]*$/;
 /** Lists of plain values up to here stand on one line. */
 const INLINE_CHARS = 100;
 
+/** What is written already, for the indent of the place where it stands. */
+export class Written {
+  readonly parts: readonly string[];
+
+  constructor(parts: readonly string[]) {
+    this.parts = parts;
+  }
+}
+
 export function writeYaml(value: object, indent = 0): string {
   const parts: string[] = [];
   block(value, indent, '', parts);
@@ -44,7 +53,10 @@ function block(value: object, indent: number, lead: string, parts: string[]): vo
 function line(value: unknown, indent: number, lead: string, parts: string[], inList: boolean): void {
   const inline = inlineOf(value);
   if (inline !== undefined) parts.push(`${lead} ${inline}\n`);
-  else if (inList) block(value as object, indent + 2, `${lead} `, parts);
+  else if (value instanceof Written) {
+    parts.push(`${lead}\n`);
+    for (const part of value.parts) parts.push(part);
+  } else if (inList) block(value as object, indent + 2, `${lead} `, parts);
   else {
     parts.push(`${lead}\n`);
     block(value as object, indent + 2, '', parts);
@@ -54,6 +66,7 @@ function line(value: unknown, indent: number, lead: string, parts: string[], inL
 function inlineOf(value: unknown): string | undefined {
   if (typeof value !== 'object' || value === null) return shown(JSON.stringify(value) ?? 'null');
   if (value instanceof RawJson) return value.text;
+  if (value instanceof Written) return undefined;
   const members = Object.values(value);
   if (members.every((one) => one === undefined)) return Array.isArray(value) ? '[]' : '{}';
   if (!Array.isArray(value) || members.some((one) => typeof one === 'object' && one !== null)) return undefined;

@@ -10,7 +10,7 @@ import {
   type BackendFacts,
   decodeLock,
   EMPTY_LOCK,
-  encodeLock,
+  encodeLockInSteps,
   type Lock,
   type ProgramFacts,
   readLockFile,
@@ -31,8 +31,11 @@ import { programOf, sameProgram, unpinned } from './program.ts';
 
 /** Whoever approved waits no longer than that. */
 const LOOK_MS = 500;
-/** Lists of several backends that come together are written together. */
+/** Lists that come together are written together: when none came for that long … */
 const WRITE_MS = 50;
+/** … or when the first one waited that long; and of the time, a small part is spent on it. */
+const WRITE_AT_MOST_MS = 1000;
+const WRITE_SHARE = 20;
 const INSTRUCTIONS = 'instructions';
 
 /** What a configuration says of pins. */
@@ -141,6 +144,8 @@ class OpenPins implements Pins {
   #stamp = '';
   #dirty = false;
   #writing: NodeJS.Timeout | undefined;
+  #waitsSince = 0;
+  #restUntil = 0;
   #work: Promise<void> = Promise.resolve();
   #trouble: string | undefined;
   #closed = false;
@@ -342,7 +347,12 @@ class OpenPins implements Pins {
   #later(): void {
     this.#dirty = true;
     if (this.#closed) return;
-    this.#writing ??= setTimeout(() => void this.#then(() => this.#write()), WRITE_MS);
+    const now = performance.now();
+    if (this.#writing === undefined) this.#waitsSince = now;
+    clearTimeout(this.#writing);
+    const latest = this.#waitsSince + WRITE_AT_MOST_MS - now;
+    const ms = Math.max(Math.min(WRITE_MS, latest), this.#restUntil - now, 0);
+    this.#writing = setTimeout(() => void this.#then(() => this.#write()), ms);
   }
 
   /** One thing at a time. */
@@ -357,12 +367,15 @@ class OpenPins implements Pins {
     if (!this.#dirty || this.#options.keep === false) return;
     await this.#look();
     this.#dirty = false;
-    const text = encodeLock(this.#lock());
+    const since = performance.now();
+    const text = await encodeLockInSteps(this.#lock());
     if (text !== this.#text) {
       await writeLockFile(this.#options.file, text);
       this.#text = text;
       this.#stamp = await this.#stampNow();
     }
+    const until = performance.now();
+    this.#restUntil = until + Math.min(WRITE_AT_MOST_MS, WRITE_SHARE * (until - since));
     this.#trouble = undefined;
   }
 

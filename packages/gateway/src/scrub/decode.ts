@@ -45,7 +45,7 @@ export function encodedParts(text: string, left = SCRUB_LIMITS.decodedChars): En
 }
 
 /** A path, an identifier, a long word: nothing that base64 looks like. */
-function isWordy(found: string): boolean {
+export function isWordy(found: string): boolean {
   return /^[a-z]+$|^[A-Z_]+$|^[A-Za-z]?[a-z]*(?:[/_-][A-Za-z]?[a-z0-9]*)+$/.test(found);
 }
 

@@ -1,23 +1,32 @@
 // The first look at a whole message, over its raw bytes and without parsing: could any rule find anything? Each byte is read
 // once. What it cannot judge, an escaped character, a byte beyond ASCII, a long run that may be encoded, is a yes.
 
+import { isWordy } from './decode.ts';
 import type { LiteralFinder } from './literals.ts';
 
 const BACKSLASH = 0x5c;
 const LETTER_U = 0x75;
 const SLASH = 0x2f;
 const QUOTE = 0x22;
+const SPACE = 0x20;
+const COLON = 0x3a;
+const EQUALS = 0x3d;
 /** As ./decode.ts looks for them. */
 const ENCODED_RUN = 20;
 const SINGLES = 6;
 
-/** What a byte is to runs: 2 part of base64 or hex, 1 a gap between spaced letters, 0 neither. */
+/** In pairs of digits, with or without one character between runs of them. */
+const HEX_DIGITS = 24;
+const HEX_RUN = /[0-9A-Fa-f]{24}/;
+
+/** What a byte is to runs: 3 part of base64 and a hex digit, 2 part of base64, 1 a gap between spaced letters, 0 neither. */
 const KINDS = kinds();
 
 function kinds(): Uint8Array {
   const table = new Uint8Array(256);
   for (const char of 'ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/-_')
     table[char.charCodeAt(0)] = 2;
+  for (const char of '0123456789abcdefABCDEF') table[char.charCodeAt(0)] = 3;
   for (const char of ' .*') table[char.charCodeAt(0)] = 1;
   return table;
 }
@@ -54,6 +63,8 @@ export function glance(bytes: Uint8Array, { finder, words, quiet }: GlanceTables
   let seen: Uint8Array | undefined;
   let state = 0;
   let run = 0;
+  let runIsHex = true;
+  let hex = 0;
   let singles = 0;
   let gap = 0;
   for (let at = 0; at < bytes.length; at += 1) {
@@ -65,6 +76,7 @@ export function glance(bytes: Uint8Array, { finder, words, quiet }: GlanceTables
         at += passed;
         state = 0;
         run = 0;
+        hex = 0;
         singles = 0;
         continue;
       }
@@ -78,12 +90,17 @@ export function glance(bytes: Uint8Array, { finder, words, quiet }: GlanceTables
       }
     }
     const kind = KINDS[byte] as number;
-    if (kind === 2) {
+    if (kind >= 2) {
+      if (run === 0) runIsHex = true;
+      if (kind === 2) runIsHex = false;
       run += 1;
       gap = 0;
-      if (run === ENCODED_RUN) return { seen, unsure: true };
       continue;
     }
+    if (run >= ENCODED_RUN && (byte === EQUALS || !isPlain(bytes, at - run, at))) return { seen, unsure: true };
+    hex = run > 0 && runIsHex && run % 2 === 0 ? hex + run : 0;
+    if (hex >= HEX_DIGITS) return { seen, unsure: true };
+    if (byte !== SPACE && byte !== COLON) hex = 0;
     if (byte >= 0x80) return { seen, unsure: true };
     if (byte === BACKSLASH) {
       const escaped = bytes[at + 1];
@@ -100,6 +117,12 @@ export function glance(bytes: Uint8Array, { finder, words, quiet }: GlanceTables
     run = 0;
   }
   return { seen, unsure: false };
+}
+
+/** A long word, an identifier, a path: nothing that ./decode.ts would decode. */
+function isPlain(bytes: Uint8Array, from: number, to: number): boolean {
+  const run = Buffer.from(bytes.buffer, bytes.byteOffset + from, to - from).toString('latin1');
+  return isWordy(run) && !HEX_RUN.test(run);
 }
 
 /** How many bytes the word that stands here is long, with its closing quote; 0: none of these. */
