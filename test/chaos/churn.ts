@@ -13,8 +13,6 @@ import { type HeapSample, probed, sample } from './heap.ts';
 import { kindsOf } from './leftovers.ts';
 
 const SIDE_BY_SIDE = 8;
-/** Calls and maps grow to their size in the first ones. */
-const WARM_UP = 300;
 const SETTLE_MS = 20_000;
 
 export interface Held {
@@ -23,7 +21,11 @@ export interface Held {
   readonly descriptors: Readonly<Record<string, number>>;
 }
 
-export async function churn(sessions: number): Promise<{ readonly before: Held; readonly after: Held }> {
+/** What is remembered of sessions has its bounds, and is not full before `warmUp` of them. */
+export async function churn(
+  sessions: number,
+  warmUp: number,
+): Promise<{ readonly before: Held; readonly after: Held }> {
   await using house = await House.open();
   const heapFile = join(house.home, 'heap.jsonl');
   // One server for all: what is counted here are sessions.
@@ -31,7 +33,7 @@ export async function churn(sessions: number): Promise<{ readonly before: Held; 
   const config = await house.config([backend], { audit: { path: './audit', durability: 'os' } });
   const gateway = await house.start(probed(house.gatewayProgram(config), heapFile));
   const path = house.socket(gateway.ready.share_token ?? '');
-  await many(path, WARM_UP);
+  await many(path, warmUp);
   const before = await held(gateway.pid, heapFile);
   await many(path, sessions);
   return { before, after: await held(gateway.pid, heapFile, before) };
