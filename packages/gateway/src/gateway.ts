@@ -302,7 +302,7 @@ async function begin(options: GatewayOptions, audit: AuditSettings | undefined):
     .then(() =>
       openShares({
         overlay,
-        takeOver: options.predecessor !== undefined,
+        takeOver: options.predecessor?.agrees() ?? false,
         token: config.share.token,
         views: first.generation.views,
         rules: first.generation.rules,

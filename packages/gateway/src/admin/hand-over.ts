@@ -4,10 +4,13 @@
 // If the successor ends before it said so, this one takes back what it agreed to lose.
 
 import type { BoundSocket } from '@mcp-overlay/overlay';
+import { within } from '@mcp-overlay/relay';
 import type { Departure, OpenAtSession } from '../succession/departure.ts';
 import type { Succession } from '../succession/succession.ts';
 import type { Conversation, Request } from './conversation.ts';
 
+/** A successor builds everything in this time, or has come to nothing: it may be frozen, and orders wait for it. */
+const OFFER_MS = 300_000;
 /** Who drains is told what is open at most so often. */
 const TELL_MS = 1000;
 
@@ -31,7 +34,8 @@ export async function handOver(
   const offer = await succession.offer();
   const yielding = place.yield();
   talk.say({ ok: { pid: process.pid, up: offer.up } });
-  const { command, pid, withinMs } = (await talk.next()) ?? {};
+  const asked = talk.next();
+  const { command, pid, withinMs } = ((await within(OFFER_MS, asked)) ? await asked : undefined) ?? {};
   if (command !== 'taken') {
     await Promise.all([offer.takeBack(), yielding.takeBack()]);
     talk.end();

@@ -61,6 +61,7 @@ async function agreed(
       talk.end();
       return open;
     },
+    agrees: () => !talk.over,
     giveUp: talk.end,
   };
 }

@@ -13,6 +13,8 @@ export interface Predecessor {
   readonly patienceMs: number;
   /** The share and the admin socket are ours: it may leave. Resolves with the number of calls still open there. */
   taken(): Promise<number>;
+  /** false: it is gone, or has taken its word back. */
+  agrees(): boolean;
   /** Nothing came of it. */
   giveUp(): void;
 }

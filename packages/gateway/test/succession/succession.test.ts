@@ -81,6 +81,7 @@ const predecessor = (up: readonly string[], patienceMs = 60_000): Predecessor =>
   up,
   patienceMs,
   taken: async () => 0,
+  agrees: () => true,
   giveUp: () => {},
 });
 
