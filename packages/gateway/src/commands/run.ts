@@ -65,6 +65,7 @@ export const runCommand: Command = {
       onlyIfLeaving: flags.replace !== true,
       withinMs: withinOf('run', flags),
       patienceMs: config.aggregator.connectTimeoutMs,
+      stop: end.signal,
     });
     if (flags.replace === true && !predecessor) say('mcp-gateway: no gateway runs on this share; nobody is replaced');
     const starting = startGateway({

@@ -76,8 +76,9 @@ test('drained again, an earlier end counts and a later one does not', async () =
   leave();
 });
 
-const predecessor = (up: readonly string[], patienceMs = 60_000): Predecessor => ({
+const predecessor = (up: readonly string[], patienceMs = 60_000, stop = new AbortController().signal): Predecessor => ({
   pid: 1,
+  stop,
   up,
   patienceMs,
   taken: async () => 0,
@@ -107,4 +108,12 @@ test('what answers there and fails here, or does not answer in time, ends the at
     code: 'successor_unready',
     message: /did not answer in time/,
   });
+});
+
+test('one that is told to end before it is ready takes nothing', async () => {
+  const stop = new AbortController();
+  const waiting = asReady(predecessor(['a'], 60_000, stop.signal), [backend('a', 'starting')]);
+  stop.abort();
+  await assert.rejects(waiting, { code: 'successor_unready', message: /told to end/ });
+  await assert.rejects(asReady(predecessor([], 60_000, stop.signal), []), { code: 'successor_unready' });
 });
