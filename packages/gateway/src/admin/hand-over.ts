@@ -1,5 +1,5 @@
 // Commands that are a conversation: a successor that takes the share, and whoever waits for a gateway to drain.
-//   → {"command":"hand over"}      ← {"ok":{"pid","up"}}       from here on the other may take share and admin socket
+//   → {"command":"hand over"}      ← {"ok":{"pid","up","shares"}}   from here on the other may take share and admin socket
 //   → {"command":"taken", …}       ← {"ok":{"open"}}           it has them: this one leaves, its admin socket moves aside
 // If the successor ends before it said so, this one takes back what it agreed to lose.
 
@@ -33,7 +33,7 @@ export async function handOver(
   }
   const offer = await succession.offer();
   const yielding = place.yield();
-  talk.say({ ok: { pid: process.pid, up: offer.up } });
+  talk.say({ ok: { pid: process.pid, up: offer.up, shares: offer.shares } });
   const asked = talk.next();
   const { command, pid, withinMs } = ((await within(OFFER_MS, asked)) ? await asked : undefined) ?? {};
   if (command !== 'taken') {

@@ -81,7 +81,7 @@ export const runCommand: Command = {
       throw error;
     });
     reload = () => void gateway.reloads.reload('signal');
-    const admin = await openAdmin(gateway, process.env, predecessor?.agrees() ?? false);
+    const admin = await openAdmin(gateway, process.env, predecessor?.agrees(gateway.token) ?? false);
     // One that died meanwhile has nothing more to say.
     await predecessor?.taken().then(
       (open) => log.info({ share: gateway.token, pid: predecessor.pid, open }, 'share taken over'),

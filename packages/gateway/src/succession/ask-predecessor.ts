@@ -17,6 +17,13 @@ export interface AskOptions {
 /** It has no time to lose: from here on its state folder is ours to read. */
 const ANSWER_MS = 10_000;
 
+interface Agreed {
+  readonly pid: number;
+  readonly up: readonly string[];
+  /** Their tokens. */
+  readonly shares: readonly string[];
+}
+
 /** undefined: nobody runs there, or nobody who leaves. */
 export async function askPredecessor(
   token: string | undefined,
@@ -47,7 +54,7 @@ async function agreed(
   { onlyIfLeaving, withinMs, patienceMs, stop }: Omit<AskOptions, 'env'>,
 ): Promise<Predecessor | undefined> {
   const answer = await talk.ask({ command: 'hand over', onlyIfLeaving }, ANSWER_MS);
-  const { stays, pid, up } = answer as { stays?: true; pid: number; up: readonly string[] };
+  const { stays, pid, up, shares } = answer as Agreed & { readonly stays?: true };
   if (stays) {
     talk.end();
     return undefined;
@@ -64,7 +71,7 @@ async function agreed(
       talk.end();
       return open;
     },
-    agrees: () => !talk.over,
+    agrees: (token) => !talk.over && shares.includes(token),
     giveUp: talk.end,
   };
 }

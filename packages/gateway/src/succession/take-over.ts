@@ -15,8 +15,8 @@ export interface Predecessor {
   taken(): Promise<number>;
   /** We were told to end: then the share stays where it is. */
   readonly stop: AbortSignal;
-  /** false: it is gone, or has taken its word back. */
-  agrees(): boolean;
+  /** Whether it has this share and agreed to lose it. false, too, when it is gone or has taken its word back. */
+  agrees(token: string): boolean;
   /** Nothing came of it. */
   giveUp(): void;
 }

@@ -22,6 +22,7 @@ function played(leaving = false) {
     drain: async () => departure,
     offer: async () => ({
       up: ['a'],
+      shares: ['steady'],
       takeBack: note('take back'),
       taken: async ({ successor }) => {
         did.push(`taken by ${successor}`);
@@ -71,7 +72,7 @@ test('the other takes it: the socket moves aside before the gateway leaves, and 
     .trim()
     .split('\n')
     .map((line) => JSON.parse(line) as Request);
-  assert.deepEqual(agreed, { ok: { pid: process.pid, up: ['a'] } });
+  assert.deepEqual(agreed, { ok: { pid: process.pid, up: ['a'], shares: ['steady'] } });
   assert.deepEqual(left, { ok: { open: 0 } });
 });
 

@@ -22,6 +22,7 @@ function first() {
   const succession = successionOf({
     share: {
       token: 'steady',
+      each: () => ['steady', 'calm'].map((token) => ({ token, unreached: () => undefined })),
       sessions: () => [],
       leave: () => left,
       yield: () => {
@@ -42,7 +43,7 @@ function first() {
 test('an offer names what answers here; while it stands there is no other, and no orders are taken', async () => {
   const { succession, did } = first();
   const offer = await succession.offer();
-  assert.deepEqual(offer.up, ['a']);
+  assert.deepEqual([offer.up, offer.shares], [['a'], ['steady', 'calm']]);
   await assert.rejects(succession.offer(), { code: 'successor_waits' });
   assert.throws(() => succession.refuseOrders(), { code: 'successor_waits' });
   await offer.takeBack();
