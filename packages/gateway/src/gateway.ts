@@ -11,7 +11,7 @@ import { openConfiguredAudit } from './audit/configured.ts';
 import { recordAdmin } from './audit/lives.ts';
 import type { GatewayLog } from './call/log.ts';
 import { buildGeneration, type Generation, type World } from './generation.ts';
-import { openConfiguredLedger } from './ledger.ts';
+import { ledgerName, openConfiguredLedger } from './ledger.ts';
 import { openOverload } from './overload/overload.ts';
 import { type Peers, peersOf } from './peers.ts';
 import { openConfiguredPins } from './pinning.ts';
@@ -112,7 +112,11 @@ async function begin(options: GatewayOptions, audit: AuditSettings | undefined):
   const seen = new SeenSecrets();
   const overload = openOverload({ log });
   const stateKey = await openStateKey(options);
-  const lasting = lastingOf(options, seen.noting(secretsOf(options)), { overload, stateKey });
+  const lasting = lastingOf(options, seen.noting(secretsOf(options)), {
+    overload,
+    stateKey,
+    ledgerName: await ledgerName(ledger, overlay),
+  });
   const { secrets } = lasting;
   const world: World = {
     now: undefined,

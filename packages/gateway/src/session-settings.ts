@@ -27,7 +27,7 @@ import type { AuditSettings, SessionSettings } from './session/settings.ts';
 /** What goes on when another configuration comes into force. */
 export interface Lasting {
   readonly secrets: ResolveOptions;
-  readonly common: Pick<SessionSettings, 'instance' | 'gauge' | 'overload' | 'stateSeal' | 'taskOwners'>;
+  readonly common: Pick<SessionSettings, 'instance' | 'gauge' | 'overload' | 'stateSeal' | 'taskOwners' | 'ledgerName'>;
   /** Servers that run now, of all sessions. */
   readonly children: { count: number };
   readonly sandbox: Sandbox;
@@ -47,10 +47,16 @@ export interface SettingsOptions extends Omit<GatewayOptions, 'onLost'> {
   readonly ledger?: Ledger | undefined;
 }
 
+interface Kept {
+  readonly overload?: Overload;
+  readonly stateKey?: Buffer;
+  readonly ledgerName?: string;
+}
+
 export function lastingOf(
   options: Omit<GatewayOptions, 'onLost'>,
   secrets = secretsOf(options),
-  { overload, stateKey }: { readonly overload?: Overload; readonly stateKey?: Buffer } = {},
+  { overload, stateKey, ledgerName }: Kept = {},
 ): Lasting {
   const others = new Map<string, Promise<Overlay>>();
   return {
@@ -60,6 +66,7 @@ export function lastingOf(
       gauge: callGauge(overload?.retryCallMs),
       overload,
       stateSeal: new StateSeal(stateKey),
+      ledgerName,
       taskOwners: new TaskOwners(),
     },
     children: { count: 0 },
