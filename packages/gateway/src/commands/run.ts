@@ -13,7 +13,8 @@ import {
 } from '@mcp-overlay/cli';
 import { grantsOf, identityNotes, openOverlay } from '@mcp-overlay/overlay';
 import { openAdmin } from '../admin/server.ts';
-import { overlayOptions, startGateway } from '../gateway.ts';
+import { startGateway } from '../gateway.ts';
+import { overlayOptions } from '../session-settings.ts';
 import { askPredecessor } from '../succession/ask-predecessor.ts';
 import { accessOf } from './access.ts';
 import { askedAtStart } from './ask-passphrase.ts';
