@@ -6,14 +6,17 @@ export class Actor {
   readonly name: string;
   readonly #house: House;
   readonly #command: Command;
+  readonly #upgrade: Command | undefined;
   #running: Running | undefined;
   /** Of all its lives. */
   readonly pids: number[] = [];
 
-  constructor(name: string, house: House, command: Command) {
+  /** `upgrade`: the command of a successor that takes over while this one still runs. */
+  constructor(name: string, house: House, command: Command, upgrade?: Command) {
     this.name = name;
     this.#house = house;
     this.#command = command;
+    this.#upgrade = upgrade;
   }
 
   get lives(): number {
@@ -41,6 +44,15 @@ export class Actor {
   /** As an operator would end it. */
   async end(): Promise<number | null> {
     return this.running.end('SIGTERM');
+  }
+
+  async replace(): Promise<void> {
+    if (!this.#upgrade) throw new Error(`${this.name} cannot be replaced`);
+    const old = this.running;
+    this.#running = await this.#house.start(this.#upgrade);
+    this.pids.push(this.pid);
+    const code = await old.ended;
+    if (code !== 0) throw new Error(`${this.name} ended with ${code} when it was replaced\n${old.stderr()}`);
   }
 
   freeze(): void {

@@ -27,13 +27,16 @@ export async function leaks({ secret, folder, source, holders, said }: Search): 
     if (data.includes(secret)) found.push(`in the file ${path.slice(folder.length + 1)}`);
   }
   for (const [who, text] of Object.entries(said)) if (text.includes(secret)) found.push(`in what ${who} said`);
+  let held = false;
   for (const name of await readdir('/proc')) {
     if (!/^\d+$/.test(name)) continue;
     const read = (what: string): Promise<Buffer> => readFile(`/proc/${name}/${what}`).catch(() => Buffer.alloc(0));
     const words = await read('cmdline');
     if (words.includes(secret)) found.push(`in the words of process ${name}`);
-    if (holders.includes(Number(name))) continue;
-    if ((await read('environ')).includes(secret)) found.push(`in the environment of ${words.toString().slice(0, 120)}`);
+    const has = (await read('environ')).includes(secret);
+    if (holders.includes(Number(name))) held ||= has;
+    else if (has) found.push(`in the environment of ${words.toString().slice(0, 120)}`);
   }
+  if (!held) found.push('with nobody: nothing was looked for');
   return found.map((text) => ({ inv: 'I9', text: `the secret is ${text}` }));
 }

@@ -58,6 +58,8 @@ export class ChaosAgent implements AsyncDisposable {
   #close: () => Promise<void> = async () => {};
   #count = 0;
   lives = 0;
+  /** Its program runs and has shaken hands: who calls at another time calls nobody. */
+  up = false;
 
   constructor({ name, era, ...who }: AgentOptions, deadlineMs: number) {
     this.name = name;
@@ -89,9 +91,11 @@ export class ChaosAgent implements AsyncDisposable {
       this.#request = (params, how) => client.request({ method: 'tools/call', params }, anyResult, how);
       this.#close = () => client.close();
     }
+    this.up = true;
   }
 
   async kill(): Promise<void> {
+    this.up = false;
     await this.stdio.kill();
   }
 
@@ -101,7 +105,7 @@ export class ChaosAgent implements AsyncDisposable {
     const nonce = `n_${this.name}_${++this.#count}_${dice.text(8)}`;
     const payload = `${nonce}${dice.text(dice.chance(0.1) ? 8_000 : dice.int(0, 500))}`;
     const sha256 = createHash('sha256').update(payload).digest('hex');
-    const entry = ledger.sent({ nonce, client: this.name, server, tool, sha256, streams: steps > 0 });
+    const entry = ledger.sent({ nonce, client: this.name, server, tool, sha256, quick: ms === 0 && steps === 0 });
     const params = { name: `${server}__${tool}`, arguments: { nonce, payload, ms, steps } };
     const onprogress = ({ progress }: { progress: number }): void => void entry.steps.push(progress);
     try {

@@ -25,7 +25,8 @@ export interface SentCall {
   readonly tool: string;
   readonly sha256: string;
   readonly sentAt: number;
-  readonly streams: boolean;
+  /** Its server answers at once. */
+  readonly quick: boolean;
   endedAt?: number;
   outcome?: Outcome;
   /** Of its answer, where it is ok. */

@@ -17,7 +17,7 @@ export interface Ground extends AsyncDisposable {
   readonly bridgeShare: string;
   readonly share: Readonly<Record<string, unknown>>;
   bridgeProgram(...server: readonly string[]): Command;
-  gatewayProgram(config: string): Command;
+  gatewayProgram(config: string, ...flags: readonly string[]): Command;
   agentProgram(): Command;
   /** `mcp-gateway <command>` where the gateway runs. */
   admin(...words: readonly string[]): Command;
@@ -65,7 +65,7 @@ export async function localGround(): Promise<LocalGround> {
     share: { token: share },
     bridgeProgram: (...server) =>
       at(far, house.program('bridge', '--overlay', 'local', '--share-token', bridgeShare, '--', ...server)),
-    gatewayProgram: (config) => at(mid, house.gatewayProgram(config)),
+    gatewayProgram: (config, ...flags) => at(mid, house.gatewayProgram(config, ...flags)),
     agentProgram: () => at(near, house.agentProgram(share)),
     admin: (...words) => at(mid, house.program('gateway', ...words)),
     troubles: {

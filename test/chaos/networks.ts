@@ -28,7 +28,7 @@ export async function zitiGround(): Promise<Ground> {
     bridgeShare: BRIDGE_SHARE,
     share: { token: SHARE, grants: [`ziti:${guest.id}`] },
     bridgeProgram: (...server) => far.program('bridge', ...hostFlags, ...grants, '--', ...server),
-    gatewayProgram: (config) => mid.program('gateway', 'run', config, ...middleFlags),
+    gatewayProgram: (config, ...flags) => mid.program('gateway', 'run', config, ...flags, ...middleFlags),
     agentProgram: () => near.program('tools', 'run', SHARE, ...guestFlags),
     admin: (...words) => mid.program('gateway', ...words),
     troubles: networkTroubles(w.network),
@@ -49,7 +49,7 @@ export async function zrokGround(): Promise<Ground> {
     share: { token: SHARE },
     bridgeProgram: (...server) =>
       far.program('bridge', '--overlay', 'zrok', '--share-token', BRIDGE_SHARE, '--', ...server),
-    gatewayProgram: (config) => mid.program('gateway', 'run', config, '--overlay', 'zrok'),
+    gatewayProgram: (config, ...flags) => mid.program('gateway', 'run', config, ...flags, '--overlay', 'zrok'),
     agentProgram: () => near.program('tools', 'run', SHARE, '--overlay', 'zrok'),
     admin: (...words) => mid.program('gateway', ...words),
     troubles: networkTroubles(w.network),

@@ -4,6 +4,7 @@ import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import type { Outcome, SentCall } from './client-ledger.ts';
 import { Dice } from './dice.ts';
+import { disturbed, neighbours } from './neighbours.ts';
 import { type AuditRecord, type Evidence, type Invariant, judge, type Ran, type Trouble } from './oracle.ts';
 
 const NOW = Date.parse('2026-11-20T07:00:00.000Z');
@@ -19,7 +20,7 @@ function innocent() {
     sha256: `sha of ${nonce}`,
     sentAt: NOW,
     endedAt: NOW + 40,
-    streams: false,
+    quick: true,
     steps: [1, 2, 3],
     outcome: 'ok',
     answered: { nonce, sha256: `sha of ${nonce}` },
@@ -46,9 +47,9 @@ function innocent() {
 
 type Case = ReturnType<typeof innocent>;
 
-function verdict({ first, second, ...rest }: Case, pending: Evidence['pending'] = new Set()): string[] {
+function verdict({ first, second, ...rest }: Case): string[] {
   const owners = { own: 'gateway', far: 'bridge' } as const;
-  const found = judge({ calls: [first, second], owners, pending, ...rest });
+  const found = judge({ calls: [first, second], owners, ...rest });
   return [...new Set(found.map(({ inv }) => inv))].sort();
 }
 
@@ -117,33 +118,45 @@ describe('the oracle', () => {
   }
 
   test('unknown is excused by the death of the process that owned the child, while the call was open', () => {
-    for (const [of, from, until, strict, lenient] of [
-      ['gateway', 10, 30, [], []],
-      // Open only after it was back.
-      ['gateway', -9000, -8000, ['I1'], []],
+    for (const [of, from, until, found] of [
+      ['gateway', 10, 30, []],
       // Sent while it was away: a successor can know that nobody began it.
-      ['gateway', -5, 30, ['I1'], []],
-      ['gateway', -30_000, -20_000, ['I1'], ['I1']],
-      ['gateway', 50, 60, ['I1'], ['I1']],
-      ['bridge', 10, 30, ['I1'], ['I1']],
-      ['own', -5, 30, [], []],
+      ['gateway', -5, 30, ['I1']],
+      ['gateway', -9000, -8000, ['I1']],
+      ['gateway', 50, 60, ['I1']],
+      ['bridge', 10, 30, ['I1']],
+      ['own', -5, 30, []],
     ] as const) {
       const it = innocent();
       it.first.outcome = 'unknown';
       it.troubles.push(death(of, from, until));
-      assert.deepEqual(verdict(it), [...strict], `${of} ${from}`);
-      assert.deepEqual(verdict(it, new Set(['once'])), [...lenient], `${of} ${from}, pending`);
+      assert.deepEqual(verdict(it), [...found], `${of} ${from}`);
     }
   });
 
-  test('a bridge’s call is not unknown because its gateway died, once outcomes are kept', () => {
+  test('a bridge’s call is not unknown because its gateway died', () => {
     const it = innocent();
     it.second.outcome = 'unknown';
     it.troubles.push(death('gateway', 10, 30));
     assert.deepEqual(verdict(it), ['I1']);
-    assert.deepEqual(verdict(it, new Set(['once'])), []);
     it.troubles.push(death('bridge', 10, 30));
     assert.deepEqual(verdict(it), []);
+  });
+
+  test('a server that hangs and holds up calls to another: I10', () => {
+    const { first } = innocent();
+    const calls = (count: number, from: number, tookMs: number): SentCall[] =>
+      Array.from({ length: count }, (_, n) => ({ ...first, sentAt: NOW + from + n, endedAt: NOW + from + n + tookMs }));
+    const hang: Trouble = { what: 'hang', of: 'far', death: false, at: NOW + 10_000, until: NOW + 15_000 };
+    const found = (tookMs: number, of = 'far'): string[] => {
+      const all = [...calls(50, 0, 30), ...calls(50, 11_000, tookMs)];
+      return disturbed(neighbours(all, [{ ...hang, of }], ['own', 'far'])).map(({ inv }) => inv);
+    };
+    assert.deepEqual(found(40), []);
+    assert.deepEqual(found(3000), ['I10']);
+    // Its own trouble, or one of all.
+    assert.deepEqual(found(3000, 'own'), []);
+    assert.deepEqual(found(3000, 'gateway'), []);
   });
 
   test('one seed, one sequence; another seed, another', () => {

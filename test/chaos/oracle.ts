@@ -3,7 +3,6 @@
 
 import type { Outcome, SentCall } from './client-ledger.ts';
 import { grouped } from './grouped.ts';
-import type { Layer } from './pending.ts';
 
 export type Invariant = 'I1' | 'I2' | 'I3' | 'I4' | 'I5' | 'I6' | 'I7' | 'I8' | 'I9' | 'I10';
 
@@ -50,7 +49,6 @@ export interface Evidence {
   readonly troubles: readonly Trouble[];
   /** Server name → who owns its process. */
   readonly owners: Readonly<Record<string, 'gateway' | 'bridge'>>;
-  readonly pending: ReadonlySet<Layer>;
 }
 
 /** After a trouble is over: back-off of dialers and of restarted servers. */
@@ -115,7 +113,7 @@ export function judge(evidence: Evidence): Finding[] {
 /** Is there a trouble that makes this outcome true? */
 function excused(call: SentCall, outcome: Outcome, evidence: Evidence): boolean {
   if (outcome === 'ok' || outcome === 'denied') return true;
-  const { troubles, owners, pending } = evidence;
+  const { troubles, owners } = evidence;
   return troubles.some((trouble) => {
     if (outcome === 'lost') return trouble.of === `tools:${call.client}` && overlaps(call, trouble, 0);
     if (outcome === 'withheld') return trouble.of === 'gateway' && !trouble.death && overlaps(call, trouble, 0);
@@ -123,7 +121,6 @@ function excused(call: SentCall, outcome: Outcome, evidence: Evidence): boolean 
       return onTheWay(call, trouble, owners) && overlaps(call, trouble, RECOVERY_MS);
     }
     if (outcome !== 'unknown' || !trouble.death) return false;
-    if (pending.has('once')) return onTheWay(call, trouble, owners) && overlaps(call, trouble, RECOVERY_MS);
     // Only the death of the process that had the child, or of the child; and only if it was asked before.
     // Who owns a child that dies learns of it a moment later, and cannot know what it still read.
     if (trouble.of === call.server) return overlaps(call, trouble, NOTICED_MS);

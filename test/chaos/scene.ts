@@ -16,8 +16,8 @@ import { ChaosAgent, type Era } from './chaos-agent.ts';
 import { ClientLedger } from './client-ledger.ts';
 import type { Dice } from './dice.ts';
 import type { Ground } from './ground.ts';
+import { disturbed, neighbours } from './neighbours.ts';
 import { type AuditRecord, type Finding, judge, type Ran, type Trouble } from './oracle.ts';
-import { PENDING } from './pending.ts';
 
 const SERVER = fileURLToPath(new URL('./server.mjs', import.meta.url));
 /** In every town. `far` is the bridge's; nobody ever does anything to `calm`. */
@@ -63,7 +63,12 @@ export class Scene implements AsyncDisposable {
     this.dice = dice;
     this.config = config;
     this.marker = marker;
-    this.gateway = new Actor('gateway', ground.house, ground.gatewayProgram(config));
+    this.gateway = new Actor(
+      'gateway',
+      ground.house,
+      ground.gatewayProgram(config),
+      ground.gatewayProgram(config, '--replace'),
+    );
     const { command, args } = serverOf(ground, 'far', marker);
     this.bridge = new Actor('bridge', ground.house, ground.bridgeProgram(command, ...args));
     this.agents = eras.map((era, n) => this.agent(`c${n}`, era));
@@ -96,7 +101,7 @@ export class Scene implements AsyncDisposable {
     const tools = { mode: 'deny', list: ['forbidden'] };
     const stdio = (name: string) => {
       const backend = commandBackend(name, serverOf(ground, name, marker), { tools });
-      const secret = { CHAOS_SECRET: 'file:./secret' };
+      const secret = { CHAOS_SECRET: `file:${join(ground.house.home, 'secret')}` };
       return name === 'own' ? { ...backend, transport: { ...backend.transport, env: secret } } : backend;
     };
     return {
@@ -156,12 +161,12 @@ export class Scene implements AsyncDisposable {
       records,
       troubles,
       owners,
-      pending: PENDING,
     });
     const { code, stdout, stderr } = await runToEnd(this.ground.admin('audit', 'verify', this.config));
     const killed = troubles.some(({ of, death }) => of === 'gateway' && death);
     if (code !== 0 && !(killed && code === 2))
       found.push({ inv: 'I6', text: `audit verify: ${code}\n${stdout}${stderr}` });
+    found.push(...disturbed(neighbours(ledger.calls.values(), troubles, this.servers)));
     return [...found, ...(await this.#leaks())];
   }
 

@@ -56,7 +56,10 @@ async function soak(): Promise<boolean> {
   const dice = new Dice(seed);
   await using ground = await localGround();
   const heapFile = join(ground.house.home, 'heap.jsonl');
-  const watched = { ...ground, gatewayProgram: (file: string) => probed(ground.gatewayProgram(file), heapFile) };
+  const watched = {
+    ...ground,
+    gatewayProgram: (file: string, ...flags: string[]) => probed(ground.gatewayProgram(file, ...flags), heapFile),
+  };
   const bridgeProgram = (...server: string[]) => probed(ground.bridgeProgram(...server), heapFile);
   await using scene = await Scene.open({ ...watched, bridgeProgram }, dice, {
     eras: ERAS,
@@ -138,7 +141,8 @@ async function caller(scene: Scene, agent: Scene['agents'][number], signal: Abor
   while (!signal.aborted) {
     const steps = dice.chance(0.2) ? dice.int(2, 10) : 0;
     const ms = dice.chance(0.2) ? dice.int(100, 3000) : 0;
-    await agent.call({ server: dice.pick(SERVERS), ms, steps, tool: dice.chance(0.03) ? 'forbidden' : 'do' });
+    if (agent.up)
+      await agent.call({ server: dice.pick(SERVERS), ms, steps, tool: dice.chance(0.03) ? 'forbidden' : 'do' });
     await wait(dice.int(10, 80));
   }
 }

@@ -196,3 +196,31 @@ test('kills at any moment: each key runs at most once, and what was answered sta
   assert.ok(answered.size > 20, `${answered.size} answers`);
   for (const asked of answered.keys()) assert.ok(ran.has(`nonce-${asked}`), `${asked} was answered and never ran`);
 });
+
+test('a call that runs at the gateway that is replaced is waited for by its successor, and runs once', async () => {
+  await using house = await House.open();
+  const ledger = join(house.home, 'executed.jsonl');
+  const { command, args } = scriptedServer({ ledger });
+  const share = await house.createShare('once-replaced');
+  const config = await house.config([{ id: 'owned', transport: { type: 'stdio', command, args } }], {
+    share: { token: share },
+  });
+  const old = await house.start(house.gatewayProgram(config));
+  const first = (await ByHand.dial(house.socket(share))).hand;
+  await first.call(1, 'echo').answer;
+  first.call(2, 'sleep', { ms: 3000 });
+  await untilExecuted(ledger, ['nonce-2']);
+  // The way is lost, without a word: the session stays, and its call.
+  await first[Symbol.asyncDispose]();
+  const next = house.start(house.gatewayProgram(config, '--replace'));
+  await next;
+  await using second = (await ByHand.dial(house.socket(share))).hand;
+  assert.ok((await second.call(1, 'echo').answer).result);
+  const slept = await second.call(2, 'sleep', { ms: 3000 }).answer;
+  assert.ok(slept.result, JSON.stringify(slept.error));
+  assert.deepEqual([...(await executed(ledger)).entries()].sort(), [
+    ['nonce-1', 1],
+    ['nonce-2', 1],
+  ]);
+  await old.end();
+});

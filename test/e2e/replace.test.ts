@@ -85,7 +85,7 @@ describe('a gateway that is drained', () => {
 
   test('what is open when the time is up is cut, and said: the caller knows that its outcome is unknown', async () => {
     await using house = await House.open();
-    const { token, config } = await ledgerHouse(house);
+    const { token, config, ledger } = await ledgerHouse(house);
     const gateway = await house.start(house.gatewayProgram(config));
     await using agent = LineClient.spawn(house.agentProgram(token));
     await agent.initialize();
@@ -96,7 +96,10 @@ describe('a gateway that is drained', () => {
     assert.equal(code, 1, stdout);
     assert.match(stdout, /1 call is open, cut at .*\n {2}tools\/call ledger\/note of session 1, owner, since/);
     assert.match(stdout, /is drained; the time was up, 1 call was cut:/);
+    // Whoever comes next knows from the ledger that it began.
+    await house.start(house.gatewayProgram(config));
     assert.equal((await long).error?.data?.error, 'outcome_unknown');
+    assert.equal((await readFile(ledger, 'utf8')).trim(), 'long', 'and it is not run again');
   });
 });
 

@@ -25,7 +25,7 @@ import { backendOf } from './backend/kinds.ts';
 import { watching } from './backend/watch.ts';
 import type { GatewayLog } from './call/log.ts';
 import { buildGeneration, type Generation, type World } from './generation.ts';
-import { openConfiguredLedger } from './ledger.ts';
+import { ledgerName, openConfiguredLedger } from './ledger.ts';
 import { type Overload, openOverload } from './overload/overload.ts';
 import { type Peers, peersOf } from './peers.ts';
 import { openConfiguredPins } from './pinning.ts';
@@ -47,6 +47,7 @@ import { openProbes } from './session/probe.ts';
 import type { AuditSettings, SessionSettings } from './session/settings.ts';
 import { type TokensFor, tokensForShares } from './share-tokens.ts';
 import { openShares } from './shares.ts';
+import { openStateKey } from './state-key.ts';
 import { type GatewayStatus, statusOf } from './status.ts';
 import { type Succession, successionOf } from './succession/succession.ts';
 import { asReady, type Predecessor } from './succession/take-over.ts';
@@ -95,7 +96,7 @@ export interface Gateway {
 /** What goes on when another configuration comes into force. */
 export interface Lasting {
   readonly secrets: ResolveOptions;
-  readonly common: Pick<SessionSettings, 'instance' | 'gauge' | 'overload' | 'stateSeal' | 'taskOwners'>;
+  readonly common: Pick<SessionSettings, 'instance' | 'gauge' | 'overload' | 'stateSeal' | 'taskOwners' | 'ledgerName'>;
   /** Servers that run now, of all sessions. */
   readonly children: { count: number };
   readonly sandbox: Sandbox;
@@ -115,10 +116,16 @@ export interface SettingsOptions extends Omit<GatewayOptions, 'onLost'> {
   readonly ledger?: Ledger | undefined;
 }
 
+interface Kept {
+  readonly overload?: Overload;
+  readonly stateKey?: Buffer;
+  readonly ledgerName?: string;
+}
+
 export function lastingOf(
   options: Omit<GatewayOptions, 'onLost'>,
   secrets = secretsOf(options),
-  overload?: Overload,
+  { overload, stateKey, ledgerName }: Kept = {},
 ): Lasting {
   const others = new Map<string, Promise<Overlay>>();
   return {
@@ -127,7 +134,8 @@ export function lastingOf(
       instance: randomBytes(8).toString('hex'),
       gauge: callGauge(overload?.retryCallMs),
       overload,
-      stateSeal: new StateSeal(),
+      stateSeal: new StateSeal(stateKey),
+      ledgerName,
       taskOwners: new TaskOwners(),
     },
     children: { count: 0 },
@@ -150,7 +158,7 @@ export function sessionSettings(options: SettingsOptions): SessionSettings {
   const { config, log, version, audit, allowances, alarms, ledger, lasting = lastingOf(options) } = options;
   const by = `mcp-gateway/${version}`;
   const limits: Limits = { ...LIMITS, ...config.limits };
-  const { children, sandbox, secrets, overlayOf } = lasting;
+  const { children, sandbox, secrets, overlayOf, common } = lasting;
   hideWritten(config.backends, options.env);
   const enabled = config.backends.filter((backend) => !backend.disabled);
   const servers = enabled.filter(({ transport, shared }) => transport.type === 'stdio' && shared !== true).length;
@@ -175,6 +183,7 @@ export function sessionSettings(options: SettingsOptions): SessionSettings {
       sandbox,
       secrets,
       hide: withoutSecrets,
+      mayWarm: () => common.overload?.mayPrepare() ?? true,
       ...(alarms && { onHostDoubt: (backend, code) => alarms.hostDoubted(backend, code) }),
       connectTimeoutMs: options.config.aggregator.connectTimeoutMs,
       ...watching(config.id, health, log),
@@ -258,7 +267,12 @@ async function begin(options: GatewayOptions, audit: AuditSettings | undefined):
   const ledger = await openConfiguredLedger(options);
   const seen = new SeenSecrets();
   const overload = openOverload({ log });
-  const lasting = lastingOf(options, seen.noting(secretsOf(options)), overload);
+  const stateKey = await openStateKey(options);
+  const lasting = lastingOf(options, seen.noting(secretsOf(options)), {
+    overload,
+    stateKey,
+    ledgerName: await ledgerName(ledger, overlay),
+  });
   const { secrets } = lasting;
   const world: World = {
     now: undefined,

@@ -149,7 +149,7 @@ class OpenReloads implements Reloads {
     const { world, shares, audit, env, file } = this.#options;
     const before = this.#now;
     const begun = performance.now();
-    const { config } = await loadGatewayConfig(file, { env, cwd: process.cwd() });
+    const { config, notes } = await loadGatewayConfig(file, { env, cwd: process.cwd() });
     const [old, now] = await Promise.all([lockFileOf(before.config, env), lockFileOf(config, env)]);
     refuseFixed({ config: before.config, lockFile: old }, { config, lockFile: now }, file);
     const draft = await buildGeneration(world, config, before);
@@ -175,7 +175,9 @@ class OpenReloads implements Reloads {
       await Promise.all([prepared.abort(), draft.discard()]);
       throw error;
     }
-    for (const warning of warnings) this.#options.log.warn({ warning }, 'configuration changes names');
+    const { log } = this.#options;
+    for (const { text: note } of notes) log.info({ note }, 'configuration note');
+    for (const warning of warnings) log.warn({ warning }, 'configuration changes names');
     const swapMs = this.#swap(draft, before);
     const { ended } = await this.#settle(draft, before, prepared.commit);
     const draining = this.#older(draft.generation.number);

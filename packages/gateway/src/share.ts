@@ -116,6 +116,8 @@ export async function openShare(options: ShareOptions): Promise<Share> {
     log: settings.log,
   });
   let left = false;
+  /** Who comes back now finds the successor, and there the outcome in the ledger. */
+  let withdrawn = false;
   let unreached: ReturnType<Share['unreached']>;
   const { audit } = settings;
   const denied = audit && denialRecorder(audit.log);
@@ -131,6 +133,7 @@ export async function openShare(options: ShareOptions): Promise<Share> {
     prove: gate.prove,
     instance: settings.instance,
     once: settings.onceSeconds,
+    ledger: settings.ledgerName,
     lostServers: 'told',
     elsewhere: options.elsewhere,
     turnAway: () => (left ? LEFT : settings.overload?.turnAway()),
@@ -151,8 +154,10 @@ export async function openShare(options: ShareOptions): Promise<Share> {
       sessions.set(session, accepted);
       // It may have been denied since it was judged; a link cannot be closed while it is being opened.
       if (gate.denied(accepted.principal.id)) setImmediate(() => void session.close(DENIED));
-      // A connection is judged once, and may bring sessions long after that.
-      if (accepted.protocol === 'http') void endIfOutgrown(session, accepted.principal);
+      // It was judged before: a connection of HTTP once for all its sessions, a link by rules that may be others by now.
+      if (accepted.protocol === 'http' || session.generation > 1) {
+        setImmediate(() => void endIfOutgrown(session, accepted.principal));
+      }
       settings.log.info({ session: number, by: accepted.by, principal: accepted.principal.id }, 'session opened');
       const { info } = session;
       if (audit) recordOpened(audit.log, { ...info, roles: now().rolesOf(info.principal), view: options.view });
@@ -232,13 +237,20 @@ export async function openShare(options: ShareOptions): Promise<Share> {
       // One that was being let in meanwhile goes too.
       while (sessions.size > 0 && !over.aborted) {
         const each = [...sessions].map(([session, { link }]) =>
-          depart(session, { over, reason: MOVED, delivered: () => link === undefined || delivered(link.stats()) }),
+          depart(session, {
+            over,
+            reason: MOVED,
+            delivered: () => withdrawn || link === undefined || delivered(link.stats()),
+          }),
         );
         await Promise.all(each);
       }
     },
     yield: () => listener.yield(),
-    withdraw: () => listener.close(),
+    withdraw: () => {
+      withdrawn = true;
+      return listener.close();
+    },
     outgrow: async () => {
       const all = [...sessions].map(([session, { principal }]) => endIfOutgrown(session, principal));
       return (await Promise.all(all)).filter((was) => was).length;

@@ -27,7 +27,7 @@ export {
   OverlayError,
   type OverlayErrorCode,
 } from './errors.ts';
-export { budgetsPath, forgetShare } from './forget.ts';
+export { budgetsPath, forgetShare, ledgerPath } from './forget.ts';
 export { privatePlaces, type StateFolder, stateFolder } from './home.ts';
 export { ACCESS_LIMITS, FILE_LIMITS, PROOF_LIMITS } from './limits.ts';
 export { type BindOptions, type BoundSocket, bindSocket } from './local/bind-socket.ts';

@@ -73,11 +73,12 @@ export {
   type ListKind,
   listKindOf,
 } from './methods.ts';
+export { ledgerIdentity } from './once/identity.ts';
 export { callSession } from './once/key.ts';
 export { Ledger, type LedgerOptions } from './once/ledger.ts';
 export { ONCE_LIMITS } from './once/limits.ts';
 export { type OnceOptions, OnceSession } from './once/once.ts';
-export { type LedgerPlace, ledgerPlace } from './once/place.ts';
+export { temporaryLedger } from './once/place.ts';
 export { type RelayHooks, relay } from './relay.ts';
 export { type RestingOptions, restingServer } from './resting/resting.ts';
 export { SharedServer, type SharedServerOptions } from './shared/server.ts';

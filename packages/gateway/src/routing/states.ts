@@ -18,12 +18,13 @@ const TIME_BYTES = 8;
 const RESUMED: ReadonlySet<string> = new Set(['tools/call', 'prompts/get', 'resources/read']);
 const SPELT = Buffer.from('"requestState"');
 
-/** Of one gateway: a client may come back over another connection. */
+/** Of one share: a client may come back over another connection, or to another process. */
 export class StateSeal {
-  readonly #key = randomBytes(32);
+  readonly #key: Buffer;
   readonly #now: () => number;
 
-  constructor(now: () => number = Date.now) {
+  constructor(key: Buffer = randomBytes(32), now: () => number = Date.now) {
+    this.#key = key;
     this.#now = now;
   }
 

@@ -75,6 +75,8 @@ export class ModernSession implements EraSession {
   /** Those that asked for log lines. */
   private readonly logging = new Set<OpenCall>();
   private readonly pinned: SessionPins | undefined;
+  /** Those that it did not begin with. */
+  private readonly gained = new Set<BackendSession>();
   private readonly unlisten: () => void;
   /** What the first request told. */
   private first: JsonObject = {};
@@ -148,6 +150,7 @@ export class ModernSession implements EraSession {
     if (this.closing) return;
     for (const backend of this.ground.gain(now, (backend, health) => this.openBackend(backend, health))) {
       this.backends.push(backend);
+      this.gained.add(backend);
       if (this.waitUntil !== undefined) void backend.greet('server/discover', { _meta: this.first });
     }
   }
@@ -331,7 +334,8 @@ export class ModernSession implements EraSession {
 
   private joined(backend: BackendSession): void {
     this.listens.joined(backend);
-    if (Date.now() < (this.waitUntil ?? 0)) return;
+    // Lists wait for it, unless they were there before it.
+    if (Date.now() < (this.waitUntil ?? 0) && !this.gained.has(backend)) return;
     for (const kind of listsOf(backend)) {
       const cold = [...this.views.values()].some(({ catalog }) => catalog.isCold(backend.id, kind));
       if (!cold) this.changed(backend, kind);

@@ -189,3 +189,41 @@ test('T26: whatever is named, each format writes one line that reads back', () =
     { numRuns: 1000 },
   );
 });
+
+test('every sort of record has its severity, its sentence and what it says of itself, in each format', () => {
+  const { v, log, seg, ts } = OUTCOME;
+  const of = (type: string, more: object = {}): ReadRecord => read({ v, log, seg, seq: 3, ts, type, ...more });
+  const rows: readonly (readonly [ReadRecord, number, string])[] = [
+    [of('auth.deny', { claimed: 'Ann', code: 'proof_expired' }), 3, 'auth.deny: mcp-gateway'],
+    [of('log.recovered', { bytes: 7 }), 3, 'log.recovered: mcp-gateway'],
+    [of('config.reject', { digest: 'd', reason: 'bad' }), 3, 'config.reject: mcp-gateway'],
+    [of('config.apply', { digest: 'd' }), 2, 'config.apply: mcp-gateway'],
+    [of('key.rotate', { to: 'k' }), 2, 'key.rotate: mcp-gateway'],
+    [of('admin', { what: 'peers allow', target: 'ziti:a', by: 'owner' }), 2, 'admin: owner peers allow ziti:a'],
+    [
+      of('session.open', { session: 1, ident: 'ziti:a', name: 'Ann', via: 'ziti', proven: true }),
+      1,
+      'session.open: ziti:a',
+    ],
+    [of('heartbeat'), 1, 'heartbeat: mcp-gateway'],
+    [of('call.intent', { ident: 'a', method: 'x/y', decision: 'shadow' }), 1, 'call.intent: a x/y (begins)'],
+    [of('call.outcome', { ident: 'a', method: 'm', status: 'ok' }), 1, 'call.outcome: a m (ok)'],
+    [of('call.outcome', { ident: 'a', method: 'm', status: 'error', code: 'isError' }), 2, 'call.outcome: a m (error)'],
+    [of('call.outcome', { ident: 'a', method: 'm', status: 'unknown' }), 4, 'call.outcome: a m (unknown)'],
+    [of('call.outcome', { ident: 'a', method: 'm', status: 'new' }), 1, 'call.outcome: a m (new)'],
+    [of('call.outcome', { ident: 'a', method: 'm', status: 'refused', count: 500 }), 3, 'call.outcome: a m (refused)'],
+  ];
+  for (const [one, severity, sentence] of rows) {
+    const event = JSON.parse(FORMATS.ocsf(one, BY));
+    assert.deepEqual([event.severity_id, event.message], [severity, sentence]);
+    assert.equal(event.count, one.record.count);
+    assert.equal(event.actor.user.uid, one.record.ident ?? one.record.by ?? 'unknown');
+    assert.equal(event.actor.user.name, one.record.name);
+    const { head, fields } = readCef(FORMATS.cef(one, BY));
+    assert.equal(head[5], sentence);
+    assert.equal(fields.get('cnt'), one.record.count === undefined ? undefined : String(one.record.count));
+    assert.equal(readSyslog(FORMATS.syslog(one, { ...BY, host: '\u00fc \n' })).header[1], '-');
+  }
+  const shadow = JSON.parse(FORMATS.ocsf(of('call.intent', { decision: 'shadow' }), BY));
+  assert.deepEqual([shadow.action, shadow.status, shadow.status_id], ['Allowed', undefined, undefined]);
+});

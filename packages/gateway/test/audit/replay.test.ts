@@ -10,10 +10,11 @@ import type { AuditEvent } from '../../src/audit/audit-log.ts';
 import { KeyRing } from '../../src/audit/keys.ts';
 import { openAuditLog } from '../../src/audit/open-audit-log.ts';
 import { leafReader } from '../../src/audit/query/leaves.ts';
-import { records } from '../../src/audit/query/records.ts';
+import { type ReadRecord, records } from '../../src/audit/query/records.ts';
 import type { ArgumentsMode } from '../../src/audit/redact.ts';
 import { type Replayed, replay } from '../../src/audit/replay.ts';
 import { openPolicy } from '../../src/policy/open-policy.ts';
+import { policyOf } from '../policy/rules-of.ts';
 
 const KEY = Buffer.alloc(32, 3);
 const CALL = { ident: 'owner', method: 'tools/call', backend: 'fs', kind: 'tool' } as const;
@@ -76,11 +77,11 @@ const EVENTS: readonly AuditEvent[] = [
   },
 ];
 
-async function replayed(rules: string, mode: ArgumentsMode): Promise<Replayed> {
+async function replayed(rules: string, mode: ArgumentsMode, events: readonly AuditEvent[] = EVENTS): Promise<Replayed> {
   const base = await mkdtemp(join(tmpdir(), 'audit-replay-'));
   try {
     const log = await openAuditLog({ base, key: KEY, arguments: mode });
-    for (const event of EVENTS) await log.append(event);
+    for (const event of events) await log.append(event);
     await log.close();
     const file = join(base, 'new.yml');
     await writeFile(file, `backends: [ { id: fs, transport: { type: stdio, command: "-" } } ]\n${rules}`);
@@ -138,4 +139,53 @@ test('nobody without a role may do anything', async () => {
     'digest',
   );
   assert.deepEqual(counts(found), { calls: 6, same: 1, denied: 4, allowed: 0, undecided: 0, unjudged: 1 });
+});
+
+test('who somebody was is read from his calls where his session began before; a view that is gone shows nothing', async () => {
+  const call = (more: object): AuditEvent =>
+    ({
+      type: 'call.intent',
+      session: 9,
+      ...CALL,
+      target: 'list',
+      decision: 'allow',
+      rule: 'r',
+      args: {},
+      ...more,
+    }) as AuditEvent;
+  const opened = { type: 'session.open', name: 'n', proven: true, via: 'ziti', roles: ['lent'] } as const;
+  const events: readonly AuditEvent[] = [
+    call({ ident: 'ziti:z', role: 'lent' }),
+    call({ ident: 'ziti:z' }),
+    { ...opened, session: 1, ident: 'ziti:v', view: 'gone' },
+    call({ session: 1, ident: 'ziti:v' }),
+    { type: 'session.close', session: 1, ident: 'ziti:v', calls: 1, reason: 'done' },
+    call({ session: 1, ident: 'ziti:v', role: 'lent' }),
+    call({ ident: 'ziti:z', role: 'lent', method: 'completion/complete', kind: 'prompt', target: 'p' }),
+    call({ ident: 'ziti:z', role: 'lent', method: 'tasks/get', kind: 'task', target: 'id' }),
+    call({ ident: 'ziti:z', role: 'lent', method: 'resources/read', kind: 'resource', target: 'x:y', args: undefined }),
+  ];
+  const found = await replayed(SAME, 'clear', events);
+  assert.deepEqual(counts(found), { calls: 7, same: 3, denied: 4, allowed: 0, undecided: 0, unjudged: 0 });
+  const why = found.changes.map(({ why }) => why);
+  assert.ok(why.includes('there is no view gone with a share'), why.join());
+});
+
+test('more sorts of changes than can be shown are counted', async () => {
+  const policy = await policyOf('roles: { r: [ { allow: { tools: [x] } } ] }\nidentities: { owner: [r] }\n');
+  async function* calls() {
+    for (let seq = 1; seq <= 10_007; seq += 1) {
+      const record = {
+        ...CALL,
+        seq,
+        ts: '2026-11-20T07:20:00.123Z',
+        type: 'call.intent',
+        target: `t${seq}`,
+        decision: 'allow',
+      };
+      yield { record, line: '', hash: '' } as unknown as ReadRecord;
+    }
+  }
+  const found = await replay(calls(), policy, leafReader([KEY]));
+  assert.deepEqual([found.denied, found.changes.length, found.left], [10_007, 10_000, 7]);
 });

@@ -77,7 +77,7 @@ test('T08: nobody else goes on with it, nor anybody with another request: 0 of 1
 
 test('T08: it is of no use when its time is over, or to another gateway', () => {
   let now = 1000;
-  const seal = new StateSeal(() => now);
+  const seal = new StateSeal(undefined, () => now);
   const text = seal.seal('state', 'b');
   now += STATE_MS;
   assert.equal(seal.open(text, 'b'), 'state');

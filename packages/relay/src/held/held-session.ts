@@ -4,7 +4,7 @@
 // one that have no key are taken back; those with a key go on, and the new one asks for them under the same key.
 // Invariant: an answer reaches the client that asked, never its successor; a question is answered once.
 
-import { META, paramsOf } from '../eras/envelope.ts';
+import { paramsOf } from '../eras/envelope.ts';
 import { CANCELLED } from '../eras/methods.ts';
 import { stringifyExact } from '../json-exact.ts';
 import { errorMessage, notificationMessage, rawId, withId } from '../json-rpc.ts';
@@ -14,6 +14,7 @@ import type { Fault, Message } from '../message.ts';
 import { type CloseReason, DONE, type Transport, type TransportHandlers } from '../transport.ts';
 import { ClientIds } from './client-ids.ts';
 import { Greeting } from './greeting.ts';
+import { answerUnder, whatIsNamed } from './named.ts';
 import { Untold } from './untold.ts';
 
 export interface HeldOptions {
@@ -74,11 +75,9 @@ export class HeldSession implements Transport {
 
   send(message: Message): boolean {
     if (message.kind === 'response') return this.#answer(message);
-    if (message.kind === 'request') this.#untold.asked(message);
-    else this.#untold.takenBack(message);
-    if (!this.#deaf || message.bytes.includes(META.subscription)) return this.#link?.send(message) ?? true;
-    this.#untold.keep([message]);
-    return true;
+    if (message.kind === 'notification') return this.#news(message);
+    this.#untold.asked(message);
+    return this.#deaf || this.#pass(message);
   }
 
   drained(): Promise<void> {
@@ -107,12 +106,13 @@ export class HeldSession implements Transport {
     const open = old ? old.openCalls() : [...this.#left.values()];
     this.#left.clear();
     this.#link = link;
-    if (old) this.#untold.keep(old.retire(REPLACED));
+    const unheard = old?.retire(REPLACED) ?? [];
     for (const { id, keyed } of open) if (!keyed) this.#takeBack(this.#ids.up(id));
-    for (const id of this.#untold.unaskable()) this.#handlers?.message(errorMessage(id, 'internal_error', LEFT));
+    this.#giveUpOn(this.#untold.unaskable());
     this.#ids.next();
     this.#greeting.waits(undefined);
     this.#first = false;
+    this.#untold.keep(unheard.filter((message) => this.#named(message) !== 'gone'));
     this.#deaf = this.#greeting.known;
     this.#listen(link);
     if (this.#paused) link.pause();
@@ -202,11 +202,30 @@ export class HeldSession implements Transport {
 
   #answer(message: Message): boolean {
     const greeted = this.#greeting.heard(message);
-    if (this.#first && this.#link) return this.#link.send(message);
+    if (this.#first && this.#link) return this.#pass(message);
     const id = greeted ? this.#greeting.waiting : this.#asker(message.id ?? 'null');
     if (id === undefined) return true;
     this.#left.delete(id);
-    return this.#link?.send(withId(message, id)) ?? true;
+    return this.#pass(answerUnder(id, message));
+  }
+
+  #news(message: Message): boolean {
+    this.#untold.takenBack(message);
+    const named = this.#first ? 'nothing' : this.#named(message);
+    if (named === 'gone') return true;
+    // What belongs to a request of this client needs no handshake.
+    if (named !== 'nothing') return this.#pass(named);
+    if (!this.#deaf) return this.#pass(message);
+    this.#untold.keep([message]);
+    return true;
+  }
+
+  #named(message: Message): ReturnType<typeof whatIsNamed> {
+    return whatIsNamed(message, (id) => this.#ids.down(id));
+  }
+
+  #pass(message: Message): boolean {
+    return this.#link?.send(message) ?? true;
   }
 
   /** 'null': it is the answer to what could not be read. */
@@ -216,7 +235,12 @@ export class HeldSession implements Transport {
 
   #tell(): void {
     this.#deaf = false;
-    for (const message of this.#untold.take()) this.#link?.send(message);
+    this.#giveUpOn(this.#untold.unaskable());
+    for (const message of this.#untold.take()) this.#pass(message);
+  }
+
+  #giveUpOn(questions: readonly string[]): void {
+    for (const id of questions) this.#handlers?.message(errorMessage(id, 'internal_error', LEFT));
   }
 
   #takeBack(id: string): void {

@@ -6,10 +6,13 @@ import type { Entry } from './book.ts';
 import type { LedgerFile, LedgerFiles } from './files.ts';
 import { GroupCommit } from './group-commit.ts';
 import type { CallKey } from './key.ts';
-import { type RecordKind, writeRecord } from './record.ts';
+import { LINE_BYTES, type RecordKind, type Written, writeRecord } from './record.ts';
 import type { Shelf, Volume } from './shelf.ts';
 
 export type Place = Pick<Entry<Volume>, 'file' | 'from' | 'length' | 'checksum'>;
+
+/** Most lines are shorter. */
+const SCRATCH_BYTES = 32 * 1024;
 
 export interface JournalOptions {
   readonly folder: string;
@@ -29,6 +32,8 @@ export class Journal {
   readonly #commit = new GroupCommit(() => this.#sync());
   /** With lines that may not be on the disk yet. */
   readonly #dirty = new Set<Volume>();
+  /** Lines are written before the next one is made. */
+  readonly #scratch = Buffer.allocUnsafe(SCRATCH_BYTES);
   #trouble: string | undefined;
   #closed = false;
 
@@ -44,17 +49,20 @@ export class Journal {
   append(kind: RecordKind, key: CallKey, digest?: number, payload?: Buffer): Place {
     const { shelf, commits, wall } = this.#o;
     const at = wall();
-    const { bytes, from, checksum } = writeRecord(kind, key, at, digest, payload);
     let volume: Volume;
+    let written: Written;
     try {
       if (this.#closed) throw new Error('it is closed');
-      const current = shelf.current(bytes.length);
+      const current = shelf.current((payload?.length ?? 0) + LINE_BYTES);
       volume = current.volume;
       if (current.fresh) this.#o.onTurn();
-      write(volume, current.file, bytes);
+      // Not before: what that writes goes through the same scratch.
+      written = writeRecord(this.#scratch, kind, key, at, digest, payload);
+      write(volume, current.file, written.bytes);
     } catch (error) {
       throw this.troubled(error);
     }
+    const { bytes, from, checksum } = written;
     if (this.#trouble !== undefined) {
       this.#trouble = undefined;
       this.#o.onTrouble?.(undefined);

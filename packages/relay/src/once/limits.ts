@@ -6,7 +6,7 @@ export const ONCE_LIMITS = {
   /** Outcomes of one session that can be asked for again. A session has at most 256 + 1,024 calls open, and its newest
    *  outcomes are those that may still be on their way; older ones are unknown. */
   outcomesPerSession: 2048,
-  /** Outcomes of all sessions: some 100 bytes of memory each. */
+  /** Outcomes of all sessions: some 150 bytes of memory each. */
   outcomes: 131_072,
   /** Sessions whose numbers are remembered; the one that was quiet longest is forgotten. */
   sessions: 16_384,

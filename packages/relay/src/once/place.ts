@@ -1,25 +1,19 @@
-// Where the ledger of a share is: a folder of its own by its name, where the next process finds it; or one that goes with
-// this process, where nobody comes back to the share.
+// A ledger that goes with its process, for a share nobody comes back to. What a process that was killed left is removed by
+// the next one.
 
 import { randomBytes } from 'node:crypto';
 import { readdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { isAlive, thisWriter } from './writer.ts';
 
-export interface LedgerPlace {
-  readonly folder: string;
-  readonly temporary: boolean;
-}
+/** Begins as no share's name does (encoded, it has no `+`), then says whose it is. */
+const TEMPORARY = /^\+temporary-([0-9]+)-(\S+)-[0-9a-f]{12}$/;
 
-/** Begins with whose it is: a process that was killed leaves its own. */
-const TEMPORARY = /^temporary-([0-9]+)-(\S+)-[0-9a-f]{12}$/;
-
-/** `share`: network and token; undefined: a share that ends with this process. */
-export async function ledgerPlace(root: string, share: readonly [string, string] | undefined): Promise<LedgerPlace> {
-  if (share !== undefined) return { folder: join(root, encodeURIComponent(share.join('-'))), temporary: false };
+export async function temporaryLedger(root: string): Promise<{ readonly folder: string; readonly temporary: true }> {
   await sweep(root);
   const { pid, start } = thisWriter();
-  return { folder: join(root, `temporary-${pid}-${start}-${randomBytes(6).toString('hex')}`), temporary: true };
+  const name = `+temporary-${pid}-${start}-${randomBytes(6).toString('hex')}`;
+  return { folder: join(root, name), temporary: true };
 }
 
 async function sweep(root: string): Promise<void> {

@@ -37,14 +37,13 @@ export interface RecordReader {
 
 const NONE = Buffer.alloc(0);
 const HEAD_BYTES = 160;
+/** All but the payload, at most. */
+export const LINE_BYTES = 256;
 const WINDOW_BYTES = 256 * 1024;
 /** Of a damaged line, at either end. */
 const LOOK_BYTES = 4096;
 const LINE_FEED = 0x0a;
 const FIRST_LINE = /^mcp-once\/1 ([0-9]+) (\S+)\n/;
-const HEAD =
-  /^(([souxfe]) ([0-9a-f]{32}):([0-9]{1,16}):([0-9a-f]{8}) ([0-9]{1,15}) ([0-9a-f]{8}) ([0-9]{1,9}) ([0-9a-f]{8}) )([0-9a-f]{8}) /;
-
 export interface Written {
   readonly bytes: Buffer;
   /** Where the payload begins in them. */
@@ -52,11 +51,20 @@ export interface Written {
   readonly checksum: number;
 }
 
-export function writeRecord(kind: RecordKind, key: CallKey, at: number, digest = 0, payload: Buffer = NONE): Written {
+/** `scratch`: what the line is written into if it has room there, so that most lines cost no memory. */
+export function writeRecord(
+  scratch: Buffer,
+  kind: RecordKind,
+  key: CallKey,
+  at: number,
+  digest = 0,
+  payload: Buffer = NONE,
+): Written {
   const checksum = payload.length === 0 ? 0 : signed(crc32(payload));
   const head = `${kind} ${key.text} ${at} ${hex(digest)} ${payload.length} ${hex(checksum)} `;
   const from = head.length + 9;
-  const bytes = Buffer.allocUnsafe(from + payload.length + key.text.length + 2);
+  const length = from + payload.length + key.text.length + 2;
+  const bytes = length <= scratch.length ? scratch.subarray(0, length) : Buffer.allocUnsafe(length);
   bytes.write(`${head}${hex(crc32(head))} `, 0, 'latin1');
   payload.copy(bytes, from);
   bytes.write(` ${key.text}\n`, from + payload.length, 'latin1');
@@ -86,22 +94,11 @@ export function readRecords(source: Readable, from: number, reader: RecordReader
   const look = windowOf(file);
   let at = from === 0 ? (FIRST_LINE.exec(look(0, HEAD_BYTES).toString('latin1'))?.[0].length ?? 0) : from;
   while (at < file.size) {
-    const [, head = '', kind, session = '', number, check, time, digest = '', length, checksum = '', own] =
-      HEAD.exec(look(at, HEAD_BYTES).toString('latin1')) ?? [];
-    if (kind !== undefined && hex(crc32(head)) === own) {
-      const payload = at + head.length + 9;
-      const end = payload + Number(length) + `${session}:${number}:${check}`.length + 2;
+    const record = headAt(at, look(at, HEAD_BYTES).toString('latin1'));
+    if (record !== undefined) {
+      const end = record.from + record.length + record.keyLength + 2;
       if (end > file.size) return at;
-      reader.record({
-        kind: kind as RecordKind,
-        session,
-        number: Number(number),
-        at: Number(time),
-        digest: Number.parseInt(digest, 16) | 0,
-        from: payload,
-        length: Number(length),
-        checksum: Number.parseInt(checksum, 16) | 0,
-      });
+      reader.record(record);
       at = end;
       continue;
     }
@@ -113,6 +110,29 @@ export function readRecords(source: Readable, from: number, reader: RecordReader
     at = end;
   }
   return at;
+}
+
+/** undefined: no head begins there. A sum over all of it is enough: who wrote one wrote the other. */
+function headAt(at: number, text: string): (LedgerRecord & { readonly keyLength: number }) | undefined {
+  const keyEnd = text.indexOf(' ', 2);
+  const timeEnd = text.indexOf(' ', keyEnd + 1);
+  const lengthEnd = text.indexOf(' ', timeEnd + 10);
+  // Behind the payload's sum, and behind our own.
+  const sumEnd = lengthEnd + 10;
+  const end = sumEnd + 9;
+  if (keyEnd < 44 || lengthEnd < 0 || end > text.length) return undefined;
+  if (Number.parseInt(text.slice(sumEnd, end - 1), 16) !== crc32(text.slice(0, sumEnd))) return undefined;
+  return {
+    kind: text.charAt(0) as RecordKind,
+    session: text.slice(2, 34),
+    number: Number(text.slice(35, keyEnd - 9)),
+    at: Number(text.slice(keyEnd + 1, timeEnd)),
+    digest: Number.parseInt(text.slice(timeEnd + 1, timeEnd + 9), 16) | 0,
+    from: at + end,
+    length: Number(text.slice(timeEnd + 10, lengthEnd)),
+    checksum: Number.parseInt(text.slice(lengthEnd + 1, sumEnd - 1), 16) | 0,
+    keyLength: keyEnd - 2,
+  };
 }
 
 function windowOf(file: Readable): (at: number, length: number) => Buffer {

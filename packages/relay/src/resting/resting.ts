@@ -1,12 +1,16 @@
 // A server for everybody that is ended while nobody uses it: its owner sees one Transport that never ends by that. Order:
 // awake -> (nothing open, nothing said for `idleMs`) -> asleep -> (a request) -> waking: open, rebuild, flush -> awake.
-// Invariant: it never sleeps over an open request, an unanswered question or a subscription; what it is asked while it
-// sleeps is answered by the next server, or handed back as not run.
+// Invariant: it never sleeps over an open request, an unanswered question or a subscription to a resource; what it is asked
+// while it sleeps is answered by the next server, or handed back as not run. Who only wants to hear of changed lists does
+// not keep it awake: nothing changes in a server that does not run, and of its successor they are told to look.
 
+import { objectOf, paramsOf } from '../eras/envelope.ts';
+import { ACKNOWLEDGED, LISTEN } from '../eras/methods.ts';
 import { stringifyExact } from '../json-exact.ts';
 import { notificationMessage, parseMessage } from '../json-rpc.ts';
 import { LIMITS } from '../limits.ts';
 import type { Fault, Message } from '../message.ts';
+import { Listens } from '../steady/listens.ts';
 import { OwnRequests } from '../steady/own-requests.ts';
 import { changedLists, rebuild } from '../steady/rebuild.ts';
 import { SessionMemory } from '../steady/session-memory.ts';
@@ -45,6 +49,9 @@ class Resting implements Transport {
   /** Requests that are not answered: ours by id, and the server's. */
   readonly #open = new Set<string>();
   readonly #asked = new Set<string>();
+  /** Open subscriptions of modern clients that are asked again of the next server, by id. */
+  readonly #listening = new Map<string, Message>();
+  readonly #listens = new Listens();
   #handlers: TransportHandlers | undefined;
   /** undefined: asleep, or not yet awake. */
   #server: Transport | undefined;
@@ -109,7 +116,8 @@ class Resting implements Transport {
       this.#asked.delete(message.id ?? '');
       return;
     }
-    if (message.kind === 'request') this.#open.add(message.id ?? '');
+    if (message.method === LISTEN && onlyLists(message)) this.#listening.set(message.id ?? '', message);
+    else if (message.kind === 'request') this.#open.add(message.id ?? '');
     else if (message.method === 'notifications/cancelled') this.#takenBack(message);
     this.#memory.fromClient(message);
   }
@@ -119,6 +127,8 @@ class Resting implements Transport {
     const { params } = parseMessage(cancelled) as { params?: { requestId?: unknown } };
     const id = stringifyExact(params?.requestId ?? null);
     this.#open.delete(id);
+    this.#listening.delete(id);
+    this.#listens.settle(id);
     this.#memory.forget(id);
     this.#queue = this.#queue.filter((message) => message.kind !== 'request' || message.id !== id);
   }
@@ -143,9 +153,11 @@ class Resting implements Transport {
     if (message.kind === 'request') this.#asked.add(message.id ?? '');
     if (message.kind === 'response') {
       if (this.#own.answered(message)) return;
+      if (this.#listening.delete(message.id ?? '')) this.#listens.settle(message.id ?? '');
       if (this.#open.delete(message.id ?? '')) this.#memory.answered(message);
     }
-    this.#handlers?.message(message);
+    const heard = message.method === ACKNOWLEDGED ? this.#listens.acknowledged(message) : [message];
+    for (const one of heard) this.#handlers?.message(one);
   }
 
   #fault(fault: Fault): void {
@@ -205,7 +217,10 @@ class Resting implements Transport {
         return;
       }
       this.#waking = undefined;
-      for (const message of this.#unqueue()) server.send(message);
+      const queued = this.#unqueue();
+      // Those that were only just asked are among what waits.
+      for (const message of this.#listening.values()) if (!queued.includes(message)) server.send(message);
+      for (const message of queued) server.send(message);
       const changed = await changedLists(server, this.#memory, this.#own);
       for (const method of changed) if (this.#server === server) this.#handlers?.message(notificationMessage(method));
     } catch (error) {
@@ -243,4 +258,9 @@ class Resting implements Transport {
     clearTimeout(this.#timer);
     this.#handlers?.closed(reason);
   }
+}
+
+function onlyLists(listen: Message): boolean {
+  const { resourceSubscriptions } = objectOf(paramsOf(listen).notifications);
+  return !Array.isArray(resourceSubscriptions) || resourceSubscriptions.length === 0;
 }

@@ -293,6 +293,49 @@ test('requests of the modern era need no handshake; a subscription of the client
   assert.deepEqual((await second.message()).result, { of: 'second' });
 });
 
+test('what belongs to a subscription reaches the client that has it now, under the id that it knows', async () => {
+  const all = house();
+  const meta = '{"_meta":{"io.modelcontextprotocol/protocolVersion":"2026-07-28"}}';
+  const first = await all.dial();
+  first.send(request('1', 'subscriptions/listen', meta));
+  await settle();
+  const { transport } = only(all.served).accepted;
+  const changed = (subscription: unknown) =>
+    notificationMessage('notifications/tools/list_changed', {
+      _meta: { 'io.modelcontextprotocol/subscriptionId': subscription, other: 1.0 },
+    });
+  transport.send(changed(1));
+  assert.deepEqual((await first.message()).params, {
+    _meta: { 'io.modelcontextprotocol/subscriptionId': 1, other: 1 },
+  });
+  first.raw.end.destroy();
+  await settle();
+  const second = await all.dial();
+  second.send(request('"s"', 'subscriptions/listen', meta), request('2', 'subscriptions/listen', meta));
+  await settle();
+  const [own, two] = only(all.served)
+    .got.slice(-2)
+    .map(({ id }) => JSON.parse(id ?? '') as string);
+  transport.send(changed(1));
+  transport.send(changed(own));
+  transport.send(notificationMessage('notifications/cancelled', { requestId: two }));
+  transport.send(
+    resultMessage(JSON.stringify(own), {
+      _meta: { 'io.modelcontextprotocol/subscriptionId': own },
+      resultType: 'complete',
+    }),
+  );
+  assert.deepEqual((await second.message()).params, {
+    _meta: { 'io.modelcontextprotocol/subscriptionId': 's', other: 1 },
+  });
+  assert.deepEqual((await second.message()).params, { requestId: 2 });
+  assert.deepEqual(await second.message(), {
+    jsonrpc: '2.0',
+    id: 's',
+    result: { _meta: { 'io.modelcontextprotocol/subscriptionId': 's' }, resultType: 'complete' },
+  });
+});
+
 test('a server that is paused stays paused for the next client, and what it waits for comes', async () => {
   const all = await greeted();
   const { transport } = all.server.accepted;

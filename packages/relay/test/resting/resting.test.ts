@@ -179,6 +179,47 @@ test('it does not sleep with a subscription, nor where its session is one client
   }
 });
 
+test('who only wants to hear of changed lists does not keep it awake, and is told to look at its successor', async () => {
+  const at = await house();
+  const acknowledge = (life: Life | undefined): void => {
+    const _meta = { 'io.modelcontextprotocol/subscriptionId': 'w' };
+    const params = { notifications: { toolsListChanged: true }, _meta };
+    life?.far.send(notificationMessage('notifications/subscriptions/acknowledged', params));
+  };
+  at.silent.add('subscriptions/listen');
+  at.ask('"w"', 'subscriptions/listen', { notifications: { toolsListChanged: true } });
+  await at.until(() => at.lives[0]?.got.length);
+  acknowledge(at.lives[0]);
+  await at.until(() => at.asleep);
+  assert.equal(at.heard.length, 1);
+  at.ask('2', 'tools/call');
+  await at.until(() => answered(at, '2'));
+  assert.deepEqual(methods(at.lives[1]), ['subscriptions/listen', 'tools/call']);
+  acknowledge(at.lives[1]);
+  await at.until(() => at.heard.some(({ method }) => method === 'notifications/tools/list_changed'));
+  assert.equal(
+    at.heard.filter(({ method }) => method?.includes('acknowledged')).length,
+    1,
+    'it was acknowledged before',
+  );
+  at.server.send(notificationMessage('notifications/cancelled', { requestId: 'w' }));
+  await at.until(() => at.asleep);
+  at.ask('3', 'tools/call');
+  await at.until(() => answered(at, '3'));
+  assert.deepEqual(methods(at.lives[2]), ['tools/call'], 'nobody listens any more');
+  await at.server.close();
+});
+
+test('a modern subscription to a resource keeps it awake', async () => {
+  const at = await house();
+  at.silent.add('subscriptions/listen');
+  at.ask('"w"', 'subscriptions/listen', { notifications: { resourceSubscriptions: ['x:1'] } });
+  await at.until(() => at.lives[0]?.got.length);
+  await new Promise((resolve) => setTimeout(resolve, 6 * IDLE_MS));
+  assert.equal(at.asleep, false);
+  await at.server.close();
+});
+
 test('what clients say of themselves wakes nobody', async () => {
   const at = await house();
   at.ask('1', 'ping');

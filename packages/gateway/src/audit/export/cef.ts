@@ -21,6 +21,7 @@ export const cef: Format = (read, { version }) => {
     ['outcome', plain(read, 'status')],
     ['reason', plain(read, 'code') ?? plain(read, 'why') ?? plain(read, 'reason')],
     ['out', plain(read, 'bytes')],
+    ['cnt', plain(read, 'count')],
     ...custom('cn1', 'session', plain(read, 'session')),
     ...custom('cn2', 'intent', plain(read, 'of')),
     ...custom('cfp1', 'durationMs', plain(read, 'ms')),

@@ -53,6 +53,7 @@ export const ocsf: Format = (read, { version }) => {
     severity_id: SEVERITIES[severityOf(read)],
     time: Date.parse(String(record.ts)),
     message: sentence(read),
+    count: numberOf(record, 'count'),
     duration: numberOf(record, 'ms') === undefined ? undefined : Math.round(numberOf(record, 'ms') ?? 0),
     status_id: status,
     status: status === undefined ? undefined : STATUS_NAMES[status],

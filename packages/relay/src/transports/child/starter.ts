@@ -94,7 +94,13 @@ export class Starter<T> {
         'fewer sessions or fewer backends; each session starts its own servers',
       );
     }
-    return { child: await this.#spawn(start, attempt), with: mine };
+    try {
+      return { child: await this.#spawn(start, attempt), with: mine };
+    } catch (error) {
+      // Told already by its end, as a rule; an attempt without a fate would keep all others out.
+      attempt.failed(error instanceof Error ? error.message : String(error));
+      throw error;
+    }
   }
 
   /** Before anybody came. */

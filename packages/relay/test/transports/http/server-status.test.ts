@@ -253,7 +253,7 @@ test('more sessions than there is room for are refused with a hint when to try a
 });
 
 test('a session without requests and streams ends after its idle time, one with a stream does not', async () => {
-  await using door_ = await door({ idleMs: 60, keepAliveMs: 20 });
+  await using door_ = await door({ idleMs: 800, keepAliveMs: 20 });
   const listening = await newSession(door_.url);
   const { request } = await open(door_.url, { method: 'GET', headers: { accept: 'text/event-stream', ...listening } });
   await newSession(door_.url);

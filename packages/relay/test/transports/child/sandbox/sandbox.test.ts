@@ -241,6 +241,28 @@ describe('limits', () => {
     await using server = await looker({ processes: 40 });
     assert.match(String(await server.run(READ('/proc/self/limits'))), /Max processes +40 +40/);
   });
+
+  test(
+    'a fork bomb ends at that number, whatever else its user runs',
+    process.getuid?.() === 0 ? { skip: 'root is not held by it: run as somebody else' } : needs('bwrap', 'prlimit'),
+    async () => {
+      await using server = await looker({ processes: 60 });
+      const forks = await server.run(`
+        const all = [];
+        try {
+          for (let n = 0; n < 120; n += 1) {
+            const child = child_process.spawn('sleep', ['60'], { stdio: 'ignore' });
+            child.on('error', () => {});
+            if (child.pid === undefined) break;
+            all.push(child);
+          }
+        } catch {}
+        for (const child of all) child.kill('SIGKILL');
+        return all.length;
+      `);
+      assert.ok(Number(forks) > 10 && Number(forks) < 60, `${forks} processes`);
+    },
+  );
 });
 
 describe('what is not there', () => {
@@ -253,8 +275,8 @@ describe('what is not there', () => {
   test('strict refuses to start and names the package to install', async () => {
     await assert.rejects(without('bwrap').wrap('strict', start), (error: RelayError) => {
       assert.equal(error.code, 'child_start_failed');
-      assert.match(error.message, /its sandbox needs bwrap, which is not there/);
-      assert.match(error.hint ?? '', /package bubblewrap/);
+      assert.match(error.message, /its sandbox needs bwrap \(package bubblewrap\), which is not there/);
+      assert.match(error.hint ?? '', /install bubblewrap/);
       return true;
     });
     await assert.rejects(without('prlimit').wrap({ memoryBytes: 1 }, start), /needs prlimit/);
