@@ -18,6 +18,15 @@ export interface Fault {
   make(scene: Scene, longestMs: number): Promise<void>;
 }
 
+/** To a server of a session that may have ended by itself meanwhile. */
+function signal(pid: number, name: NodeJS.Signals): void {
+  try {
+    process.kill(pid, name);
+  } catch (error) {
+    if ((error as { code?: string }).code !== 'ESRCH') throw error;
+  }
+}
+
 const actorsOf = ({ gateway, bridge }: Scene): Record<'gateway' | 'bridge', Actor> => ({ gateway, bridge });
 
 function killed(who: 'gateway' | 'bridge'): Fault {
@@ -101,7 +110,7 @@ export function serverKilled(server: string): Fault {
     name: `kill -9 of the server ${server}`,
     make: (scene) =>
       scene.trouble('kill -9', server, true, async () => {
-        for (const pid of scene.pidsOf(server)) process.kill(pid, 'SIGKILL');
+        for (const pid of scene.pidsOf(server)) signal(pid, 'SIGKILL');
       }),
   };
 }
@@ -112,9 +121,9 @@ function serverFrozen(server: string): Fault {
     make: (scene, longestMs) =>
       scene.trouble('freeze', server, false, async () => {
         const pids = scene.pidsOf(server);
-        for (const pid of pids) process.kill(pid, 'SIGSTOP');
+        for (const pid of pids) signal(pid, 'SIGSTOP');
         await wait(scene.dice.int(longestMs / 3, longestMs));
-        for (const pid of pids) process.kill(pid, 'SIGCONT');
+        for (const pid of pids) signal(pid, 'SIGCONT');
       }),
   };
 }
@@ -132,13 +141,13 @@ export function illAtStart(server: string, mood: (typeof AT_START)[number]): Fau
     make: (scene, longestMs) =>
       scene.trouble(mood, server, true, async () => {
         await scene.mood(server, mood);
-        for (const pid of scene.pidsOf(server)) process.kill(pid, 'SIGKILL');
+        for (const pid of scene.pidsOf(server)) signal(pid, 'SIGKILL');
         const calls = scene.agents.map((agent) => agent.call({ server }));
         await wait(longestMs);
         await scene.settle(['calm']);
         await scene.mood(server, '');
         // Whoever hangs does so until it is ended.
-        for (const pid of scene.pidsOf(server)) process.kill(pid, 'SIGKILL');
+        for (const pid of scene.pidsOf(server)) signal(pid, 'SIGKILL');
         await Promise.all(calls);
       }),
   };

@@ -38,7 +38,7 @@ export async function settled(scene: Scene, wanted?: Holdings, settleMs = SETTLE
 }
 
 /** Sockets, pipes, files …; numbers that differ between two lives are cut off. */
-async function kindsOf(pid: number): Promise<Record<string, number>> {
+export async function kindsOf(pid: number): Promise<Record<string, number>> {
   const kinds: Record<string, number> = {};
   for (const fd of await readdir(`/proc/${pid}/fd`)) {
     const target = await readlink(`/proc/${pid}/fd/${fd}`).catch(() => 'gone');
