@@ -122,6 +122,7 @@ export class ChaosAgent implements AsyncDisposable {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
+    this.up = false;
     await this.#close();
   }
 }
