@@ -35,6 +35,14 @@ export const chains = {
     label: 'the same, durable',
     start: (options) => startOverlay({ ...options, bridge: true, governed: 'commit' }),
   },
+  ungoverned: {
+    label: 'the same, all of it off',
+    start: (options) => startOverlay({ ...options, bridge: true, governed: 'nothing' }),
+  },
+  everything: {
+    label: 'the same, all of it on',
+    start: (options) => startOverlay({ ...options, bridge: true, governed: 'everything' }),
+  },
   gateway: { label: 'tools → gateway', start: (options) => startOverlay({ ...options, bridge: false }) },
 };
 
@@ -96,12 +104,26 @@ export async function startOverlay({ bridge = false, backends, nodeArgs = [], go
       : echo;
     const config = join(home, 'gateway.yml');
     // JSON is YAML.
-    const rules = governed === undefined ? { audit: 'off' } : governed === 'default' ? {} : governance(governed);
+    const rules = (GOVERNED[governed] ?? governance)(governed);
     writeFileSync(config, JSON.stringify({ backends: backends ?? [{ id: 'echo', transport }], ...rules }));
     const token = await host('gateway', program('gateway', 'run', config, '--overlay', 'local'));
     return { agent: program('tools', 'run', token, '--overlay', 'local'), hosts, end, folder: home };
   });
 }
+
+const GOVERNED = {
+  undefined: () => ({ audit: 'off' }),
+  default: () => ({}),
+  nothing: () => ({ audit: 'off', scrub: 'off', pins: 'off' }),
+  /** What configs/team.yml has; nothing that a bench would be slowed by. */
+  everything: () => ({
+    ...governance('os'),
+    pins: 'first-use',
+    scrub: { rules: { 'secret-*': 'redact' } },
+    limits: { identities: { owner: { rate: '1000000/s', burst: 1000000, concurrent: 1000 } } },
+    alarms: { loop: { calls: 1000000, within: '60s' }, rate: { calls: 1000000, within: '60s' } },
+  }),
+};
 
 /** Rules as a team has them, and the log; the rule that decides is the last one. */
 function governance(durability) {

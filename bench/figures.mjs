@@ -83,6 +83,12 @@ export function bars(samples) {
       durable.flatMap((value, round) => (sync[round] ? [(value - (governed[round] ?? 0)) / sync[round]] : [])),
     );
   };
+  const added = (figure, a, b) => {
+    const [one, other] = [samples[a]?.[figure], samples[b]?.[figure]];
+    return one && other
+      ? median(one.flatMap((value, at) => (other[at] === undefined ? [] : [value - other[at]])))
+      : undefined;
+  };
   const peerRatio = (figure, pick) => {
     const found = PEERS.map((peer) => ratio(figure, peer)).filter((value) => value !== undefined);
     return found.length > 0 ? pick(...found) : undefined;
@@ -96,6 +102,8 @@ export function bars(samples) {
     ['calls/s ≥ 6 × npm chain', peerRatio('callsPerSecond', Math.min), '≥', 6],
     ['governed: p50 ≤ 2.5 × bare', ratioOf('latencyRoundMs', 'governed', 'bare'), '≤', 2.5],
     ['governed: calls/s ≥ 0.5 × bare + AEAD', ratioOf('callsPerSecond', 'governed', 'aead'), '≥', 0.5],
+    ['all of it on adds ≤ 0.3 ms to p50', added('latencyRoundMs', 'everything', 'ungoverned'), '≤', 0.3],
+    ['all of it on: calls/s ≥ 0.6 × all of it off', ratioOf('callsPerSecond', 'everything', 'ungoverned'), '≥', 0.6],
     ['durable: ≤ 2 fdatasync on top, after a pause', syncs('fdatasyncRoundMs'), '≤', 2],
     ['durable: ≤ 2 fdatasync on top, one behind the other', syncs('fdatasyncTightRoundMs'), '≤', 2],
     ['durable: calls/s ≥ 0.5 × bare + AEAD', ratioOf('callsPerSecond', 'durable', 'aead'), '≥', 0.5],

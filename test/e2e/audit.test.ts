@@ -8,7 +8,7 @@ import { after, before, describe, test } from 'node:test';
 import { setTimeout as wait } from 'node:timers/promises';
 import { House, type Running, runToEnd } from './harness.ts';
 import { LineClient } from './line-client.ts';
-import { stdioBackend } from './servers.ts';
+import { shareBackend, stdioBackend } from './servers.ts';
 
 // biome-ignore lint/suspicious/noExplicitAny: tests look into whatever came
 type Json = any;
@@ -150,4 +150,33 @@ describe('the audit log and its callers', () => {
     await numberOf({ name: 'echo', arguments: { after: 'the cut' } });
     await eventually('the agent is told', () => agent.ends.stderr().includes('rolled back'));
   });
+});
+
+test('two gateways in a row: an answer carries the numbers of both, and each log holds its own', async () => {
+  await using house = await House.open();
+  await house.createShare('behind');
+  const log = (name: string): Json => ({ audit: { path: `./${name}`, durability: 'os' } });
+  const behind = await house.config([stdioBackend('near')], { share: { token: 'behind' }, ...log('inner') });
+  await house.start(house.gatewayProgram(behind));
+  const front = await house.config([shareBackend('far', 'behind'), stdioBackend('own')], log('outer'));
+  const { share_token: token = '' } = (await house.start(house.gatewayProgram(front))).ready;
+  await using agent = LineClient.spawn(house.agentProgram(token));
+  await agent.initialize();
+  const meta = async (name: string): Promise<Json> => ((await agent.call(name)).result as Json)._meta[KEY];
+  const far = await meta('far__echo');
+  assert.equal((await meta('own__echo')).behind, undefined);
+  assert.notEqual(far.behind.log, far.log);
+  const anchor = join(house.home, 'both.jsonl');
+  for (const [config, receipt] of [
+    [front, far],
+    [behind, far.behind],
+  ] as const) {
+    const line = { log: receipt.log, seq: receipt.seq, hash: receipt.hash };
+    await writeFile(anchor, `${JSON.stringify(line)}\n`);
+    const verified = await runToEnd(house.program('gateway', 'audit', 'verify', config, '--anchor', anchor));
+    assert.equal(verified.code, 0, verified.stdout + verified.stderr);
+    await writeFile(anchor, `${JSON.stringify({ ...line, hash: `sha256:${'0'.repeat(64)}` })}\n`);
+    const wrong = await runToEnd(house.program('gateway', 'audit', 'verify', config, '--anchor', anchor));
+    assert.equal(wrong.code, 1, 'it is this log that the number is of');
+  }
 });

@@ -125,7 +125,7 @@ describe('the circuit', () => {
       assert.deepEqual(broken?.servers?.stderr, ['reading licence', 'no licence found']);
       const { stdout } = await runToEnd(house.program('gateway', 'status', token));
       assert.match(stdout, /broken.*no licence found/);
-      assert.match(stdout, /it failed \d times and is left alone for \d+ s, calls to it are refused at once/);
+      assert.match(stdout, /it failed \d times.* \d+ s.*calls to it are refused at once/);
 
       const { error } = await first.call('broken__anything');
       assert.equal(error?.data?.error, 'backend_unavailable');
@@ -174,8 +174,8 @@ describe('idle servers', () => {
       const server = scriptedServer({ name: 'idle' });
       const token =
         way === 'behind a gateway'
-          ? await house.gateway([commandBackend('idle', server, { shared: true, idle: '1s' })])
-          : await house.bridge('--shared', '--idle', '1s', server.command, ...server.args);
+          ? await house.gateway([commandBackend('idle', server, { shared: true, idle: '3s' })])
+          : await house.bridge('--shared', '--idle', '3s', server.command, ...server.args);
       await using one = LineClient.spawn(house.agentProgram(token));
       await using two = LineClient.spawn(house.agentProgram(token));
       await Promise.all([one.initialize(), two.initialize()]);
@@ -265,8 +265,7 @@ describe('sandboxes', () => {
         house.program('bridge', '--overlay', 'local', '--sandbox', 'strict', 'cat'),
       );
       assert.equal(code, 2);
-      assert.match(stderr, /its sandbox needs bwrap/);
-      assert.match(stderr, /package bubblewrap|user namespaces/);
+      assert.match(stderr, /its sandbox needs bwrap \(package bubblewrap\)/);
     },
   );
 });

@@ -14,6 +14,7 @@ import {
   type EraWay,
   type Fault,
   LIMITS,
+  ledgerIdentity,
   OnceSession,
   relay,
   ServerEras,
@@ -85,6 +86,7 @@ export async function startBridge(options: BridgeOptions): Promise<Bridge> {
     judge: gate.judge,
     prove: gate.prove,
     once: ledger.seconds,
+    ledger: await ledgerIdentity(ledger.folder),
     lostServers: shared === undefined ? 'gone' : undefined,
     onReturn: (accepted, principal) => gate.renew(accepted.principal, principal),
     onSession: (accepted) => {

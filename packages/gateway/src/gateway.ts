@@ -25,7 +25,7 @@ import { backendOf } from './backend/kinds.ts';
 import { watching } from './backend/watch.ts';
 import type { GatewayLog } from './call/log.ts';
 import { buildGeneration, type Generation, type World } from './generation.ts';
-import { openConfiguredLedger } from './ledger.ts';
+import { ledgerName, openConfiguredLedger } from './ledger.ts';
 import { type Overload, openOverload } from './overload/overload.ts';
 import { type Peers, peersOf } from './peers.ts';
 import { openConfiguredPins } from './pinning.ts';
@@ -96,7 +96,7 @@ export interface Gateway {
 /** What goes on when another configuration comes into force. */
 export interface Lasting {
   readonly secrets: ResolveOptions;
-  readonly common: Pick<SessionSettings, 'instance' | 'gauge' | 'overload' | 'stateSeal' | 'taskOwners'>;
+  readonly common: Pick<SessionSettings, 'instance' | 'gauge' | 'overload' | 'stateSeal' | 'taskOwners' | 'ledgerName'>;
   /** Servers that run now, of all sessions. */
   readonly children: { count: number };
   readonly sandbox: Sandbox;
@@ -116,10 +116,16 @@ export interface SettingsOptions extends Omit<GatewayOptions, 'onLost'> {
   readonly ledger?: Ledger | undefined;
 }
 
+interface Kept {
+  readonly overload?: Overload;
+  readonly stateKey?: Buffer;
+  readonly ledgerName?: string;
+}
+
 export function lastingOf(
   options: Omit<GatewayOptions, 'onLost'>,
   secrets = secretsOf(options),
-  { overload, stateKey }: { readonly overload?: Overload; readonly stateKey?: Buffer } = {},
+  { overload, stateKey, ledgerName }: Kept = {},
 ): Lasting {
   const others = new Map<string, Promise<Overlay>>();
   return {
@@ -129,6 +135,7 @@ export function lastingOf(
       gauge: callGauge(overload?.retryCallMs),
       overload,
       stateSeal: new StateSeal(stateKey),
+      ledgerName,
       taskOwners: new TaskOwners(),
     },
     children: { count: 0 },
@@ -261,7 +268,11 @@ async function begin(options: GatewayOptions, audit: AuditSettings | undefined):
   const seen = new SeenSecrets();
   const overload = openOverload({ log });
   const stateKey = await openStateKey(options);
-  const lasting = lastingOf(options, seen.noting(secretsOf(options)), { overload, stateKey });
+  const lasting = lastingOf(options, seen.noting(secretsOf(options)), {
+    overload,
+    stateKey,
+    ledgerName: await ledgerName(ledger, overlay),
+  });
   const { secrets } = lasting;
   const world: World = {
     now: undefined,

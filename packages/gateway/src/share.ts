@@ -133,6 +133,7 @@ export async function openShare(options: ShareOptions): Promise<Share> {
     prove: gate.prove,
     instance: settings.instance,
     once: settings.onceSeconds,
+    ledger: settings.ledgerName,
     lostServers: 'told',
     elsewhere: options.elsewhere,
     turnAway: () => (left ? LEFT : settings.overload?.turnAway()),

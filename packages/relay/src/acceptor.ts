@@ -49,6 +49,8 @@ export interface AcceptorOptions<P extends Peer = Peer> {
   onReturn?(session: AcceptedSession<P>, principal: P): void;
   /** Seconds for which outcomes of calls are kept by whoever runs the servers (docs/WIRE.md 3). */
   readonly once?: number | undefined;
+  /** Which ledger they are in, where a share may have several hosts. */
+  readonly ledger?: string | undefined;
   /** What is known of the servers of a session that is not here any more: `gone`, they lived in this process and as long as
    *  the session; `told`, whoever serves the session tells its client itself what is lost. Absent: nothing is known. */
   readonly lostServers?: 'gone' | 'told' | undefined;
@@ -121,6 +123,7 @@ export class Acceptor<P extends Peer = Peer> {
     this.links = new LinkHost({
       by: options.by,
       once: options.once,
+      ledger: options.ledger,
       limits: this.limits,
       log: options.log,
       judge: (connection, proof) => options.judge(connection, proof),

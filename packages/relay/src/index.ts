@@ -73,6 +73,7 @@ export {
   type ListKind,
   listKindOf,
 } from './methods.ts';
+export { ledgerIdentity } from './once/identity.ts';
 export { callSession } from './once/key.ts';
 export { Ledger, type LedgerOptions } from './once/ledger.ts';
 export { ONCE_LIMITS } from './once/limits.ts';

@@ -51,6 +51,8 @@ export class Scrubber {
   /** Made when the first text comes: a gateway that carries none pays nothing. */
   private made: Engine | undefined;
   private readonly counts = new Map<string, number>();
+  /** By backend, whether anything of it could be withheld: asked with every call. */
+  private readonly blocking = new Map<string, boolean>();
   /** Definitions and greetings come again with every session: what was found in one text. */
   private readonly known = new Map<string, Looked>();
 
@@ -70,6 +72,7 @@ export class Scrubber {
     this.count = undefined;
     this.version += 1;
     this.known.clear();
+    this.blocking.clear();
     void old?.pool.close();
   }
 
@@ -178,7 +181,12 @@ export class Scrubber {
   /** Whether anything of this backend, or of a tool of it, could be withheld. */
   mayBlock(backend: string): boolean {
     if (!this.modes.configured) return false;
-    return this.modes.allOf(backend).some((modes) => this.onTimeout(modes) === 'block' || this.does(modes, 'block'));
+    const known = this.blocking.get(backend);
+    if (known !== undefined) return known;
+    const all = this.modes.allOf(backend);
+    const may = all.some((modes) => this.onTimeout(modes) === 'block' || this.does(modes, 'block'));
+    this.blocking.set(backend, may);
+    return may;
   }
 
   private does(modes: Modes, ...wanted: readonly Mode[]): boolean {

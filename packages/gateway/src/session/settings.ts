@@ -44,6 +44,8 @@ export interface SessionSettings {
   readonly overload?: Pick<Overload, 'turnAway' | 'mayPrepare'> | undefined;
   /** Outcomes of calls are kept for so long, by us or by whoever runs the servers: clients ask again. Absent: by nobody. */
   readonly onceSeconds?: number | undefined;
+  /** Which ledger has them. */
+  readonly ledgerName?: string | undefined;
   /** Where outcomes of servers are kept that are ours. */
   readonly ledger?: Ledger | undefined;
   /** Seals what modern servers let calls be gone on with; absent: it passes as it is. */

@@ -319,6 +319,10 @@ class DialedLink extends LinkEnd implements LinkDialer {
   }
 }
 
-function termsOf({ once, kept }: Welcome): HostTerms {
-  return { ...(once !== undefined && { once }), ...(kept !== undefined && { kept }) };
+function termsOf({ once, ledger, kept }: Welcome): HostTerms {
+  return {
+    ...(once !== undefined && { once }),
+    ...(ledger !== undefined && { ledger }),
+    ...(kept !== undefined && { kept }),
+  };
 }

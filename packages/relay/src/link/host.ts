@@ -43,6 +43,8 @@ export interface LinkHostOptions<P extends Peer = Peer> {
   refuse?(info: LinkInfo<P>): Refusal | undefined;
   /** Seconds for which outcomes of calls are kept; told to every dialer. */
   readonly once?: number | undefined;
+  /** Which ledger keeps them, among those of other hosts of the share. */
+  readonly ledger?: string | undefined;
   /** Before a new link is looked at: what must be known first. undefined: nothing. */
   before?(info: LinkInfo<P>): Promise<void> | undefined;
   /** Its session is here and waits for it: the link takes no room of its own, and is not asked after with `refuse`. */
@@ -158,8 +160,7 @@ export class LinkHost<P extends Peer = Peer> {
     { principal, as }: { readonly principal: P; readonly as?: string },
     proof: PeerProof | null,
   ): Refusal | undefined {
-    const { once } = this.#options;
-    const facts = { proof, ...(as !== undefined && { as }), ...(once !== undefined && { once }) };
+    const facts = { proof, ...(as !== undefined && { as }), ...this.#keeps(principal) };
     if (this.#closed) return { code: 'away', reason: 'this host is shutting down', retryMs: RETRY_MS };
     const known = this.#find(hello, principal.id);
     if (known && !known.canResume(hello.got)) {
@@ -195,6 +196,14 @@ export class LinkHost<P extends Peer = Peer> {
     link.attach(connection, 0, NOTHING);
     this.#log.info({ principal: principal.id, by: info.by, ...(awaited && { awaited }) }, 'link opened');
     return undefined;
+  }
+
+  /** Keys are of a principal: to another one, or in another ledger, the same key is another call. */
+  #keeps({ id }: P): Pick<Welcome, 'once' | 'ledger'> {
+    const { once, ledger } = this.#options;
+    if (once === undefined) return {};
+    if (ledger === undefined) return { once };
+    return { once, ledger: createHash('sha256').update(`${ledger}\n${id}`).digest('hex').slice(0, 32) };
   }
 
   /** The link that hello asks for, if it is this principal's. All comparisons are made, whatever the first ones say. */

@@ -26,6 +26,8 @@ export interface Hello {
 export interface HostTerms {
   /** Seconds for which it keeps the outcome of a call that has a key: it may be asked again. Absent: it keeps none. */
   readonly once?: number;
+  /** Where it keeps them, and for whom: a host that says another does not know what this one was asked. */
+  readonly ledger?: string;
   /** Whether a session that comes back finds its servers as it left them. Absent: the host cannot say. */
   readonly kept?: boolean;
 }
@@ -145,7 +147,8 @@ export function readAnswer(bytes: Buffer): Welcome | Question | { readonly error
   }
   if (isObject(body.error)) return { error: refusalOf(body.error) };
   if (body.asks === true) return { asks: true, proof: proofOf(body.proof, 'the host') };
-  const { link, fresh, window, once, kept, as } = body;
+  const { link, fresh, window, once, ledger, kept, as } = body;
+  if (ledger !== undefined && !isId(ledger)) throw malformed('the host', 'ledger');
   if (!isId(link)) throw malformed('the host', 'link');
   if (typeof fresh !== 'boolean') throw malformed('the host', 'fresh');
   const welcome = {
@@ -159,6 +162,7 @@ export function readAnswer(bytes: Buffer): Welcome | Question | { readonly error
     ...welcome,
     window: window === undefined ? 0 : count(window, 'the host'),
     ...(once !== undefined && { once: Math.min(count(once, 'the host'), MAX_ONCE_S) }),
+    ...(ledger !== undefined && { ledger }),
     ...(typeof kept === 'boolean' && { kept }),
     ...(typeof as === 'string' && { as: printable(as, MAX_AS_CHARS) }),
   };

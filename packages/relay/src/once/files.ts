@@ -32,7 +32,7 @@ export interface LedgerFiles {
   /** 0700; throws `ledger_folder_unsafe`. */
   makeFolder(path: string): Promise<void>;
   list(path: string): readonly string[];
-  /** Another number when names in it have changed. */
+  /** Another number when names in it have changed, or may have. */
   version(path: string): number;
   /** New, 0600. */
   create(path: string): LedgerFile;
@@ -43,6 +43,9 @@ export interface LedgerFiles {
   /** Names in it are on the disk when it resolves. */
   syncFolder(path: string): Promise<void>;
 }
+
+/** Clocks of file systems tick every 1 to 10 ms. */
+const TICK_MS = 50;
 
 /** A link in place of a file would lead us to write elsewhere. */
 const NO_LINK = constants.O_NOFOLLOW ?? 0;
@@ -58,7 +61,11 @@ export const diskFiles: LedgerFiles = {
     });
   },
   list: (path) => readdirSync(path),
-  version: (path) => statSync(path).mtimeMs,
+  version: (path) => {
+    const { mtimeMs } = statSync(path);
+    // Two changes within one tick of the kernel's clock have the same time: a fresh one equals nothing, not even itself.
+    return Math.abs(Date.now() - mtimeMs) < TICK_MS ? Number.NaN : mtimeMs;
+  },
   create: (path) => fileOf(openSync(path, constants.O_RDWR | constants.O_CREAT | constants.O_EXCL | NO_LINK, 0o600)),
   openToRead: (path) => fileOf(openSync(path, constants.O_RDONLY | NO_LINK)),
   unlink: unlinkSync,

@@ -311,8 +311,9 @@ export class Ledger {
       for (const volume of [...this.#shelf.volumes]) {
         const room = this.#shelf.bytes <= this.#bytes - this.#bytes / ONCE_LIMITS.filesByBytes;
         const few = this.#shelf.volumes.length <= ONCE_LIMITS.files;
-        if (this.#leaving.has(volume) || (volume.lastAt >= before && room && few)) continue;
-        if (this.#shelf.isCurrent(volume) || this.#shelf.isFollowed(volume)) continue;
+        const stays = volume.lastAt >= before && room && few && !volume.gone;
+        if (stays || this.#leaving.has(volume)) continue;
+        if (this.#shelf.isCurrent(volume) || (!volume.gone && this.#shelf.isFollowed(volume))) continue;
         this.#drop(volume);
       }
       this.#journal.retire();

@@ -36,7 +36,7 @@ export class Reading {
   /** Takes in what is new. */
   follow(): void {
     const { shelf, book, onDamage } = this.#o;
-    for (const volume of this.#arrived()) this.#readTo.set(volume, 0);
+    for (const volume of shelf.arrivals()) this.#readTo.set(volume, 0);
     const damage: Damage = { lines: 0, keys: [], blind: false };
     for (const [volume, from] of this.#readTo) {
       // First: what it writes before it ends is read, too.
@@ -66,15 +66,6 @@ export class Reading {
       }
     } catch {
       return undefined;
-    }
-  }
-
-  #arrived(): Volume[] {
-    try {
-      return this.#o.shelf.arrivals();
-    } catch {
-      // The folder cannot be read: nor can it be written, which is said where that matters.
-      return [];
     }
   }
 

@@ -22,6 +22,8 @@ export interface Volume {
   file: LedgerFile | undefined;
   /** A write failed and could not be taken back: nothing more is written here. */
   hurt: boolean;
+  /** Somebody removed it. */
+  gone: boolean;
   /** Its name is on the disk. */
   named: boolean;
 }
@@ -57,12 +59,12 @@ export class Shelf {
 
   /** Files that were not there before. */
   arrivals(): Volume[] {
-    const { files, folder } = this.#o;
-    const version = files.version(folder);
-    if (version === this.#version) return [];
-    this.#version = version;
-    const names = files.list(folder).filter((name) => NAME.test(name) && !this.#seen.has(name));
-    const found = names.sort().flatMap((name) => this.#take(name) ?? []);
+    const names = this.#names();
+    if (names === undefined) return [];
+    // A file that was moved or removed takes writes as before, and nobody would find them.
+    for (const volume of this.volumes) volume.gone ||= !names.includes(volume.name);
+    const fresh = names.filter((name) => NAME.test(name) && !this.#seen.has(name));
+    const found = fresh.sort().flatMap((name) => this.#take(name) ?? []);
     this.volumes.push(...found);
     this.volumes.sort((a, b) => (a.name < b.name ? -1 : 1));
     return found;
@@ -76,6 +78,7 @@ export class Shelf {
       now === undefined ||
       now.file === undefined ||
       now.hurt ||
+      now.gone ||
       now.bytes + length > bytes / ONCE_LIMITS.filesByBytes ||
       wall() - now.openedAt > keepMs / ONCE_LIMITS.filesByAge;
     if (!full) return { volume: now, file: now.file as LedgerFile, fresh: false };
@@ -112,6 +115,20 @@ export class Shelf {
     this.#current = undefined;
   }
 
+  /** undefined: nothing has changed. */
+  #names(): readonly string[] | undefined {
+    const { files, folder } = this.#o;
+    try {
+      const version = files.version(folder);
+      if (version === this.#version) return undefined;
+      const names = files.list(folder);
+      this.#version = version;
+      return names;
+    } catch {
+      return [];
+    }
+  }
+
   #take(name: string): Volume | undefined {
     const { files, folder, wall } = this.#o;
     const path = join(folder, name);
@@ -120,7 +137,18 @@ export class Shelf {
       const file = files.openToRead(path);
       const other = writerOf(file) ?? { pid: 0, start: 'unknown' };
       const openedAt = Number(NAME.exec(name)?.[1] ?? wall());
-      return { path, name, other, bytes: file.size, lastAt: openedAt, openedAt, file, hurt: false, named: true };
+      return {
+        path,
+        name,
+        other,
+        bytes: file.size,
+        lastAt: openedAt,
+        openedAt,
+        file,
+        hurt: false,
+        gone: false,
+        named: true,
+      };
     } catch {
       // Its writer has just dropped it.
       return undefined;
@@ -154,6 +182,7 @@ export class Shelf {
       openedAt,
       file,
       hurt: false,
+      gone: false,
       named: false,
     };
     this.volumes.push(volume);

@@ -16,6 +16,10 @@ interface OpenRequest {
   /** It was sent to a host that keeps outcomes, under a key: until then it may be asked again. On the clock that only
    *  grows. */
   until: number | undefined;
+  /** Which ledger has it. */
+  ledger: string | undefined;
+  /** How often, to whomever. */
+  sent: number;
 }
 
 export class OpenRequests {
@@ -53,7 +57,14 @@ export class OpenRequests {
 
   add(message: Message): void {
     if (message.method === LISTEN) this.listens += 1;
-    this.open.set(message.id ?? '', { message, repeated: false, timer: undefined, until: undefined });
+    this.open.set(message.id ?? '', {
+      message,
+      repeated: false,
+      timer: undefined,
+      until: undefined,
+      ledger: undefined,
+      sent: 0,
+    });
   }
 
   /** `expired` is called if it still waits after `waitMs`; not for notifications. */
@@ -65,9 +76,27 @@ export class OpenRequests {
   }
 
   /** It leaves now, under a key, to a host that keeps outcomes for so long. */
-  sentOnce(id: string, keptMs: number): void {
+  sentOnce(id: string, keptMs: number, ledger: string | undefined): void {
     const request = this.open.get(id);
-    if (request) request.until ??= performance.now() + keptMs;
+    if (request === undefined) return;
+    request.sent += 1;
+    if (request.until !== undefined) return;
+    request.until = performance.now() + keptMs;
+    request.ledger = ledger;
+  }
+
+  /** It was not taken where it was sent last, and it was sent nowhere else. */
+  notTaken(id: string): void {
+    const request = this.open.get(id);
+    if (request?.sent !== 1) return;
+    request.until = undefined;
+    request.sent = 0;
+  }
+
+  /** Another host has it: this one would run it anew. */
+  isElsewhere(id: string, ledger: string | undefined): boolean {
+    const request = this.open.get(id);
+    return request?.until !== undefined && request.ledger !== ledger;
   }
 
   /** It may have run, and its outcome can be asked for again. */
@@ -84,7 +113,8 @@ export class OpenRequests {
   /** It was sent and will not be run: it waits for the next server. */
   waitAgain(id: string, waitMs: number, expired: (message: Message) => void): void {
     const { message } = this.open.get(id) ?? {};
-    if (message && !this.waits(id)) this.wait(message, waitMs, () => expired(message));
+    this.notTaken(id);
+    if (message && !this.waits(id)) this.wait(message, this.askableMs(message) ?? waitMs, () => expired(message));
   }
 
   /** Requests that wait. */

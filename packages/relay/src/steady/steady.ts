@@ -241,10 +241,11 @@ export class SteadySession implements Transport {
   private pass(message: Message): boolean {
     const { call, id = '' } = message;
     if (call !== undefined) {
-      const once = this.terms?.once;
-      if (once !== undefined) this.open.sentOnce(id, once * 1000);
-      else if (this.open.mayHaveRun(id)) {
-        this.answerLost([message], `${this.options.name} came back without a memory of calls`);
+      const { once, ledger } = this.terms ?? {};
+      const stranger = once === undefined ? this.open.mayHaveRun(id) : this.open.isElsewhere(id, ledger);
+      if (once !== undefined) this.open.sentOnce(id, once * 1000, ledger);
+      if (stranger) {
+        this.answerLost([message], `${this.options.name} came back without a memory of it`);
         return true;
       }
     }
@@ -396,6 +397,7 @@ export class SteadySession implements Transport {
     this.own.lose();
     for (const notice of this.serverRequests.lose(reason)) this.deliver(notice);
     this.enter('opening', reason);
+    for (const id of notRun) this.open.notTaken(id);
     const mayRepeat = ({ method = '', id = '' }: Message): boolean =>
       isRepeatable(method) || notRun.includes(id) || this.open.askable(id);
     const { lost, again } = this.open.lose(mayRepeat);

@@ -127,6 +127,18 @@ test('a host says what it keeps: outcomes, and what became of servers', async ()
   }
 });
 
+test('which ledger keeps outcomes is said of each principal: to another one the same key is another call', async () => {
+  let id = 'alice';
+  const all = house({ once: 60, ledger: 'one', as: () => id });
+  const first = (await all.dial()).welcome.ledger;
+  assert.match(String(first), /^[0-9a-f]{32}$/);
+  assert.equal((await all.dial({ session: 'b'.repeat(32) })).welcome.ledger, first);
+  id = 'bob';
+  assert.notEqual((await all.dial({ session: 'c'.repeat(32) })).welcome.ledger, first);
+  const other = house({ once: 60, ledger: 'two', as: () => 'alice' });
+  assert.notEqual((await other.dial()).welcome.ledger, first);
+});
+
 test('who comes back to nothing is known to come back', async () => {
   const all = house();
   await all.dial();

@@ -27,17 +27,29 @@ test('what is written is what is read', () => {
   );
   fc.assert(
     fc.property(
-      fc.record({
-        link: id,
-        got: fc.nat(),
-        fresh: fc.boolean(),
-        window: fc.nat(),
-        by: fc.constant('host/1'),
-        proof: fc.constant(null),
-      }),
+      fc.record(
+        {
+          link: id,
+          got: fc.nat(),
+          fresh: fc.boolean(),
+          window: fc.nat(),
+          by: fc.constant('host/1'),
+          proof: fc.constant(null),
+          once: fc.nat({ max: 604_800 }),
+          ledger: id,
+          kept: fc.boolean(),
+        },
+        { requiredKeys: ['link', 'got', 'fresh', 'window', 'by', 'proof'] },
+      ),
       (welcome) => assert.deepEqual(readAnswer(line(encodeWelcome(welcome))), { ...welcome }),
     ),
   );
+  const read = (more: object): object =>
+    readAnswer(line(`MCP-LINK/1 ${JSON.stringify({ link: 'a'.repeat(32), fresh: true, got: 0, ...more })}`));
+  // Nobody is asked again for longer than a week; what is none of these says nothing.
+  assert.equal((read({ once: 1e9 }) as { once: number }).once, 604_800);
+  assert.equal('kept' in read({ kept: 'yes' }), false);
+  for (const wrong of [{ once: -1 }, { once: '60' }, { ledger: 'x' }]) assert.throws(() => read(wrong), RelayError);
   const refusal = { code: 'busy', reason: 'too many', retryMs: 10 };
   assert.deepEqual(readAnswer(line(encodeRefusal(refusal))), { error: refusal });
 });

@@ -2,6 +2,7 @@
 // unknown, whatever byte a process was killed at.
 
 import assert from 'node:assert/strict';
+import { readdirSync } from 'node:fs';
 import { chmod, mkdir, mkdtemp, rm, stat } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -39,7 +40,7 @@ test('a folder that others can read is refused, ours is 0700 and its files 0600'
     const ours = join(base, 'ours');
     const ledger = await Ledger.open({ folder: ours });
     run(ledger, A, 1, answer('a'));
-    const [name = ''] = (await import('node:fs')).readdirSync(ours);
+    const [name = ''] = readdirSync(ours);
     assert.equal((await stat(ours)).mode & 0o777, 0o700);
     assert.equal((await stat(join(ours, name))).mode & 0o777, 0o600);
     await ledger.close();
@@ -238,6 +239,36 @@ test('a session that ended on purpose is not kept, and its numbers stay unknown'
   const next = await open(files.copy());
   assert.equal(next.size.outcomes, 0);
   assert.equal(found(next, A, 1), 'unknown');
+});
+
+test('a ledger whose folder or file is taken away writes nothing where nobody finds it', async () => {
+  const base = await mkdtemp(join(tmpdir(), 'ledger-'));
+  try {
+    const folder = join(base, 'ledger');
+    const ledger = await Ledger.open({ folder });
+    run(ledger, A, 1, answer('first'));
+    await rm(folder, { recursive: true });
+    assert.equal(found(ledger, A, 2), 'new');
+    assert.throws(() => ledger.start(callKey(A, 2), 7), { code: 'ledger_unwritable' });
+    await mkdir(folder, { mode: 0o700 });
+    assert.equal(found(ledger, A, 2), 'new');
+    run(ledger, A, 2, answer('second'));
+    await ledger.close();
+    const next = await Ledger.open({ folder });
+    assert.equal(found(next, A, 2), 'done');
+    for (const name of readdirSync(folder)) await rm(join(folder, name));
+    assert.equal(found(next, A, 3), 'new');
+    next.start(callKey(A, 3), 7);
+    for (const name of readdirSync(folder)) await rm(join(folder, name));
+    assert.equal(found(next, A, 4), 'new');
+    run(next, A, 4, answer('fourth'));
+    const last = await Ledger.open({ folder, lives: () => false });
+    assert.equal(found(last, A, 4), 'done');
+    assert.equal(found(last, A, 3), 'unknown');
+    assert.equal(found(last, A, 2), 'unknown');
+  } finally {
+    await rm(base, { recursive: true, force: true });
+  }
 });
 
 test('two processes of one share read each other and write apart', async () => {

@@ -173,3 +173,34 @@ for (const [kept, said] of [
     else assert.match(first, said);
   });
 }
+
+test('a host with another ledger is not asked: there the same key would run anew', { timeout: 4000 }, async () => {
+  await using house = await shakenHands();
+  house.first.events.agreed?.({ ...ONCE, ledger: 'a'.repeat(32) });
+  for (const id of ['5', '6']) house.session.send(call(id, Number(id)));
+  await until(house.first, '6');
+  house.first.events.agreed?.({ ...ONCE, ledger: 'b'.repeat(32) });
+  // The old host said goodbye and had not taken the second one.
+  house.first.events.renewed(['6']);
+  await answerInitialize(house.first);
+  assert.equal((await until(house.first, '6')).call, 6);
+  const lost = await house.client.next();
+  assert.deepEqual([lost.id, errorOf(lost)?.data?.error], ['5', 'outcome_unknown']);
+  assert.equal(house.first.got.all.filter(({ id }) => id === '5').length, 1);
+});
+
+test('what was sent twice and not taken the second time may have run the first time', { timeout: 4000 }, async () => {
+  await using house = await shakenHands();
+  const [a, b] = ['a', 'b'].map((letter) => ({ ...ONCE, ledger: letter.repeat(32) }));
+  house.first.events.agreed?.(a ?? {});
+  house.session.send(call('5', 5));
+  await until(house.first, '5');
+  house.first.events.agreed?.(a ?? {});
+  house.first.events.renewed();
+  await answerInitialize(house.first);
+  await until(house.first, '5');
+  house.first.events.agreed?.(b ?? {});
+  house.first.events.renewed(['5']);
+  await answerInitialize(house.first);
+  assert.equal(errorOf(await house.client.next())?.data?.error, 'outcome_unknown');
+});

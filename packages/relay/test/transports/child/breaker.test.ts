@@ -51,11 +51,13 @@ test('half-open lets one try: its word closes it, its failure opens it again, it
 
 test('what began before the pause decides nothing in it', () => {
   const { time, breaker } = setup();
-  const [old, other] = [breaker.enter(), breaker.enter()];
+  const [old, other, third] = [breaker.enter(), breaker.enter(), breaker.enter()];
   fail(breaker, 5);
   old?.ok();
-  assert.equal(breaker.state().circuit, 'open');
-  time.now += WINDOW_MS;
+  time.now += WINDOW_MS / 2;
+  third?.failed('of old');
+  assert.equal(breaker.state().leftMs, WINDOW_MS / 2);
+  time.now += WINDOW_MS / 2;
   const trial = breaker.enter();
   other?.failed('of old');
   assert.equal(breaker.state().circuit, 'half-open');
@@ -139,6 +141,16 @@ const steps = [
       const started = { real, ended: false };
       if (model.openUntil !== undefined) model.trial = started;
       model.live.push(started);
+    }),
+  ),
+  fc.constant(
+    step('crash', (model, { breaker }) => {
+      const real = breaker.enter();
+      real?.failed('it died');
+      if (!real) return;
+      model.failures.push(model.now);
+      const recent = model.failures.filter((when) => model.now - when < WINDOW_MS).length;
+      if (model.openUntil !== undefined || recent >= 5) model.openUntil = model.now + WINDOW_MS;
     }),
   ),
   fc.nat(50).map((at) =>

@@ -49,7 +49,10 @@ export function planSandbox(wish: SandboxWish, tools: SandboxTools, target: Sand
     const { trouble = 'is not there' } = tools[tool];
     missing.push(`${what} (${tool} ${trouble})`);
     if (wish === 'auto') return undefined;
-    return { refused: `its sandbox needs ${tool}, which ${trouble}`, hint: remedyOf(tool, trouble) };
+    return {
+      refused: `its sandbox needs ${tool} (package ${PACKAGES[tool]}), which ${trouble}`,
+      hint: remedyOf(tool, trouble),
+    };
   };
   if (walls && tools.bwrap.path === undefined) {
     const refused = lacks('bwrap', 'no walls');
@@ -160,7 +163,7 @@ function describeLimits({ memoryBytes, files, processes }: SandboxRules): string
 
 function remedyOf(tool: keyof SandboxTools, trouble: string): string {
   if (process.platform !== 'linux') return 'there are sandboxes on Linux only; sandbox: none';
-  if (trouble === 'is not there') return `install the package ${PACKAGES[tool]}, or take less: sandbox: auto`;
+  if (trouble === 'is not there') return `install ${PACKAGES[tool]}, or take less: sandbox: auto`;
   const why = tool === 'bwrap' ? 'user namespaces may be forbidden (kernel.unprivileged_userns_clone, AppArmor); ' : '';
   return `${why}run it by hand to see why (${tool} --ro-bind / / --dev /dev --proc /proc --unshare-pid true), or take less: sandbox: auto`;
 }

@@ -8,9 +8,12 @@ import { createInterface } from 'node:readline';
 
 const AsyncFunction = (async () => {}).constructor;
 if (process.argv.includes('--deaf-to-eof')) setInterval(() => {}, 60_000);
+// It takes a while to put its things in order.
 process.on('SIGTERM', () => {
-  if (process.env.LAST_WORDS) fs.writeFileSync(process.env.LAST_WORDS, 'ended in order');
-  process.exit(0);
+  setTimeout(() => {
+    if (process.env.LAST_WORDS) fs.writeFileSync(process.env.LAST_WORDS, 'ended in order');
+    process.exit(0);
+  }, 300);
 });
 for await (const line of createInterface({ input: process.stdin })) {
   const { id, params } = JSON.parse(line);

@@ -275,8 +275,8 @@ describe('what is not there', () => {
   test('strict refuses to start and names the package to install', async () => {
     await assert.rejects(without('bwrap').wrap('strict', start), (error: RelayError) => {
       assert.equal(error.code, 'child_start_failed');
-      assert.match(error.message, /its sandbox needs bwrap, which is not there/);
-      assert.match(error.hint ?? '', /package bubblewrap/);
+      assert.match(error.message, /its sandbox needs bwrap \(package bubblewrap\), which is not there/);
+      assert.match(error.hint ?? '', /install bubblewrap/);
       return true;
     });
     await assert.rejects(without('prlimit').wrap({ memoryBytes: 1 }, start), /needs prlimit/);
