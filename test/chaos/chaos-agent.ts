@@ -122,6 +122,7 @@ export class ChaosAgent implements AsyncDisposable {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
+    this.up = false;
     await this.#close();
   }
 }
@@ -150,7 +151,7 @@ function failureOf(error: unknown): Outcome | undefined {
   const name = data?.error;
   if (name === 'outcome_unknown') return 'unknown';
   if (name === 'call_timeout') return 'timeout';
-  if (name === 'audit_unavailable') return data?.ran === true ? 'withheld' : 'refused';
+  if (name === 'audit_unavailable' || name === 'ledger_unavailable') return data?.ran === true ? 'withheld' : 'refused';
   if (NOT_RUN.has(name)) return 'refused';
   if (name === undefined && code === -32602) return 'denied';
   return 'error';

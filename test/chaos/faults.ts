@@ -81,6 +81,20 @@ const toolsKilled: Fault = {
   },
 };
 
+const agentGone: Fault = {
+  name: 'an agent that quits in the middle of calls',
+  async make(scene) {
+    const agent = scene.dice.pick(scene.agents);
+    await scene.trouble('quit', `tools:${agent.name}`, true, async () => {
+      const calls = (['own', 'far'] as const).map((server) => agent.call({ server, ms: 5000, steps: 20 }));
+      await wait(scene.dice.int(0, 100));
+      await agent[Symbol.asyncDispose]();
+      await Promise.all(calls);
+      await agent.start();
+    });
+  },
+};
+
 const toolsFrozen: Fault = {
   name: 'freeze of an agent’s program',
   async make(scene, longestMs) {
@@ -236,7 +250,7 @@ export function ways(troubles: Scene['ground']['troubles']): Fault[] {
 }
 
 export const KILLS: readonly Fault[] = [killed('gateway'), killed('bridge')];
-export const AGENTS: readonly Fault[] = [toolsKilled, toolsFrozen];
+export const AGENTS: readonly Fault[] = [toolsKilled, agentGone, toolsFrozen];
 export const POLITE: readonly Fault[] = [ended('gateway'), ended('bridge'), replaced];
 export const FREEZES: readonly Fault[] = [
   frozen('gateway'),

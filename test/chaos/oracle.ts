@@ -49,6 +49,8 @@ export interface Evidence {
   readonly troubles: readonly Trouble[];
   /** Server name → who owns its process. */
   readonly owners: Readonly<Record<string, 'gateway' | 'bridge'>>;
+  /** Servers whose calls may run again. */
+  readonly safe: readonly string[];
 }
 
 /** After a trouble is over: back-off of dialers and of restarted servers. */
@@ -71,7 +73,8 @@ export function judge(evidence: Evidence): Finding[] {
 
   for (const [nonce, lines] of runs) {
     if (typeof nonce !== 'string') continue;
-    if (lines.length > 1) say('I4', `${nonce} ran ${lines.length} times`);
+    const once = lines.filter(({ server }) => !evidence.safe.includes(server));
+    if (once.length > 1) say('I4', `${nonce} ran ${lines.length} times`);
     for (const { at } of lines) {
       const before = intents.get(nonce)?.some(({ ts }) => Date.parse(ts) <= at);
       if (before !== true) say('I2', `${nonce} ran without an intent on record before it`);

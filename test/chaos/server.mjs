@@ -1,10 +1,10 @@
 // The server of the chaos runs (legacy, plain node): `node server.mjs NAME LEDGER MOOD MARKER`. Every call is a line of the
 // ledger, written and synced before anything else happens: {event, server, nonce, tool, sha256, pid, at}.
 // How it misbehaves stands in the file MOOD, read at start and at each call, so that a run can change it: empty (well),
-// `exit0` `crash` `hang-start` `deaf` at start; `crash-on-call` `hang-on-call` `drip` `garbage` `flood` at a call.
+// `exit0` `crash` `hang-start` `deaf` at start; `crash-on-call` `crash-once` `hang-on-call` `drip` `garbage` `flood` at a call.
 
 import { createHash } from 'node:crypto';
-import { closeSync, fsyncSync, openSync, readFileSync, writeSync } from 'node:fs';
+import { closeSync, fsyncSync, openSync, readFileSync, writeFileSync, writeSync } from 'node:fs';
 import { createInterface } from 'node:readline';
 import { setTimeout as wait } from 'node:timers/promises';
 
@@ -56,6 +56,10 @@ async function call(id, { name: tool, arguments: args = {}, _meta: meta = {} }) 
   record({ tool, nonce, sha256 });
   const now = mood();
   if (now === 'crash-on-call') process.exit(3);
+  if (now === 'crash-once') {
+    writeFileSync(moodFile, '');
+    process.exit(3);
+  }
   if (now === 'hang-on-call') return;
   if (now === 'garbage') for (const line of GARBAGE) say(line);
   if (now === 'flood') say('flood\n'.repeat(20_000));

@@ -1,12 +1,14 @@
 // Servers that die, come back ill, answer badly: each idle, in flight and streaming, with agents of both eras. Who dies has a
 // name of its own in each phase, for a server that dies often is left alone for two minutes.
 
+import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { campaign } from './campaign.ts';
-import { seedOfRun } from './dice.ts';
+import { Dice, seedOfRun } from './dice.ts';
 import { AT_CALLS, AT_START, DEADLY_CALLS, type Fault, illAtCalls, illAtStart, serverKilled } from './faults.ts';
 import { localGround } from './ground.ts';
 import { type Phase, WHEN } from './phases.ts';
+import { Scene } from './scene.ts';
 
 const timeout = 200_000;
 const callTimeout = '3s';
@@ -39,4 +41,20 @@ test('the server of a bridge that dies or answers badly', { timeout }, async (t)
     phases: () => phases,
     options: { eras: ['legacy', 'modern'], callTimeout },
   });
+});
+
+test('a server that dies in a call that may run again: it runs again, and its caller has the answer', {
+  timeout,
+}, async () => {
+  await using ground = await localGround();
+  const options = { eras: ['legacy', 'modern'], more: ['safe'], safe: ['safe'] } as const;
+  await using scene = await Scene.open(ground, new Dice(5), options);
+  for (const agent of scene.agents) {
+    await scene.mood('safe', 'crash-once');
+    const call = await scene.trouble('crash', 'safe', true, () => agent.call({ server: 'safe' }));
+    assert.equal(call.outcome, 'ok', call.told);
+    const runs = (await scene.ran()).filter(({ nonce }) => nonce === call.nonce);
+    assert.equal(runs.length, 2);
+  }
+  assert.deepEqual(await scene.verdict(), []);
 });

@@ -157,7 +157,7 @@ async function begin(options: GatewayOptions, audit: AuditSettings | undefined):
     .then(() =>
       openShares({
         overlay,
-        takeOver: options.predecessor !== undefined,
+        takesOver: (token: string) => options.predecessor?.agrees(token) ?? false,
         token: config.share.token,
         views: first.generation.views,
         rules: first.generation.rules,

@@ -194,7 +194,8 @@ export class LinkHost<P extends Peer = Peer> {
     }
     this.#answer(connection, link, { got: 0, fresh: true, ...facts, ...(kept !== undefined && { kept }) });
     link.attach(connection, 0, NOTHING);
-    this.#log.info({ principal: principal.id, by: info.by, ...(awaited && { awaited }) }, 'link opened');
+    const event = awaited ? 'session goes on over another link' : 'link opened';
+    this.#log.info({ principal: principal.id, by: info.by }, event);
     return undefined;
   }
 

@@ -2,7 +2,7 @@
 // client and the request sent again with the answers (MRTR); a task is waited for.
 
 import { setTimeout as delay } from 'node:timers/promises';
-import { RPC_ERRORS } from '../../errors.ts';
+import { RPC_ERRORS, type RpcErrorName } from '../../errors.ts';
 import { notificationMessage } from '../../json-rpc.ts';
 import type { Fault, Message } from '../../message.ts';
 import { asString, errorOf, type JsonObject, metaOf, objectOf, type RpcErrorValue, resultOf } from '../envelope.ts';
@@ -29,7 +29,11 @@ export interface LegacyCallOptions {
   progress(message: Message): void;
 }
 
-export type Outcome = { readonly result: JsonObject } | { readonly error: RpcErrorValue } | Fault;
+export type Outcome =
+  | { readonly result: JsonObject }
+  /** `ours`: which of our own errors it is, for whoever has to know what it means for the call. */
+  | { readonly error: RpcErrorValue; readonly ours?: RpcErrorName | undefined }
+  | Fault;
 
 export class LegacyCall {
   readonly #options: LegacyCallOptions;
@@ -129,7 +133,8 @@ export class LegacyCall {
     if (this.#abort.signal.aborted) return undefined;
     if ('preview' in said) return said;
     const result = resultOf(said);
-    return result === undefined ? { error: errorOf(said) ?? failed('no result').error } : { result };
+    if (result !== undefined) return { result };
+    return { error: errorOf(said) ?? failed('no result').error, ours: said.ours };
   }
 
   async #pause(ms: number): Promise<void> {

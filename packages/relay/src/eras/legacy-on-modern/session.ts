@@ -177,7 +177,7 @@ export class LegacyOnModern implements Transport {
       if (outcome === undefined) return;
       if ('code' in outcome && 'preview' in outcome) this.#inbox.push({ ...outcome, id });
       else if ('result' in outcome) this.#inbox.push(resultMessage(id, legacyResult(outcome.result)));
-      else this.#error(id, legacyError(outcome.error));
+      else this.#error(id, legacyError(outcome.error), outcome.ours);
     });
   }
 
@@ -277,8 +277,8 @@ export class LegacyOnModern implements Transport {
     resolve(fault);
   }
 
-  #error(id: string, error: RpcErrorValue): void {
-    this.#inbox.push(toMessage({ jsonrpc: '2.0', id: rawId(id), error }));
+  #error(id: string, error: RpcErrorValue, ours?: RpcErrorName): void {
+    this.#inbox.push({ ...toMessage({ jsonrpc: '2.0', id: rawId(id), error }), ...(ours && { ours }) });
   }
 
   #refuse(id: string, name: RpcErrorName, text: string): void {

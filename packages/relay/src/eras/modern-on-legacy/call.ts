@@ -2,7 +2,7 @@
 // the client, the request ends with `input_required` and the call stays open, to be gone on with by the request that brings
 // the answer. Order: run -> question -> suspend -> resume -> … -> answer.
 
-import { RPC_ERRORS } from '../../errors.ts';
+import { RPC_ERRORS, type RpcErrorName } from '../../errors.ts';
 import type { Fault, Message } from '../../message.ts';
 import {
   asObject,
@@ -27,7 +27,8 @@ const SETTLE_MS = 25;
 /** How one request of the client is answered. */
 export interface Asker {
   result(result: JsonObject): void;
-  error(error: RpcErrorValue): void;
+  /** `ours`: which of our own errors it is, for whoever has to know what it means for the call. */
+  error(error: RpcErrorValue, ours?: RpcErrorName): void;
   fault(fault: Fault): void;
   progress(params: JsonObject): void;
 }
@@ -44,7 +45,10 @@ export interface ModernCallOptions {
   over(call: ModernCall): void;
 }
 
-type Answer = { readonly result: JsonObject } | { readonly error: RpcErrorValue } | Fault;
+type Answer =
+  | { readonly result: JsonObject }
+  | { readonly error: RpcErrorValue; readonly ours?: RpcErrorName | undefined }
+  | Fault;
 
 export class ModernCall {
   readonly method: string;
@@ -181,7 +185,7 @@ export class ModernCall {
       const error = errorOf(said) ?? { code: RPC_ERRORS.internal_error, message: 'the server sent no result' };
       const urls = urlQuestions(error);
       if (urls.length > 0) this.#visit(urls);
-      else this.#settle({ error: modernError(error) });
+      else this.#settle({ error: modernError(error), ours: said.ours });
       return;
     }
     const taskId = asTask ? asString(objectOf(result.task).taskId) : undefined;
@@ -212,7 +216,7 @@ export class ModernCall {
     this.drop();
     if (answer === undefined) return;
     if ('result' in answer) asker?.result(answer.result);
-    else if ('error' in answer) asker?.error(answer.error);
+    else if ('error' in answer) asker?.error(answer.error, answer.ours);
     else asker?.fault(answer);
   }
 

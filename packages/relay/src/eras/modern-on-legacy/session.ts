@@ -2,6 +2,7 @@
 // initialised with the capabilities the request brings. Clients with other capabilities get other sessions, because servers
 // list and ask by them. In: modern requests by `send`; out: answers, and the notifications that belong to them.
 
+import type { RpcErrorName } from '../../errors.ts';
 import { stringifyExact } from '../../json-exact.ts';
 import { errorMessage, notificationMessage, rawId, resultMessage, toMessage } from '../../json-rpc.ts';
 import type { Message } from '../../message.ts';
@@ -168,7 +169,8 @@ export class ModernOnLegacy implements Transport {
     };
     return {
       result: (result: JsonObject) => over(resultMessage(id, result)),
-      error: (error: RpcErrorValue) => over(toMessage({ jsonrpc: '2.0', id: rawId(id), error })),
+      error: (error: RpcErrorValue, ours?: RpcErrorName) =>
+        over({ ...toMessage({ jsonrpc: '2.0', id: rawId(id), error }), ...(ours && { ours }) }),
       fault: (fault: Parameters<TransportHandlers['fault']>[0]) => {
         this.#open.delete(id);
         this.#inbox.push({ ...fault, id });

@@ -8,6 +8,8 @@ import type { ChildOptions, ChildTransport } from './child.ts';
 
 /** A burst of sessions is not slowed by the spares that will follow it. */
 const FILL_AFTER_MS = 1000;
+/** There was no room for one; there may be by then. */
+const LOOK_AGAIN_MS = 5000;
 export const MAX_SPARES = 2;
 
 export interface Spare<T> {
@@ -26,6 +28,7 @@ export interface SparesOptions<T> {
   /** A server that does not stand being left alone is not started again and again. */
   readonly backoff: Backoff;
   readonly fillAfterMs?: number | undefined;
+  readonly lookAgainMs?: number;
 }
 
 export class Spares<T> {
@@ -77,8 +80,12 @@ export class Spares<T> {
   }
 
   async #start(): Promise<void> {
-    const { size, start, allowed, backoff } = this.#options;
-    if (this.#closed || this.#waiting.size + this.#starting >= size || !allowed()) return;
+    const { size, start, allowed, backoff, lookAgainMs = LOOK_AGAIN_MS } = this.#options;
+    if (this.#closed || this.#waiting.size + this.#starting >= size) return;
+    if (!allowed()) {
+      this.fill(lookAgainMs);
+      return;
+    }
     this.#starting += 1;
     const starting = this.#startOne(start, backoff);
     this.#ends.add(starting);

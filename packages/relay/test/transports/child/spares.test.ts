@@ -106,6 +106,35 @@ function fakeSpare(key: string, number: number): Fake {
   return fake;
 }
 
+test('where there was no room for a spare, it is looked again', async () => {
+  let room = false;
+  let asked: () => void = () => {};
+  const refused = new Promise<void>((resolve) => {
+    asked = resolve;
+  });
+  const alive = setInterval(() => {}, 1000);
+  const fake = fakeSpare('alice', 0);
+  const started = new Promise<void>((resolve) => {
+    const spares = new Spares<number>({
+      ...{ size: 1, fillAfterMs: 0, lookAgainMs: 1 },
+      allowed: () => {
+        asked();
+        return room;
+      },
+      backoff: { next: () => 0, note: () => {}, state: () => ({ circuit: 'closed', attempts: 0 }) },
+      start: async () => {
+        resolve(spares.close());
+        return fake.spare;
+      },
+    });
+    spares.fill();
+  });
+  await refused;
+  room = true;
+  await started;
+  clearInterval(alive);
+});
+
 test('two starts are the same if nothing differs that a server could see, whatever the order of variables', () => {
   const start = { name: 'a', command: 'node', args: ['x'], env: { A: '1', B: '2' }, limits: LIMITS };
   const same = sameStart(start);
