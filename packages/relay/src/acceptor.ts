@@ -22,7 +22,7 @@ import { streamTransport } from './transports/stream.ts';
 export interface AcceptedSession<P extends Peer = Peer> {
   readonly transport: Transport;
   readonly protocol: 'link' | 'ndjson' | 'http';
-  /** Chosen at the agent's end, or by us for peers that know no sessions. */
+  /** Chosen at the agent's end, or by us: for peers that know no sessions, and for those of whom nothing is proven. */
   readonly session: string;
   readonly principal: P;
   /** Gateways it came through. */
@@ -108,7 +108,7 @@ export class Acceptor<P extends Peer = Peer> {
         const accepted: AcceptedSession<P> = {
           transport: session,
           protocol: 'link',
-          session: name,
+          session: principal.id === NOBODY_IN_PARTICULAR ? randomBytes(16).toString('hex') : name,
           principal,
           via,
           by,

@@ -33,7 +33,7 @@ interface Who {
 async function door(
   judge: (connection: Duplex, proof: unknown) => Judgement<Who> | Promise<Judgement<Who>>,
   answers = false,
-  more: Pick<AcceptorOptions, 'limits' | 'elsewhere' | 'turnAway'> = {},
+  more: Pick<AcceptorOptions, 'once' | 'limits' | 'elsewhere' | 'turnAway'> = {},
 ) {
   const folder = await mkdtemp(join(tmpdir(), 'door-'));
   const path = join(folder, 's');
@@ -358,4 +358,18 @@ test('who is turned away is told why and when to come again, whatever is spoken;
   while (answers.length === 0) await new Promise((resolve) => setImmediate(resolve));
   assert.deepEqual(answers, ['7']);
   await link.close();
+});
+
+test('of callers of whom nothing is proven nobody is told what another one asked: no outcomes are kept for them', async () => {
+  for (const [id, told, same] of [
+    ['alice', 60, true],
+    ['unproven', undefined, false],
+  ] as const) {
+    await using house = await door(() => ({ principal: { id, rank: 1 } }), false, { once: 60 });
+    const hello = `MCP-LINK/1 ${JSON.stringify({ link: null, got: 0, session: SESSION, by: 'x/1' })}\n`;
+    const first = await say(house.path, hello, /\n/);
+    const welcome = JSON.parse(first.slice('MCP-LINK/1 '.length)) as { once?: number };
+    assert.equal(welcome.once, told);
+    assert.equal(house.sessions[0]?.session === SESSION, same);
+  }
 });
