@@ -1,4 +1,5 @@
-// The list of a new session over 20 backends that start as slowly as npx does, each listed once before.
+// The list of a new session over 20 backends that start as slowly as npx does, each listed once before: started for the
+// session, and (`start: lazy`) answered from the pins alone.
 import { setTimeout as wait } from 'node:timers/promises';
 import { echoServer, startOverlay } from './chains.mjs';
 import { Client } from './driver.mjs';
@@ -11,22 +12,26 @@ const START_MS = 800;
 const FIRST_LIST_MS = 60_000;
 
 export async function measureList({ rounds }) {
+  return { ...(await listed('list20', rounds, {})), ...(await listed('list20Cold', rounds, { start: 'lazy' })) };
+}
+
+async function listed(name, rounds, more) {
   const started = await startOverlay({
-    backends: Array.from({ length: BACKENDS }, (_, index) => backend(`b${index}`)),
+    backends: Array.from({ length: BACKENDS }, (_, index) => backend(`b${index}`, more)),
   });
   const figures = {};
   try {
     await untilAllListed(started.agent);
-    for (let round = 0; round < rounds.list; round += 1) await listOnce(started.agent, recorder(figures));
+    for (let round = 0; round < rounds.list; round += 1) await listOnce(started.agent, name, recorder(figures));
     return figures;
   } finally {
     await started.end();
   }
 }
 
-function backend(id) {
+function backend(id, more) {
   const args = [echoServer, '--tools', `${TOOLS_EACH}`, '--delay', `${START_MS}`];
-  return { id, transport: { type: 'stdio', command: process.execPath, args } };
+  return { id, transport: { type: 'stdio', command: process.execPath, args }, ...more };
 }
 
 async function untilAllListed(agent) {
@@ -44,16 +49,16 @@ async function untilAllListed(agent) {
   }
 }
 
-async function listOnce(agent, record) {
+async function listOnce(agent, name, record) {
   const client = new Client(agent);
   try {
     const since = performance.now();
     await client.handshake();
     const asked = performance.now();
     const { result } = await client.request('tools/list');
-    record('list20Ms', performance.now() - asked);
-    record('list20InitializeMs', asked - since);
-    record('list20Tools', result.tools.length);
+    record(`${name}Ms`, performance.now() - asked);
+    record(`${name}InitializeMs`, asked - since);
+    record(`${name}Tools`, result.tools.length);
   } finally {
     await client.close();
   }

@@ -57,6 +57,8 @@ export interface GatewayStatus {
   readonly pid: number;
   readonly share: string;
   readonly calls: { readonly open: number };
+  readonly overload: { readonly level: number };
+  readonly troubles: readonly { readonly about: string; readonly failed: string }[];
   readonly backends: readonly {
     readonly id: string;
     readonly state: string;

@@ -131,6 +131,23 @@ for (const between of [false, true]) {
   });
 }
 
+test('a call that runs through a killed gateway can be taken back afterwards: the server hears of it', async () => {
+  await using house = await House.open();
+  const here = await street(house);
+  await using agent = here.agent;
+  await agent.told('far__pid');
+  const params = { name: 'far__hang', arguments: { nonce: 'taken back' } };
+  agent.write(JSON.stringify({ jsonrpc: '2.0', id: 'long', method: 'tools/call', params }));
+  await untilRan(here, 'taken back');
+  await here.gateway.end('SIGKILL');
+  here.gateway = await house.start(here.program);
+  assert.equal((await agent.told('far__counter')).count, 1);
+  agent.notify('notifications/cancelled', { requestId: 'long', reason: 'no more' });
+  const file = join(house.home, 'executed.jsonl');
+  while (!(await readFile(file, 'utf8')).includes('"event":"cancelled"')) await wait(20);
+  assert.ok(!agent.lines.some(({ value }) => value?.id === 'long'));
+});
+
 test('a gateway that is killed again and again, with calls open all the time: none is lost, none runs twice', async () => {
   await using house = await House.open();
   const here = await street(house);

@@ -103,6 +103,38 @@ describe('a gateway that is drained', () => {
   });
 });
 
+describe('a gateway with shares of views', () => {
+  test('all of them change hands; one that a stranger hosts is nobody’s to take', async () => {
+    await using house = await House.open();
+    for (const name of ['steady', 'calm', 'strange']) await house.createShare(name);
+    const ledger = join(house.home, 'ledger');
+    const backends = [commandBackend('ledger', fixture('ledger-server.mjs', ledger))];
+    const rules = { roles: { all: [{ allow: { tools: ['*'] } }] }, identities: { owner: ['all'] } };
+    const show = [{ tools: ['note'] }];
+    const shown = (token: string) => ({
+      share: { token: 'steady' },
+      ...rules,
+      views: { calm: { show, share: { token } } },
+    });
+    const config = await house.config(backends, shown('calm'));
+    const first = await house.start(house.gatewayProgram(config));
+    const stranger = await house.start(
+      house.gatewayProgram(await house.config(backends, { share: { token: 'strange' } })),
+    );
+    await using agent = LineClient.spawn(house.agentProgram('calm'));
+    await agent.initialize();
+    const { pid } = await agent.told('note', { nonce: '1' });
+    const thief = await runToEnd(house.gatewayProgram(await house.config(backends, shown('strange')), '--replace'));
+    assert.equal(thief.code, 1, thief.stderr);
+    assert.match(thief.stderr, /share strange is hosted by a running program \(share_in_use\)/);
+    assert.equal((await agent.told('note', { nonce: '2' })).pid, pid, 'and the first one goes on');
+    await house.start(house.gatewayProgram(config, '--replace'));
+    assert.equal(await first.ended, 0, first.stderr());
+    assert.notEqual((await agent.told('note', { nonce: '3' })).pid, pid);
+    assert.equal((await house.status('strange')).pid, stranger.pid);
+  });
+});
+
 describe('a successor that comes to nothing', () => {
   test('killed while it waits for a backend: the first one serves on, keeps its share, and can be replaced later', async () => {
     await using house = await House.open();

@@ -1,50 +1,28 @@
 // Read first: joins everything. Configuration + overlay -> backends with their health -> a share whose sessions each get
 // their own backend sessions -> an admin socket that tells how it is.
 
-import { randomBytes } from 'node:crypto';
-import { UsageError, withoutSecrets } from '@mcp-overlay/cli';
-import type { BackendConfig, GatewayConfig, ResolveOptions, SecretString } from '@mcp-overlay/config';
-import {
-  type AccessSource,
-  type Overlay,
-  OWNER,
-  openOverlay,
-  openPeerBook,
-  ownIdentity,
-  privatePlaces,
-} from '@mcp-overlay/overlay';
-import { DONE, type Ledger, LIMITS, type Limits, Sandbox } from '@mcp-overlay/relay';
-import type { Alarms } from './alarms/alarms.ts';
+import type { GatewayConfig, SecretString } from '@mcp-overlay/config';
+import { type AccessSource, type Overlay, OWNER, openPeerBook, ownIdentity } from '@mcp-overlay/overlay';
+import { DONE } from '@mcp-overlay/relay';
 import { type AlarmControl, alarmControl } from './alarms/control.ts';
 import { openAlarms } from './alarms/open-alarms.ts';
 import { type Approvals, approvalsOf, auditOf } from './approvals.ts';
 import { openConfiguredAudit } from './audit/configured.ts';
 import { recordAdmin } from './audit/lives.ts';
-import { HealthRecord } from './backend/health.ts';
-import { backendOf } from './backend/kinds.ts';
-import { watching } from './backend/watch.ts';
 import type { GatewayLog } from './call/log.ts';
 import { buildGeneration, type Generation, type World } from './generation.ts';
 import { ledgerName, openConfiguredLedger } from './ledger.ts';
-import { type Overload, openOverload } from './overload/overload.ts';
+import { openOverload } from './overload/overload.ts';
 import { type Peers, peersOf } from './peers.ts';
 import { openConfiguredPins } from './pinning.ts';
-import type { Pins } from './pins/open.ts';
-import { accessOf } from './policy/access.ts';
-import type { Allowances } from './policy/allowances.ts';
-import { toolFilter } from './policy/filter.ts';
-import { callGauge } from './policy/limit.ts';
 import { withoutRules } from './policy/no-rules.ts';
-import type { Policy } from './policy/policy.ts';
 import { SeenSecrets } from './reload/credentials.ts';
 import { openReloads, type Reloads } from './reload.ts';
-import { naming } from './routing/names.ts';
-import { StateSeal } from './routing/states.ts';
-import { TaskOwners } from './routing/task-owners.ts';
 import type { Scrubbing } from './scrub/open.ts';
-import { hideWritten, secretsOf } from './secrets.ts';
+import { secretsOf } from './secrets.ts';
 import { openProbes } from './session/probe.ts';
-import type { AuditSettings, SessionSettings } from './session/settings.ts';
+import type { AuditSettings } from './session/settings.ts';
+import { lastingOf, sessionSettings } from './session-settings.ts';
 import { type TokensFor, tokensForShares } from './share-tokens.ts';
 import { openShares } from './shares.ts';
 import { openStateKey } from './state-key.ts';
@@ -91,140 +69,6 @@ export interface Gateway {
   /** The predecessor has written all that it will ever write. */
   catchUp(): Promise<void>;
   close(): Promise<void>;
-}
-
-/** What goes on when another configuration comes into force. */
-export interface Lasting {
-  readonly secrets: ResolveOptions;
-  readonly common: Pick<SessionSettings, 'instance' | 'gauge' | 'overload' | 'stateSeal' | 'taskOwners' | 'ledgerName'>;
-  /** Servers that run now, of all sessions. */
-  readonly children: { count: number };
-  readonly sandbox: Sandbox;
-  overlayOf(kind: string | undefined): Promise<Overlay>;
-}
-
-export interface SettingsOptions extends Omit<GatewayOptions, 'onLost'> {
-  readonly lasting?: Lasting | undefined;
-  /** A backend that goes on as it is. */
-  keep?(config: BackendConfig): SessionSettings['backends'][number] | undefined;
-  readonly policy: Policy;
-  /** Where calls go on record; whoever serves nobody has none. */
-  readonly audit?: AuditSettings | undefined;
-  readonly pins?: Pins | undefined;
-  readonly allowances?: Allowances | undefined;
-  readonly alarms?: Alarms | undefined;
-  readonly ledger?: Ledger | undefined;
-}
-
-interface Kept {
-  readonly overload?: Overload;
-  readonly stateKey?: Buffer;
-  readonly ledgerName?: string;
-}
-
-export function lastingOf(
-  options: Omit<GatewayOptions, 'onLost'>,
-  secrets = secretsOf(options),
-  { overload, stateKey, ledgerName }: Kept = {},
-): Lasting {
-  const others = new Map<string, Promise<Overlay>>();
-  return {
-    secrets,
-    common: {
-      instance: randomBytes(8).toString('hex'),
-      gauge: callGauge(overload?.retryCallMs),
-      overload,
-      stateSeal: new StateSeal(stateKey),
-      ledgerName,
-      taskOwners: new TaskOwners(),
-    },
-    children: { count: 0 },
-    sandbox: new Sandbox({
-      log: options.log,
-      hidden: [...privatePlaces(options.env, options.identity), options.config.file],
-    }),
-    overlayOf: (kind) => {
-      if (kind === undefined || kind === options.overlay.kind) return Promise.resolve(options.overlay);
-      const known =
-        others.get(kind) ??
-        openOverlay({ ...overlayOptions(options), kind: kind as Overlay['kind'] }).then((o) => o.overlay);
-      others.set(kind, known);
-      return known;
-    },
-  };
-}
-
-export function sessionSettings(options: SettingsOptions): SessionSettings {
-  const { config, log, version, audit, allowances, alarms, ledger, lasting = lastingOf(options) } = options;
-  const by = `mcp-gateway/${version}`;
-  const limits: Limits = { ...LIMITS, ...config.limits };
-  const { children, sandbox, secrets, overlayOf, common } = lasting;
-  hideWritten(config.backends, options.env);
-  const enabled = config.backends.filter((backend) => !backend.disabled);
-  const servers = enabled.filter(({ transport, shared }) => transport.type === 'stdio' && shared !== true).length;
-  if (servers > limits.childrenPerSession) {
-    throw new UsageError(
-      `${servers} stdio backends are too many: each session starts its own, at most ${limits.childrenPerSession}`,
-      'put some behind another gateway or a bridge, and take them in as shares',
-    );
-  }
-  const backends = enabled.map((config) => {
-    const known = options.keep?.(config);
-    if (known) return known;
-    const health = new HealthRecord();
-    const backend = backendOf(config, {
-      overlayOf: ({ overlay }) => overlayOf(overlay),
-      env: options.env,
-      access: options.access,
-      by,
-      log,
-      limits,
-      children,
-      sandbox,
-      secrets,
-      hide: withoutSecrets,
-      mayWarm: () => common.overload?.mayPrepare() ?? true,
-      ...(alarms && { onHostDoubt: (backend, code) => alarms.hostDoubted(backend, code) }),
-      connectTimeoutMs: options.config.aggregator.connectTimeoutMs,
-      ...watching(config.id, health, log),
-    });
-    return { backend, health };
-  });
-  return {
-    ...lasting.common,
-    backends,
-    accessFor: accessFor(config, options.policy),
-    ...(allowances && { limitsFor: (principal) => allowances.of(principal) }),
-    naming: naming(enabled, config.aggregator.separator),
-    own: { name: config.aggregator.name, version: config.aggregator.version ?? version },
-    callTimeoutMs: config.aggregator.callTimeoutMs,
-    connectTimeoutMs: config.aggregator.connectTimeoutMs,
-    listWaitMs: config.aggregator.listWaitMs,
-    limits,
-    ...(ledger && { ledger, onceSeconds: ledger.seconds }),
-    scrubber: options.scrub?.scrubber,
-    scrubHits: options.scrub?.hits,
-    alarms,
-    pins: options.pins,
-    ...(audit && { audit }),
-    log,
-  };
-}
-
-function accessFor({ backends }: GatewayConfig, policy: Policy): SessionSettings['accessFor'] {
-  const filters = new Map(backends.map((backend) => [backend.id, toolFilter(backend.tools)]));
-  return (principal, session) => accessOf(policy, filters, principal, session);
-}
-
-/** How overlays are opened for a gateway. */
-export function overlayOptions({
-  env,
-  identity,
-  trust = [],
-  config,
-  log,
-}: Omit<GatewayOptions, 'onLost' | 'overlay' | 'version'>) {
-  return { env, identity, trust: [...config.trust, ...trust], log };
 }
 
 export async function startGateway(options: GatewayOptions): Promise<Gateway> {
@@ -313,7 +157,7 @@ async function begin(options: GatewayOptions, audit: AuditSettings | undefined):
     .then(() =>
       openShares({
         overlay,
-        takeOver: options.predecessor !== undefined,
+        takesOver: (token: string) => options.predecessor?.agrees(token) ?? false,
         token: config.share.token,
         views: first.generation.views,
         rules: first.generation.rules,
@@ -417,9 +261,4 @@ async function begin(options: GatewayOptions, audit: AuditSettings | undefined):
 /** undefined: there are no rules. */
 export function rolesIn({ policy }: Pick<GatewayConfig, 'policy'>): readonly string[] | undefined {
   return policy && [...policy.roles.keys()];
-}
-
-/** After the sessions: what they had in common. */
-export async function closeBackends({ backends }: SessionSettings): Promise<void> {
-  await Promise.all(backends.map(({ backend }) => backend.close?.(DONE)));
 }

@@ -26,7 +26,9 @@ export interface PreparedShares {
   abort(): Promise<void>;
 }
 
-export interface SharesOptions extends Omit<ShareOptions, 'now' | 'nextNumber' | 'elsewhere' | 'view'> {
+export interface SharesOptions extends Omit<ShareOptions, 'now' | 'nextNumber' | 'elsewhere' | 'view' | 'takeOver'> {
+  /** Of the first shares: those that another process has and agreed to lose. */
+  takesOver?(token: string): boolean;
   readonly views: readonly WantedShare[];
   /** Of the gateway's own share, at first. */
   readonly rules: ShareRules;
@@ -41,12 +43,12 @@ export async function openShares(options: SharesOptions): Promise<Shares> {
   const all = new Set<Share>();
   /** Others host shares of views that are new from here on. */
   let left = false;
-  let takeOver = options.takeOver ?? false;
+  let takesOver = options.takesOver ?? (() => false);
   const openFor = async (token: string | undefined, rules: ShareRules, view?: string): Promise<Share> => {
     let self: Share | undefined;
     self = await openShare({
       ...options,
-      takeOver,
+      takeOver: token !== undefined && takesOver(token),
       token,
       ...(view !== undefined && { view }),
       now: () => options.rulesOf(view) ?? rules,
@@ -101,7 +103,7 @@ export async function openShares(options: SharesOptions): Promise<Shares> {
   try {
     await (await prepare(options.views)).commit();
     // What comes later was agreed with nobody.
-    takeOver = false;
+    takesOver = () => false;
   } catch (error) {
     await close();
     throw error;

@@ -6,11 +6,11 @@ import { test } from 'node:test';
 import { type GatewayConfig, parseGatewayConfig } from '@mcp-overlay/config';
 import { createLocalOverlay, type Principal } from '@mcp-overlay/overlay';
 import fc from 'fast-check';
-import { lastingOf, sessionSettings } from '../src/gateway.ts';
 import { buildGeneration, type Generation, type World } from '../src/generation.ts';
 import type { Access } from '../src/policy/access.ts';
 import { withoutRules } from '../src/policy/no-rules.ts';
 import { SeenSecrets } from '../src/reload/credentials.ts';
+import { lastingOf, sessionSettings } from '../src/session-settings.ts';
 import { randomPolicy, randomPrincipal, randomRequest } from './policy/random-policy.ts';
 import { randomFrom } from './policy/sql/generated.ts';
 

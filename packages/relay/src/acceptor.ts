@@ -16,12 +16,13 @@ import type { Link } from './link/link.ts';
 import type { PeerProof, Refusal } from './link/preamble.ts';
 import type { Message } from './message.ts';
 import { type CloseReason, DONE, type Transport } from './transport.ts';
+import type { HttpSessions } from './transports/http/server.ts';
 import { streamTransport } from './transports/stream.ts';
 
 export interface AcceptedSession<P extends Peer = Peer> {
   readonly transport: Transport;
   readonly protocol: 'link' | 'ndjson' | 'http';
-  /** Chosen at the agent's end, or by us for peers that know no sessions. */
+  /** Chosen at the agent's end, or by us: for peers that know no sessions, and for those of whom nothing is proven. */
   readonly session: string;
   readonly principal: P;
   /** Gateways it came through. */
@@ -107,7 +108,7 @@ export class Acceptor<P extends Peer = Peer> {
         const accepted: AcceptedSession<P> = {
           transport: session,
           protocol: 'link',
-          session: name,
+          session: principal.id === NOBODY_IN_PARTICULAR ? randomBytes(16).toString('hex') : name,
           principal,
           via,
           by,
@@ -234,7 +235,7 @@ export class Acceptor<P extends Peer = Peer> {
       handle: (request, response) => {
         const serve = (judged: Judgement<P> | undefined, status: 401 | 403): void => {
           const refused = judged && 'refused' in judged ? judged.refused : NOBODY;
-          if (judged && 'principal' in judged) sessions.handle(request, response);
+          if (judged && 'principal' in judged) this.serveHttp(sessions, request, response);
           else if (request.headers.accept === EVENTS_TYPE) refuseStream(response, refused, status);
           else void refuse(request, response, forbidden(refused, status));
         };
@@ -251,6 +252,13 @@ export class Acceptor<P extends Peer = Peer> {
         connections.close();
       },
     };
+  }
+
+  /** Who finds no session here, and gets none, shall find whoever takes new ones: by another connection. */
+  private serveHttp(sessions: HttpSessions, request: IncomingMessage, response: ServerResponse): void {
+    const { socket } = request;
+    if (this.options.turnAway?.()) response.once('finish', () => response.statusCode >= 400 && socket.end());
+    sessions.handle(request, response);
   }
 
   /** A request that brings a token is its token's, whoever the connection is. */

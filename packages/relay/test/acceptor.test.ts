@@ -33,7 +33,7 @@ interface Who {
 async function door(
   judge: (connection: Duplex, proof: unknown) => Judgement<Who> | Promise<Judgement<Who>>,
   answers = false,
-  more: Pick<AcceptorOptions, 'limits' | 'elsewhere' | 'turnAway'> = {},
+  more: Pick<AcceptorOptions, 'once' | 'limits' | 'elsewhere' | 'turnAway'> = {},
 ) {
   const folder = await mkdtemp(join(tmpdir(), 'door-'));
   const path = join(folder, 's');
@@ -349,7 +349,8 @@ test('who is turned away is told why and when to come again, whatever is spoken;
   assert.equal(told.error.message, 'it leaves');
   assert.deepEqual(told.error.data, { error: 'busy', retryAfterMs: 5000 });
   const post = `POST /mcp HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\naccept: application/json, text/event-stream\r\ncontent-length: ${line.length}\r\n\r\n${line}`;
-  assert.match(await say(host.path, post, /busy|too many/), /^HTTP\/1.1 503 /);
+  // The connection ends with the refusal, though nobody asked for that: the next one may lead to another process.
+  assert.match(await say(host.path, post), /^HTTP\/1.1 503 /);
   assert.equal(host.sessions.length, 1);
   // Its connection is cut: the link is taken up again all the same.
   for (const socket of sockets.splice(0)) socket.destroy();
@@ -357,4 +358,18 @@ test('who is turned away is told why and when to come again, whatever is spoken;
   while (answers.length === 0) await new Promise((resolve) => setImmediate(resolve));
   assert.deepEqual(answers, ['7']);
   await link.close();
+});
+
+test('of callers of whom nothing is proven nobody is told what another one asked: no outcomes are kept for them', async () => {
+  for (const [id, told, same] of [
+    ['alice', 60, true],
+    ['unproven', undefined, false],
+  ] as const) {
+    await using house = await door(() => ({ principal: { id, rank: 1 } }), false, { once: 60 });
+    const hello = `MCP-LINK/1 ${JSON.stringify({ link: null, got: 0, session: SESSION, by: 'x/1' })}\n`;
+    const first = await say(house.path, hello, /\n/);
+    const welcome = JSON.parse(first.slice('MCP-LINK/1 '.length)) as { once?: number };
+    assert.equal(welcome.once, told);
+    assert.equal(house.sessions[0]?.session === SESSION, same);
+  }
 });

@@ -86,6 +86,8 @@ export interface AdminTalk {
   ask(request: Readonly<Record<string, unknown>>, waitMs?: number): Promise<unknown>;
   /** What it says unasked; undefined: it is gone. */
   next(waitMs?: number): Promise<unknown>;
+  /** It has ended the conversation. */
+  readonly over: boolean;
   end(): void;
 }
 
@@ -96,6 +98,10 @@ export async function talkTo(token: string, env: NodeJS.ProcessEnv): Promise<Adm
   const socket = path === undefined ? undefined : await connected(path);
   if (!socket) return undefined;
   const talk = conversation(socket);
+  let over = false;
+  void talk.over.then(() => {
+    over = true;
+  });
   const next = async (waitMs = ANSWER_MS): Promise<unknown> => {
     const said = talk.next();
     if (!(await within(waitMs, said))) throw silent(token);
@@ -104,6 +110,9 @@ export async function talkTo(token: string, env: NodeJS.ProcessEnv): Promise<Adm
   };
   return {
     next,
+    get over() {
+      return over;
+    },
     ask: async (request, waitMs) => {
       talk.say(request);
       const answer = await next(waitMs);

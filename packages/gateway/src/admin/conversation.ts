@@ -31,7 +31,10 @@ export function conversation(socket: Socket): Conversation {
     });
   });
   socket.once('end', () => socket.end());
-  createInterface({ input: socket }).on('line', (line) => {
+  const reader = createInterface({ input: socket });
+  // It repeats errors of its input, and one that nobody hears ends the process.
+  reader.on('error', () => {});
+  reader.on('line', (line) => {
     if (lines.length >= MAX_LINES) socket.destroy();
     lines.push(line);
     wake();

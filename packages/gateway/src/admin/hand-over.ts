@@ -1,13 +1,16 @@
 // Commands that are a conversation: a successor that takes the share, and whoever waits for a gateway to drain.
-//   → {"command":"hand over"}      ← {"ok":{"pid","up"}}       from here on the other may take share and admin socket
+//   → {"command":"hand over"}      ← {"ok":{"pid","up","shares"}}   from here on the other may take share and admin socket
 //   → {"command":"taken", …}       ← {"ok":{"open"}}           it has them: this one leaves, its admin socket moves aside
 // If the successor ends before it said so, this one takes back what it agreed to lose.
 
 import type { BoundSocket } from '@mcp-overlay/overlay';
+import { within } from '@mcp-overlay/relay';
 import type { Departure, OpenAtSession } from '../succession/departure.ts';
 import type { Succession } from '../succession/succession.ts';
 import type { Conversation, Request } from './conversation.ts';
 
+/** A successor builds everything in this time, or has come to nothing: it may be frozen, and orders wait for it. */
+const OFFER_MS = 300_000;
 /** Who drains is told what is open at most so often. */
 const TELL_MS = 1000;
 
@@ -30,8 +33,9 @@ export async function handOver(
   }
   const offer = await succession.offer();
   const yielding = place.yield();
-  talk.say({ ok: { pid: process.pid, up: offer.up } });
-  const { command, pid, withinMs } = (await talk.next()) ?? {};
+  talk.say({ ok: { pid: process.pid, up: offer.up, shares: offer.shares } });
+  const asked = talk.next();
+  const { command, pid, withinMs } = ((await within(OFFER_MS, asked)) ? await asked : undefined) ?? {};
   if (command !== 'taken') {
     await Promise.all([offer.takeBack(), yielding.takeBack()]);
     talk.end();

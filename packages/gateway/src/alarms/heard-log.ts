@@ -2,6 +2,7 @@
 // is (`audit: off`).
 
 import type { AuditEvent, AuditLog } from '../audit/audit-log.ts';
+import { concerns } from './observed.ts';
 
 export type Hear = (event: AuditEvent, seq: number | undefined) => void;
 
@@ -9,19 +10,21 @@ export type Hear = (event: AuditEvent, seq: number | undefined) => void;
 export function heardLog(log: AuditLog, hear: Hear): AuditLog {
   return {
     id: log.id,
-    append: async (event) => {
-      let seq: number | undefined;
-      try {
-        const receipt = await log.append(event);
-        seq = receipt?.seq;
-        return receipt;
-      } finally {
-        hear(event, seq);
-      }
-    },
+    append: (event) => (concerns(event) ? heard(log, event, hear) : log.append(event)),
     state: () => log.state(),
     close: () => log.close(),
   };
+}
+
+async function heard(log: AuditLog, event: AuditEvent, hear: Hear): ReturnType<AuditLog['append']> {
+  let seq: number | undefined;
+  try {
+    const receipt = await log.append(event);
+    seq = receipt?.seq;
+    return receipt;
+  } finally {
+    hear(event, seq);
+  }
 }
 
 /** Its receipts say that a call was seen, and lead nowhere: they are shown to nobody. */

@@ -1,7 +1,7 @@
 // What detectors look at: an audit event, with its number and the time, as far as it concerns them. Arguments are there as a
 // fingerprint and nowhere else.
 
-import { createHash } from 'node:crypto';
+import { createHash, hash } from 'node:crypto';
 import { stringifyExact } from '@mcp-overlay/relay';
 import type { AuditEvent } from '../audit/audit-log.ts';
 import type { TargetKind } from '../call/call.ts';
@@ -71,11 +71,22 @@ export function rootOf(ident: string): string {
   return /^(token:[0-9a-f]{24})\//.exec(ident)?.[1] ?? ident;
 }
 
+/** Whether any detector could have something to do with it: most outcomes are of calls that were seen on their way down. */
+export function concerns(event: AuditEvent): boolean {
+  return event.type !== 'call.outcome' || event.of === undefined;
+}
+
+/** Arguments are not changed on their way, and more than one asks. */
+const prints = new WeakMap<object, string>();
+
 /** Equal for equal arguments, in whatever order their members stand. Never leaves this process: it could be tried out. */
 export function fingerprint(args: unknown): string {
-  return createHash('sha256')
-    .update(args === undefined ? '' : stringifyExact(ordered(args) as never))
-    .digest('base64');
+  const object = asObject(args);
+  const known = object && prints.get(object);
+  if (known !== undefined) return known;
+  const print = hash('sha256', args === undefined ? '' : stringifyExact(ordered(args) as never), 'base64');
+  if (object) prints.set(object, print);
+  return print;
 }
 
 /** Depth is capped where messages are read. */

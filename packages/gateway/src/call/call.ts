@@ -21,6 +21,8 @@ export interface Trail {
   backend: string | undefined;
   /** Of the backend, where it has one of its own. */
   callTimeoutMs: number | undefined;
+  /** Of the backend: whether there is a way to it now. */
+  reachable: (() => boolean) | undefined;
   /** Set by the deadline: called on each progress notification, which proves that the call lives. */
   onProgress: (() => void) | undefined;
   /** What is asked for, under the backend's own name. */
@@ -40,6 +42,7 @@ export function newTrail(): Trail {
   return {
     backend: undefined,
     callTimeoutMs: undefined,
+    reachable: undefined,
     onProgress: undefined,
     target: undefined,
     decision: undefined,

@@ -24,7 +24,6 @@ import { type Approvals, approvalsOf, auditOf, type Decision, type PinView } fro
 import { openConfiguredAudit } from '../audit/configured.ts';
 import { recordAdmin } from '../audit/lives.ts';
 import { asObject, type JsonObject } from '../call/json.ts';
-import { closeBackends, overlayOptions, sessionSettings } from '../gateway.ts';
 import { openConfiguredPins } from '../pinning.ts';
 import { diffOf, linesOf } from '../pins/diff.ts';
 import { type Finding, findingsIn, type Surroundings } from '../pins/findings.ts';
@@ -33,6 +32,7 @@ import { NO_CLIENT } from '../pins/pin-book.ts';
 import { openPolicy } from '../policy/open-policy.ts';
 import { walkPages } from '../routing/catalog.ts';
 import { ALONE, openAlone } from '../session/alone.ts';
+import { closeBackends, overlayOptions, sessionSettings } from '../session-settings.ts';
 import { accessOf } from './access.ts';
 import { askedAtStart } from './ask-passphrase.ts';
 import { loadConfig } from './load-config.ts';

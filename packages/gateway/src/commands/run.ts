@@ -13,7 +13,8 @@ import {
 } from '@mcp-overlay/cli';
 import { grantsOf, identityNotes, openOverlay } from '@mcp-overlay/overlay';
 import { openAdmin } from '../admin/server.ts';
-import { overlayOptions, startGateway } from '../gateway.ts';
+import { startGateway } from '../gateway.ts';
+import { overlayOptions } from '../session-settings.ts';
 import { askPredecessor } from '../succession/ask-predecessor.ts';
 import { accessOf } from './access.ts';
 import { askedAtStart } from './ask-passphrase.ts';
@@ -65,6 +66,7 @@ export const runCommand: Command = {
       onlyIfLeaving: flags.replace !== true,
       withinMs: withinOf('run', flags),
       patienceMs: config.aggregator.connectTimeoutMs,
+      stop: end.signal,
     });
     if (flags.replace === true && !predecessor) say('mcp-gateway: no gateway runs on this share; nobody is replaced');
     const starting = startGateway({
@@ -80,7 +82,7 @@ export const runCommand: Command = {
       throw error;
     });
     reload = () => void gateway.reloads.reload('signal');
-    const admin = await openAdmin(gateway, process.env, predecessor !== undefined);
+    const admin = await openAdmin(gateway, process.env, predecessor?.agrees(gateway.token) ?? false);
     // One that died meanwhile has nothing more to say.
     await predecessor?.taken().then(
       (open) => log.info({ share: gateway.token, pid: predecessor.pid, open }, 'share taken over'),

@@ -180,8 +180,11 @@ class OpenPins implements Pins {
       programs.set(id, await programOf(transport, env));
     }
     return () => {
+      // One that is gone has sessions for a while, and they are not to see more of it for that.
+      const all = new Map([...this.#modes, ...modes]);
+      const judgedAlike = JSON.stringify([...all]) === JSON.stringify([...this.#modes]);
       this.#sources = { config, backends };
-      this.#modes = modes;
+      this.#modes = all;
       this.strictCalls = config !== undefined || backends.some(({ pins }) => pins !== undefined);
       for (const [id, program] of programs) {
         // It is another server now: the next greeting is looked at as the first one is.
@@ -189,7 +192,8 @@ class OpenPins implements Pins {
         if (program) this.#programs.set(id, program);
         else this.#programs.delete(id);
       }
-      this.#decided();
+      // Each session looks at its lists again.
+      if (!judgedAlike) this.#decided();
     };
   }
 

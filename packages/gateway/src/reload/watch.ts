@@ -8,6 +8,8 @@ import { dirname } from 'node:path';
 
 /** An editor writes a file in several steps; what it leaves is looked at. */
 const SETTLE_MS = 250;
+/** A folder in which something always changes, as a log, is looked at all the same. */
+const MOST_MS = 2000;
 const LOOK_MS = 5000;
 
 export interface FileWatch {
@@ -19,12 +21,19 @@ export function watchFile(file: string, changed: () => void, { lookMs = LOOK_MS 
   let stamp: string | undefined;
   let closed = false;
   const watchers = new Map<string, FSWatcher>();
+  let latest: number | undefined;
   const later = (): void => {
+    const now = performance.now();
+    latest ??= now + MOST_MS;
     clearTimeout(settling);
-    settling = setTimeout(() => {
-      changed();
-      void arm();
-    }, SETTLE_MS);
+    settling = setTimeout(
+      () => {
+        latest = undefined;
+        changed();
+        void arm();
+      },
+      Math.max(0, Math.min(SETTLE_MS, latest - now)),
+    );
   };
   const arm = async (): Promise<void> => {
     const real = await realpath(file).catch(() => file);

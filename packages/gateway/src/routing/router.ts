@@ -38,6 +38,7 @@ export function route(options: RouterOptions): Stage<Call, RoutedCall> {
     const { id, backend } = owner;
     call.trail.backend = id;
     call.trail.target = target;
+    call.trail.reachable = () => owner.up;
     // Nothing but initialize may reach a server that has not answered it.
     if (!owner.welcome) await owner.ready();
     if (!owner.welcome) return unavailable(owner);

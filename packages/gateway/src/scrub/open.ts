@@ -104,14 +104,18 @@ export async function openScrub({ config, live, log, record }: OpenScrubOptions)
             hits: scrubber.hits(),
             ...(trouble === undefined ? {} : { trouble }),
           },
-    prepare: async (next) => {
+    prepare: async (wants) => {
+      const next = withGone(wants, sources);
       const wanted = await specsOf(next);
       const same = sameModes(sources, next) && JSON.stringify(wanted) === JSON.stringify(specs);
       return () => {
         if (!same) scrubber.use(wanted, { config: next.scrub, backends: next.backends });
+        const files = ({ scrub }: ScrubSources): string => JSON.stringify(scrub?.patterns ?? []);
+        const others = files(sources) !== files(next);
         specs = wanted;
         sources = next;
         trouble = undefined;
+        if (!others) return;
         watching.close();
         watching = watch();
       };
@@ -125,6 +129,14 @@ export async function openScrub({ config, live, log, record }: OpenScrubOptions)
 
 async function specsOf({ scrub, file }: ScrubSources): Promise<PatternSpec[]> {
   return [...shippedPatterns(), ...(await loadOwnPatterns(scrub?.patterns ?? [], dirname(file)))];
+}
+
+/** Backends that are gone have sessions for a while: what is said of their texts goes on. */
+function withGone(now: ScrubSources, before: ScrubSources): ScrubSources {
+  const there = new Set(now.backends.map(({ id }) => id));
+  const backends = [...now.backends, ...before.backends.filter(({ id }) => !there.has(id))];
+  const tools = (before.scrub?.tools ?? []).filter(({ backend }) => !there.has(backend));
+  return { ...now, backends, ...(now.scrub && { scrub: { ...now.scrub, tools: [...now.scrub.tools, ...tools] } }) };
 }
 
 function sameModes(a: ScrubSources, b: ScrubSources): boolean {

@@ -50,17 +50,26 @@ export function compileRegex(source: string): LinearRegex {
 
 type Visit = (start: number, end: number) => void;
 
-function eachAnywhere(compiled: RE2JS, text: string, group: number, visit: Visit): void {
+function eachAnywhere(compiled: RE2JS, text: string, group: number, visit: Visit, from = 0): void {
   const matcher = compiled.matcher(text);
-  while (matcher.find()) tell(matcher, group, 0, visit);
+  for (let found = matcher.find(from); found; found = matcher.find()) tell(matcher, group, 0, visit);
 }
+
+/** A text in which so many places begin a match and none goes on is made for it, and looked at in one go. */
+const MISSES = 64;
 
 /** The same matches: the first place that has one is the leftmost. */
 function eachFrom(compiled: RE2JS, starts: Starts, text: string, group: number, visit: Visit): void {
+  let missed = 0;
   for (let at = starts.next(text, 0); at >= 0; ) {
+    if (missed > MISSES) {
+      eachAnywhere(compiled, text, group, visit, at);
+      return;
+    }
     const matcher = compiled.matcher(text.slice(at));
     const matched = matcher.lookingAt();
     if (matched) tell(matcher, group, at, visit);
+    else missed += 1;
     at = starts.next(text, at + (matched ? Math.max(1, matcher.end()) : 1));
   }
 }

@@ -11,16 +11,25 @@ export interface AskOptions {
   /** How long its open calls may take. */
   readonly withinMs: number;
   readonly patienceMs: number;
+  readonly stop: AbortSignal;
 }
 
 /** It has no time to lose: from here on its state folder is ours to read. */
 const ANSWER_MS = 10_000;
 
+interface Agreed {
+  readonly pid: number;
+  readonly up: readonly string[];
+  /** Their tokens. */
+  readonly shares: readonly string[];
+}
+
 /** undefined: nobody runs there, or nobody who leaves. */
 export async function askPredecessor(
   token: string | undefined,
-  { env, onlyIfLeaving, withinMs, patienceMs }: AskOptions,
+  { env, ...options }: AskOptions,
 ): Promise<Predecessor | undefined> {
+  const { onlyIfLeaving } = options;
   if (token === undefined) {
     if (onlyIfLeaving) return undefined;
     throw new UsageError(
@@ -31,7 +40,7 @@ export async function askPredecessor(
   const talk = await talkTo(token, env);
   if (!talk) return undefined;
   try {
-    return await agreed(talk, { onlyIfLeaving, withinMs, patienceMs });
+    return await agreed(talk, options);
   } catch (error) {
     talk.end();
     // A host of the share that is older, or frozen: an ordinary start says that the share is taken.
@@ -42,10 +51,10 @@ export async function askPredecessor(
 
 async function agreed(
   talk: AdminTalk,
-  { onlyIfLeaving, withinMs, patienceMs }: Omit<AskOptions, 'env'>,
+  { onlyIfLeaving, withinMs, patienceMs, stop }: Omit<AskOptions, 'env'>,
 ): Promise<Predecessor | undefined> {
   const answer = await talk.ask({ command: 'hand over', onlyIfLeaving }, ANSWER_MS);
-  const { stays, pid, up } = answer as { stays?: true; pid: number; up: readonly string[] };
+  const { stays, pid, up, shares } = answer as Agreed & { readonly stays?: true };
   if (stays) {
     talk.end();
     return undefined;
@@ -54,6 +63,7 @@ async function agreed(
     pid,
     up,
     patienceMs,
+    stop,
     taken: async () => {
       const { open } = (await talk.ask({ command: 'taken', pid: process.pid, withinMs }, ANSWER_MS)) as {
         open: number;
@@ -61,6 +71,7 @@ async function agreed(
       talk.end();
       return open;
     },
+    agrees: (token) => !talk.over && shares.includes(token),
     giveUp: talk.end,
   };
 }

@@ -25,6 +25,8 @@ export interface Succession {
 export interface Offer {
   /** Backends that answer here: the successor's should too. */
   readonly up: readonly string[];
+  /** Tokens of the shares that it may take. */
+  readonly shares: readonly string[];
   /** It came to nothing. */
   takeBack(): Promise<void>;
   /** The successor has the share: what comes from here on goes there. */
@@ -32,7 +34,7 @@ export interface Offer {
 }
 
 export interface SuccessionOptions {
-  readonly share: Pick<Shares, 'leave' | 'sessions' | 'yield' | 'withdraw' | 'token'>;
+  readonly share: Pick<Shares, 'each' | 'leave' | 'sessions' | 'yield' | 'withdraw' | 'token'>;
   backends(): readonly { readonly backend: { readonly id: string }; readonly health: HealthRecord }[];
   readonly log: GatewayLog;
   /** Puts it on record. */
@@ -83,6 +85,7 @@ export function successionOf({ share, backends, log, record, ...state }: Success
       let settled = false;
       await state.flush();
       return {
+        shares: share.each().map(({ token }) => token),
         up: backends()
           .filter(({ health }) => health.get().state === 'up')
           .map(({ backend }) => backend.id),

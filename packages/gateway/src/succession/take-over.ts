@@ -13,6 +13,10 @@ export interface Predecessor {
   readonly patienceMs: number;
   /** The share and the admin socket are ours: it may leave. Resolves with the number of calls still open there. */
   taken(): Promise<number>;
+  /** We were told to end: then the share stays where it is. */
+  readonly stop: AbortSignal;
+  /** Whether it has this share and agreed to lose it. false, too, when it is gone or has taken its word back. */
+  agrees(token: string): boolean;
   /** Nothing came of it. */
   giveUp(): void;
 }
@@ -38,7 +42,13 @@ export async function asReady(
         const text = `backend ${backend.id} works at the running gateway and not here: ${why}`;
         throw new SuccessionError('successor_unready', text, HINT);
       }
+      refuseIfStopped(predecessor);
       await new Promise((resolve) => setTimeout(resolve, LOOK_MS));
     }
   }
+  refuseIfStopped(predecessor);
+}
+
+function refuseIfStopped({ stop }: Predecessor): void {
+  if (stop.aborted) throw new SuccessionError('successor_unready', 'it was told to end before it was ready', HINT);
 }

@@ -195,6 +195,32 @@ test('a backend that goes keeps its sessions until they begin anew; then nothing
   assert.equal(late.begun, 1, 'who began after it goes on');
 });
 
+test('of a backend that goes nothing is shown that was held back before', async () => {
+  const keep = `${FILES.replace('backends:', 'reload: { watch: false, max_drain: 10m }\nbackends:')}${server('notes', 'note')}`;
+  await using town = await running(`share: { token: box }\n${keep}`);
+  const lock = (await town.gateway.status()).pins?.file ?? '';
+  const base = `share: { token: box }\npins: { mode: strict, file: ${lock} }\n${keep}`;
+  const more = server('more', 'unseen', 'AKIAIOSFODNN7EXAMPLQ');
+  applied(await town.take(`${base}${more}`));
+  const caller = await town.come();
+  assert.ok(!(await caller.tools()).some((name) => name.startsWith('more__')), 'nobody approved it');
+  assert.match(await caller.call('more__unseen'), /error .*approve/);
+  assert.equal(applied(await town.take(base)).draining, 1);
+  assert.ok(!(await caller.tools()).some((name) => name.startsWith('more__')));
+  assert.match(await caller.call('more__unseen'), /error .*approve/);
+});
+
+test('scrubbing of a backend that goes is what it was, in sessions that have it', async () => {
+  const start = `share: { token: box }\nreload: { watch: false, max_drain: 10m }\n${FILES}${server('notes', 'note')}`;
+  const more = server('more', 'fine', 'AKIAIOSFODNN7EXAMPLQ').replace('id: more', 'id: more, scrub: block');
+  await using town = await running(`${start}${more}`);
+  const caller = await town.come();
+  const shown = async () => (await caller.tools()).filter((name) => name.startsWith('more__'));
+  assert.deepEqual(await shown(), ['more__fine']);
+  assert.equal(applied(await town.take(start)).draining, 1);
+  assert.deepEqual(await shown(), ['more__fine']);
+});
+
 test('the peers of a running gateway are known by the roles of now', async () => {
   const rules = (role: string): string =>
     `share: { token: box }\n${FILES}roles: { ${role}: [ { allow: { tools: ["*"] } } ] }\nidentities: { owner: [${role}] }\n`;

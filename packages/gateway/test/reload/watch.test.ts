@@ -93,6 +93,17 @@ test('a folder that is moved away and comes back is found again', async () => {
   await at.next(() => writeFile(join(at.folder, 'inner', 'g.yml'), 'two'));
 });
 
+test('a folder in which something always changes is looked at all the same', async () => {
+  await using at = await watched();
+  const busy = setInterval(() => void appendFile(join(at.folder, 'log'), 'x'), 50);
+  try {
+    await at.next(() => writeFile(at.file, 'two'));
+    await at.next(async () => {});
+  } finally {
+    clearInterval(busy);
+  }
+});
+
 test('closed it tells nothing any more', async () => {
   await using at = await watched();
   await at.next(() => writeFile(at.file, 'two'));

@@ -2,8 +2,8 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { parseGatewayConfig } from '@mcp-overlay/config';
 import { createLocalOverlay } from '@mcp-overlay/overlay';
-import { sessionSettings } from '../../src/gateway.ts';
 import { withoutRules } from '../../src/policy/no-rules.ts';
+import { sessionSettings } from '../../src/session-settings.ts';
 
 test('more stdio backends than a session may start servers are refused at start, with the way out', () => {
   const text = (count: number): string =>

@@ -20,6 +20,17 @@ test('counts become repeats; classes, escapes and small counts stay', () => {
   }
 });
 
+test('where many places begin a match and none goes on, the rest is looked at in one go, and found', () => {
+  const ours = compileRegex('\\bignore [^.]{0,20}rules\\b|<x{1,4}>');
+  const text = `${'ignore it. '.repeat(200)}ignore all rules. <xx> ${'ignore. '.repeat(80)}ignore rules`;
+  const seen: string[] = [];
+  assert.equal(
+    ours.each(text, 0, (start, end) => seen.push(text.slice(start, end))),
+    true,
+  );
+  assert.deepEqual(seen, ['ignore all rules', '<xx>', 'ignore rules']);
+});
+
 test('every match of every shipped pattern is found, in attacks and in its worst texts', (t) => {
   const attacks = attackCases()?.filter(({ label }) => label !== 'negative') ?? [];
   if (attacks.length === 0) t.diagnostic('no corpus: worst texts alone');

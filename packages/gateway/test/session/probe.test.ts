@@ -49,3 +49,48 @@ test('the end of the probes waits for a server that was probed and is just being
   release();
   await sessionEnded;
 });
+
+test('what is new in a configuration is tried, what goes is given up, what stays is not tried again', async () => {
+  const tried: string[] = [];
+  let wake: () => void = () => {};
+  const open = (id: string, there: boolean) => async (): Promise<Transport> => {
+    tried.push(id);
+    wake();
+    if (!there) throw new Error(`${id} is away`);
+    const [near, far] = linkedTransports();
+    far.start({
+      message: ({ id }) => id !== undefined && far.send(resultMessage(id, { capabilities: {} })),
+      fault: () => {},
+      closed: () => {},
+    });
+    return near;
+  };
+  const until = async (fits: () => boolean): Promise<void> => {
+    while (!fits()) {
+      await new Promise<void>((resolve) => {
+        wake = resolve;
+      });
+    }
+  };
+  const count = (id: string): number => tried.filter((one) => one === id).length;
+  const openings = { stays: open('stays', true), goes: open('goes', false), fresh: open('fresh', true) };
+  const ids = ['stays', 'goes', 'fresh'] as const;
+  await using house = openSession(
+    ids.map((id) => playedBackend(id)),
+    {},
+    openings,
+  );
+  const of = (...wanted: readonly string[]) => ({
+    ...house.settings,
+    backends: house.settings.backends.filter(({ backend }) => wanted.includes(backend.id)),
+  });
+  const probes = openProbes(of('stays', 'goes'));
+  await until(() => count('stays') === 1 && count('goes') > 2);
+  await probes.use(of('stays', 'fresh'));
+  await until(() => count('fresh') === 1);
+  const given = count('goes');
+  await new Promise((resolve) => setTimeout(resolve, 50));
+  assert.equal(count('goes'), given, 'a server that is not configured any more is not started');
+  assert.equal(count('stays'), 1);
+  await probes.close();
+});

@@ -22,6 +22,7 @@ function first() {
   const succession = successionOf({
     share: {
       token: 'steady',
+      each: () => ['steady', 'calm'].map((token) => ({ token, unreached: () => undefined })),
       sessions: () => [],
       leave: () => left,
       yield: () => {
@@ -42,7 +43,7 @@ function first() {
 test('an offer names what answers here; while it stands there is no other, and no orders are taken', async () => {
   const { succession, did } = first();
   const offer = await succession.offer();
-  assert.deepEqual(offer.up, ['a']);
+  assert.deepEqual([offer.up, offer.shares], [['a'], ['steady', 'calm']]);
   await assert.rejects(succession.offer(), { code: 'successor_waits' });
   assert.throws(() => succession.refuseOrders(), { code: 'successor_waits' });
   await offer.takeBack();
@@ -76,11 +77,13 @@ test('drained again, an earlier end counts and a later one does not', async () =
   leave();
 });
 
-const predecessor = (up: readonly string[], patienceMs = 60_000): Predecessor => ({
+const predecessor = (up: readonly string[], patienceMs = 60_000, stop = new AbortController().signal): Predecessor => ({
   pid: 1,
+  stop,
   up,
   patienceMs,
   taken: async () => 0,
+  agrees: () => true,
   giveUp: () => {},
 });
 
@@ -106,4 +109,12 @@ test('what answers there and fails here, or does not answer in time, ends the at
     code: 'successor_unready',
     message: /did not answer in time/,
   });
+});
+
+test('one that is told to end before it is ready takes nothing', async () => {
+  const stop = new AbortController();
+  const waiting = asReady(predecessor(['a'], 60_000, stop.signal), [backend('a', 'starting')]);
+  stop.abort();
+  await assert.rejects(waiting, { code: 'successor_unready', message: /told to end/ });
+  await assert.rejects(asReady(predecessor([], 60_000, stop.signal), []), { code: 'successor_unready' });
 });

@@ -2,7 +2,7 @@
 // is written `mcpk1_…`, a private one as PEM (what `openssl genpkey -algorithm ed25519` makes) or, inside a token, as seed.
 // Raw bytes go in and out as JWK (RFC 8037), which takes a seventh of the time that DER takes with OpenSSL 3.
 
-import { createPrivateKey, createPublicKey, generateKeyPairSync, type KeyObject } from 'node:crypto';
+import { createPrivateKey, createPublicKey, type KeyObject, randomBytes } from 'node:crypto';
 import { OverlayError } from '../errors.ts';
 import { fromBase64Url } from './bytes.ts';
 
@@ -10,8 +10,10 @@ const CURVE = { kty: 'OKP', crv: 'Ed25519' } as const;
 const KEY_BYTES = 32;
 const PUBLIC_MARK = 'mcpk1_';
 
+/** From a seed (RFC 8032 5.1.5: any 32 random bytes). A key out of `generateKeyPairSync` shares a lock with the job that made it:
+ *  if that is collected while the key is exported as JWK, Node 20 waits for itself for ever (crypto_keygen.h, ~KeyPairGenConfig). */
 export function newKey(): KeyObject {
-  return generateKeyPairSync('ed25519').privateKey;
+  return keyOfSeed(randomBytes(KEY_BYTES));
 }
 
 /** The 32 bytes of the public part, of either part. */

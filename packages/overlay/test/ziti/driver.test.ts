@@ -181,12 +181,27 @@ test('a router that is away is unreachable, and its listener comes back by itsel
   h.network.addService('a-share');
   const [alice, bob] = await Promise.all(['alice', 'bob'].map(h.as));
   assert.ok(alice && bob);
-  const listener = await alice.listen('a-share', echo);
+  const reach: boolean[] = [];
+  const why: (string | undefined)[] = [];
+  let isBack: () => void = () => {};
+  const back = new Promise<void>((resolve) => {
+    isBack = resolve;
+  });
+  const onReach = (reached: boolean, error: Error | undefined): void => {
+    reach.push(reached);
+    why.push(error?.message);
+    if (reach.includes(false) && reached) isBack();
+  };
+  const listener = await alice.listen('a-share', { ...echo, onReach });
+  assert.deepEqual(reach, [true]);
   const [router] = h.network.routers;
   await router?.kill();
   await assert.rejects(bob.dial('a-share', { timeoutMs: 3000 }), coded('network_unreachable', 'dial_timeout'));
+  assert.equal(reach[1], false, 'its host is told');
+  assert.ok(why[1], 'and why');
   await router?.start();
   await h.network.until(() => h.network.terminators.length === 1);
+  await back;
   (await bob.dial('a-share')).destroy();
   await listener.close();
 });

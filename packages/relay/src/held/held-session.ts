@@ -4,7 +4,7 @@
 // one that have no key are taken back; those with a key go on, and the new one asks for them under the same key.
 // Invariant: an answer reaches the client that asked, never its successor; a question is answered once.
 
-import { paramsOf } from '../eras/envelope.ts';
+import { type JsonObject, paramsOf } from '../eras/envelope.ts';
 import { CANCELLED } from '../eras/methods.ts';
 import { stringifyExact } from '../json-exact.ts';
 import { errorMessage, notificationMessage, rawId, withId } from '../json-rpc.ts';
@@ -48,6 +48,10 @@ export class HeldSession implements Transport {
   #paused = false;
   /** Requests of the client that went away; empty while there is one. */
   #left = new Map<string, OpenCall>();
+  /** Calls that clients before this one asked, by the number of their key: as the layers above know each asking. */
+  readonly #running = new Map<number, readonly string[]>();
+  /** Requests of this client that ask for one of those. */
+  readonly #again = new Map<string, number>();
   #cancelAway: () => void = () => {};
   #closing: Promise<void> | undefined;
   #over = false;
@@ -107,7 +111,11 @@ export class HeldSession implements Transport {
     this.#left.clear();
     this.#link = link;
     const unheard = old?.retire(REPLACED) ?? [];
-    for (const { id, keyed } of open) if (!keyed) this.#takeBack(this.#ids.up(id));
+    for (const { id, call } of open) {
+      if (call === undefined) this.#takeBack(this.#ids.up(id));
+      else this.#running.set(call, [...(this.#running.get(call) ?? []), this.#ids.up(id)]);
+    }
+    this.#again.clear();
     this.#giveUpOn(this.#untold.unaskable());
     this.#ids.next();
     this.#greeting.waits(undefined);
@@ -145,6 +153,7 @@ export class HeldSession implements Transport {
   #request(message: Message): void {
     const id = this.#ids.up(message.id ?? '');
     if (message.method === 'initialize' && !this.#greet(message, id)) return;
+    if (message.call !== undefined && this.#running.has(message.call)) this.#again.set(id, message.call);
     this.#handlers?.message(withId(message, id));
   }
 
@@ -173,14 +182,25 @@ export class HeldSession implements Transport {
       if (this.#deaf) this.#tell();
       return;
     }
-    const taken = !this.#first && message.method === CANCELLED;
-    this.#handlers?.message(taken ? this.#cancelledAs(message) : message);
+    if (this.#first || message.method !== CANCELLED) this.#handlers?.message(message);
+    else this.#cancelled(paramsOf(message));
   }
 
-  #cancelledAs(message: Message): Message {
-    const params = paramsOf(message);
+  /** Nobody wants the answer, neither this client nor those that asked before it. */
+  #cancelled(params: JsonObject): void {
     const id = this.#ids.up(stringifyExact(params.requestId ?? null));
-    return notificationMessage(CANCELLED, { ...params, requestId: rawId(id) });
+    const call = this.#again.get(id);
+    const before = call === undefined ? [] : (this.#running.get(call) ?? []);
+    this.#settled(id);
+    for (const asked of [...before, id])
+      this.#handlers?.message(notificationMessage(CANCELLED, { ...params, requestId: rawId(asked) }));
+  }
+
+  /** A call that was asked again has its end. */
+  #settled(id: string): void {
+    const call = this.#again.get(id);
+    if (call !== undefined) this.#running.delete(call);
+    this.#again.delete(id);
   }
 
   #fault(fault: Fault): void {
@@ -202,11 +222,23 @@ export class HeldSession implements Transport {
 
   #answer(message: Message): boolean {
     const greeted = this.#greeting.heard(message);
+    if (this.#again.size > 0) this.#settled(message.id ?? '');
     if (this.#first && this.#link) return this.#pass(message);
     const id = greeted ? this.#greeting.waiting : this.#asker(message.id ?? 'null');
-    if (id === undefined) return true;
+    if (id === undefined) return this.#late(message.id ?? '');
     this.#left.delete(id);
     return this.#pass(answerUnder(id, message));
+  }
+
+  /** Whoever asked is gone. */
+  #late(id: string): true {
+    for (const [call, asked] of this.#running) {
+      if (!asked.includes(id)) continue;
+      const others = asked.filter((other) => other !== id);
+      if (others.length > 0) this.#running.set(call, others);
+      else this.#running.delete(call);
+    }
+    return true;
   }
 
   #news(message: Message): boolean {
@@ -253,7 +285,7 @@ export class HeldSession implements Transport {
   #lost(reason: CloseReason): void {
     const open = this.#link?.openCalls() ?? [];
     this.#link = undefined;
-    const worth = this.#greeting.answered || open.some(({ keyed }) => keyed);
+    const worth = this.#greeting.answered || open.some(({ call }) => call !== undefined);
     if (reason.code !== 'away' || !worth || this.#closing !== undefined || !this.#options.returns()) {
       this.#end(reason);
       return;
@@ -270,7 +302,7 @@ export class HeldSession implements Transport {
     this.#cancelAway = clock.after(
       awayMs,
       () => {
-        if ([...this.#left.values()].some(({ keyed }) => keyed)) this.#wait();
+        if ([...this.#left.values()].some(({ call }) => call !== undefined)) this.#wait();
         else this.#end({ code: 'link_expired', reason });
       },
       true,

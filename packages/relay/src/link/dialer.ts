@@ -68,8 +68,9 @@ export interface LinkDialer extends Link {
 
 /** A host that was restarted serves all its dialers within 5 s. */
 const BACKOFF = { minMs: 250, maxMs: 4000 };
-/** One that has been away for longer than this is asked after less often. */
-const PATIENT_MS = 600_000;
+/** One that has been away for longer than this is asked after less often: the answer of a call that ran through ten minutes
+ *  without a network is still there soon after it. */
+const PATIENT_MS = 1_800_000;
 const PATIENT_MAX_MS = 10_000;
 /** So that dialers who saw the same sign do not all come in the same moment. */
 const SIGN_MS = 50;

@@ -12,7 +12,7 @@ import { type Clock, type LinkLog, SILENT, SYSTEM_CLOCK } from './clock.ts';
 import { farewell } from './first-bytes.ts';
 import { readFirstLine } from './first-line.ts';
 import { HostedLink, type HostLink, type LinkInfo } from './hosted-link.ts';
-import type { Judgement, Peer } from './judgement.ts';
+import { type Judgement, NOBODY_IN_PARTICULAR, type Peer } from './judgement.ts';
 import type { LinkStats } from './link.ts';
 import {
   encodeQuestion,
@@ -194,14 +194,16 @@ export class LinkHost<P extends Peer = Peer> {
     }
     this.#answer(connection, link, { got: 0, fresh: true, ...facts, ...(kept !== undefined && { kept }) });
     link.attach(connection, 0, NOTHING);
-    this.#log.info({ principal: principal.id, by: info.by, ...(awaited && { awaited }) }, 'link opened');
+    const event = awaited ? 'session goes on over another link' : 'link opened';
+    this.#log.info({ principal: principal.id, by: info.by }, event);
     return undefined;
   }
 
   /** Keys are of a principal: to another one, or in another ledger, the same key is another call. */
   #keeps({ id }: P): Pick<Welcome, 'once' | 'ledger'> {
     const { once, ledger } = this.#options;
-    if (once === undefined) return {};
+    // Of two of whom nothing is proven nobody knows that they are one: what one asked is not told to the other.
+    if (once === undefined || id === NOBODY_IN_PARTICULAR) return {};
     if (ledger === undefined) return { once };
     return { once, ledger: createHash('sha256').update(`${ledger}\n${id}`).digest('hex').slice(0, 32) };
   }

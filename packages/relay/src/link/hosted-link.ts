@@ -27,8 +27,8 @@ export interface LinkInfo<P extends Peer = Peer> {
 /** A request of the dialer that has no answer. */
 export interface OpenCall {
   readonly id: string;
-  /** It has a key: its dialer, or a successor, will ask for it again. */
-  readonly keyed: boolean;
+  /** Number of its key: its dialer, or a successor, will ask for it again. */
+  readonly call: number | undefined;
 }
 
 export interface HostLink extends Link {
@@ -67,7 +67,7 @@ export class HostedLink extends LinkEnd implements HostLink {
   readonly #closedWindowMs: number;
   #kind: Breakage['kind'] = 'silent';
   #holds = 0;
-  readonly #calls = new Map<string, { readonly keyed: boolean; readonly hold: Disposable }>();
+  readonly #calls = new Map<string, { readonly call: number | undefined; readonly hold: Disposable }>();
   #cancelExpiry: () => void = () => {};
 
   constructor(options: HostedLinkOptions) {
@@ -104,7 +104,7 @@ export class HostedLink extends LinkEnd implements HostLink {
   }
 
   openCalls(): OpenCall[] {
-    return [...this.#calls].map(([id, { keyed }]) => ({ id, keyed }));
+    return [...this.#calls].map(([id, { call }]) => ({ id, call }));
   }
 
   retire(reason: CloseReason): Message[] {
@@ -144,7 +144,7 @@ export class HostedLink extends LinkEnd implements HostLink {
   }
 
   #open({ id = '', call }: Message): void {
-    if (!this.#calls.has(id)) this.#calls.set(id, { keyed: call !== undefined, hold: this.hold() });
+    if (!this.#calls.has(id)) this.#calls.set(id, { call, hold: this.hold() });
   }
 
   #release(id: string): void {

@@ -123,6 +123,27 @@ test('what a client takes back is taken back under the id that the server knows;
   }
 });
 
+test('a call that was asked again and is taken back is wanted by nobody any more, by no client before either', async () => {
+  const all = await greeted();
+  all.first.send(request('2', 'tools/call', '{}', 7), request('3', 'tools/call', '{}', 8));
+  await settle();
+  all.first.raw.end.destroy();
+  const second = await again(all);
+  second.send(request('2', 'tools/call', '{}', 7), request('3', 'tools/call', '{}', 8));
+  second.send(notification('notifications/cancelled', '{"requestId":2,"reason":"r"}'));
+  await settle();
+  const cancelled = () =>
+    all.server.got.filter(({ method }) => method === 'notifications/cancelled').map((one) => params(one).requestId);
+  const [seven, eight] = all.server.got.filter(({ call }) => call !== undefined).slice(-2);
+  assert.deepEqual(cancelled(), [2, JSON.parse(seven?.id ?? '')]);
+  // What has its answer was asked by nobody else.
+  all.server.accepted.transport.send(resultMessage(eight?.id ?? '', {}));
+  assert.equal((await second.message()).id, 3);
+  second.send(notification('notifications/cancelled', '{"requestId":3}'));
+  await settle();
+  assert.deepEqual(cancelled().slice(2), [JSON.parse(eight?.id ?? '')]);
+});
+
 test('open questions are asked again of each client until one answers; the server hears one answer', async () => {
   const all = await greeted();
   const { transport } = all.server.accepted;

@@ -1,6 +1,6 @@
 // The certificate authorities of one test network: a root, an intermediate that signs, and what they issue.
 
-import { generateKeyPairSync, type KeyObject, randomBytes } from 'node:crypto';
+import { createPrivateKey, createPublicKey, generateKeyPairSync, type KeyObject, randomBytes } from 'node:crypto';
 import type { CertificateRequest, IssuedCertificate, TestPki } from '../types.ts';
 import { nameOf, signCertificate } from './certificate.ts';
 import { pem } from './der.ts';
@@ -75,13 +75,24 @@ export function createTestPki(name = randomBytes(3).toString('hex')): Pki {
   };
 }
 
+/** Read again: a generated one must not be written as JWK, which the controller does (overlay/src/access/keys.ts says why). */
 export function newKey(kind: 'P-256' | 'P-384' | 'RSA-2048' | 'Ed25519' = 'P-256'): {
   publicKey: KeyObject;
   privateKey: KeyObject;
 } {
+  const { privateKey: generated } = generate(kind);
+  const privateKey = createPrivateKey({
+    key: generated.export({ type: 'pkcs8', format: 'der' }),
+    type: 'pkcs8',
+    format: 'der',
+  });
+  return { privateKey, publicKey: createPublicKey(privateKey) };
+}
+
+function generate(kind: Parameters<typeof newKey>[0]): { privateKey: KeyObject } {
   if (kind === 'RSA-2048') return generateKeyPairSync('rsa', { modulusLength: 2048 });
   if (kind === 'Ed25519') return generateKeyPairSync('ed25519');
-  return generateKeyPairSync('ec', { namedCurve: kind });
+  return generateKeyPairSync('ec', { namedCurve: kind ?? 'P-256' });
 }
 
 /** SEC1 for EC keys and PKCS#1 for RSA, which every SDK reads; PKCS#8 where there is nothing else. */
