@@ -136,7 +136,7 @@ export async function openShare(options: ShareOptions): Promise<Share> {
     ledger: settings.ledgerName,
     lostServers: 'told',
     elsewhere: options.elsewhere,
-    turnAway: () => (left ? LEFT : settings.overload?.turnAway()),
+    turnAway: (returning) => (left ? LEFT : settings.overload?.turnAway(returning)),
     onSession: (accepted) => {
       const number = options.nextNumber();
       const session = new ClientSession(

@@ -58,8 +58,9 @@ export interface AcceptorOptions<P extends Peer = Peer> {
   readonly limits?: Limits;
   /** Sessions of other shares of this host: `limits.sessions` is for all of them. */
   readonly elsewhere?: () => number;
-  /** Why no new session is taken now; those that are here go on, and broken links may be taken up again. */
-  readonly turnAway?: () => Refusal | undefined;
+  /** Why no new session is taken now; those that are here go on, and broken links may be taken up again. `returning`: it is
+   *  one that its client had before, at a predecessor. */
+  readonly turnAway?: (returning: boolean) => Refusal | undefined;
 }
 
 export interface AcceptorLog {
@@ -257,7 +258,7 @@ export class Acceptor<P extends Peer = Peer> {
   /** Who finds no session here, and gets none, shall find whoever takes new ones: by another connection. */
   private serveHttp(sessions: HttpSessions, request: IncomingMessage, response: ServerResponse): void {
     const { socket } = request;
-    if (this.options.turnAway?.()) response.once('finish', () => response.statusCode >= 400 && socket.end());
+    if (this.options.turnAway?.(false)) response.once('finish', () => response.statusCode >= 400 && socket.end());
     sessions.handle(request, response);
   }
 
@@ -293,7 +294,7 @@ export class Acceptor<P extends Peer = Peer> {
   }
 
   private noRoom(): Refusal | undefined {
-    return this.options.turnAway?.() ?? (this.full() ? FULL : undefined);
+    return this.options.turnAway?.(false) ?? (this.full() ? FULL : undefined);
   }
 
   private full(): boolean {
@@ -307,13 +308,13 @@ export class Acceptor<P extends Peer = Peer> {
   }
 
   private refuse(info: LinkInfo<P>): Refusal | undefined {
-    const { via } = info;
+    const { via, returning } = info;
     const { instance } = this.options;
     if (instance !== undefined && via.includes(instance)) {
       return { code: 'cycle', reason: 'this gateway is a backend of itself, through others' };
     }
     if (via.length >= MAX_VIA) return { code: 'cycle', reason: `more than ${MAX_VIA} gateways in a row` };
-    const away = this.options.turnAway?.();
+    const away = this.options.turnAway?.(returning);
     // Who comes back to a session that is here is no new one.
     if (away && !this.held.awaits(info)) return away;
     return this.full() && !this.held.makeRoom() ? FULL : undefined;

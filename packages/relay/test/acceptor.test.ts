@@ -322,6 +322,16 @@ test('the limit of sessions is for all shares of a host: what is open elsewhere 
   assert.equal(host.sessions.length, 1);
 });
 
+test('who comes back to nothing may be let in where new sessions are turned away', async () => {
+  const alice = { principal: { id: 'alice', rank: 1 } };
+  const busy = { code: 'busy', reason: 'overloaded', retryMs: 5000 };
+  await using host = await door(() => alice, true, { turnAway: (returning) => (returning ? undefined : busy) });
+  const hello = (link: string, session: string): string =>
+    `MCP-LINK/1 {"link":${link},"got":0,"session":"${session.repeat(32)}","by":"b/1"}\n`;
+  assert.match(await say(host.path, hello('null', 'a')), /"busy"/);
+  assert.match(await say(host.path, hello(`"${'c'.repeat(32)}"`, 'b'), /"fresh":true/), /"fresh":true/);
+});
+
 test('who is turned away is told why and when to come again, whatever is spoken; who is in goes on', async () => {
   let away: { code: string; reason: string; retryMs: number } | undefined;
   const alice = { principal: { id: 'alice', rank: 1 } };

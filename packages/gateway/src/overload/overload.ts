@@ -8,8 +8,9 @@ import { openVitals, type VitalsReader } from './vitals.ts';
 
 export interface Overload {
   state(): OverloadState;
-  /** Why no new session is taken. */
-  turnAway(): Refusal | undefined;
+  /** Why no new session is taken. One that comes back is none, as long as there is memory for it: all do after a restart,
+   *  which is the very moment when a process is slow. */
+  turnAway(returning?: boolean): Refusal | undefined;
   /** When a refused call may come again; undefined: it is taken. */
   retryCallMs(): number | undefined;
   /** Whether to make anything ready that nobody asked for yet. */
@@ -44,7 +45,7 @@ export function openOverload(options: OverloadOptions): Overload {
   timer.unref();
   return {
     state: () => meter.state,
-    turnAway: () => (meter.state.level > 0 ? TURNED_AWAY : undefined),
+    turnAway: (returning = false) => (meter.state.level > (returning ? 1 : 0) ? TURNED_AWAY : undefined),
     retryCallMs: () => (meter.state.level > 1 ? RETRY_CALL_MS : undefined),
     mayPrepare: () => meter.state.level === 0,
     whenShort: (then) => {

@@ -39,9 +39,11 @@ test('a change of level is logged once, refuses what is new, and asks for room w
     await change({ ...WELL, files: 0.85 });
     assert.equal(overload.turnAway()?.code, 'busy');
     assert.ok((overload.turnAway()?.retryMs ?? 0) > 0);
+    assert.equal(overload.turnAway(true), undefined);
     assert.deepEqual([overload.retryCallMs(), overload.mayPrepare(), given], [undefined, false, 0]);
     await change({ ...WELL, heap: 0.95 });
     assert.equal(overload.retryCallMs(), 1000);
+    assert.equal(overload.turnAway(true)?.code, 'busy');
     await new Promise<void>((resolve) => {
       gave = resolve;
     });
