@@ -41,14 +41,19 @@ export async function sample(pid: number, file: string): Promise<HeapSample> {
   }
 }
 
-/** Bytes a minute, by least squares; of the longest life among the samples, without its first `warmUpMs`. */
-export function slope(
-  samples: readonly HeapSample[],
-  warmUpMs: number,
-): { perMinute: number; minutes: number; first: number; last: number } {
+export interface Slope {
+  /** Bytes, by least squares. */
+  readonly perMinute: number;
+  readonly minutes: number;
+  readonly first: number;
+  readonly last: number;
+}
+
+/** Of the second half of the longest life among the samples: in the first one, what has bounds fills up to them. */
+export function slope(samples: readonly HeapSample[]): Slope {
   const lives = grouped(samples, ({ pid }) => pid);
   const longest = [...lives.values()].sort((a, b) => span(b) - span(a))[0] ?? [];
-  const from = (longest[0]?.at ?? 0) + warmUpMs;
+  const from = (longest[0]?.at ?? 0) + span(longest) / 2;
   const points = longest.filter(({ at }) => at >= from).map(({ at, heap }) => [(at - from) / 60_000, heap] as const);
   const mean = (pick: (point: readonly [number, number]) => number): number =>
     points.reduce((sum, point) => sum + pick(point), 0) / points.length;

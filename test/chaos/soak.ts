@@ -38,8 +38,6 @@ if (!(minutes > 0) || !(everyMs > 0) || !Number.isSafeInteger(seed))
 const ERAS = ['legacy', 'modern', 'legacy', 'modern'] as const;
 const CALLERS = 2;
 const SAMPLE_MS = 15_000;
-/** What is remembered of first calls is no leak. */
-const WARM_UP_MS = 60_000;
 /** Bytes a minute that are none: what garbage collection leaves differs from look to look. */
 const FLAT = 64 * 1024;
 /** A broken session of a killed agent is kept for a minute. */
@@ -65,6 +63,8 @@ async function soak(): Promise<boolean> {
     eras: ERAS,
     deadlineMs: 180_000,
     callTimeout: '30s',
+    // So that what is kept of outcomes is soon as much as it ever will be.
+    config: { once: { keep: '1m' } },
   });
   await scene.settle();
   const before = await settled(scene);
@@ -85,15 +85,7 @@ async function soak(): Promise<boolean> {
     findings.push({ inv: 'I8', text: `${JSON.stringify(after)}, at the start ${JSON.stringify(before)}` });
   const all = await samplesOf(heapFile);
   for (const actor of [scene.gateway, scene.bridge]) {
-    const {
-      perMinute,
-      minutes: long,
-      first,
-      last,
-    } = slope(
-      all.filter(({ pid }) => actor.pids.includes(pid)),
-      WARM_UP_MS,
-    );
+    const { perMinute, minutes: long, first, last } = slope(all.filter(({ pid }) => actor.pids.includes(pid)));
     say(
       `heap of the ${actor.name} after GC: ${mbs(first)} to ${mbs(last)} MiB in a life of ${long.toFixed(1)} min, ${(perMinute / 1024).toFixed(1)} KiB a minute`,
     );

@@ -156,6 +156,11 @@ export class BackendSession {
     return this.settled;
   }
 
+  /** A host behind us does: what it runs goes on when we go. */
+  get keepsOutcomes(): boolean {
+    return this.steady.terms?.once !== undefined;
+  }
+
   get up(): boolean {
     return this.welcome !== undefined && this.steady.state.phase === 'up';
   }
@@ -280,7 +285,7 @@ export class BackendSession {
       name: `backend ${this.id}`,
       facts: { backend: this.id },
       mayRunTwice: backend.mayRunTwice,
-      keepsOutcomes: () => steady.terms?.once !== undefined,
+      keepsOutcomes: () => this.keepsOutcomes,
     });
   }
 

@@ -182,7 +182,7 @@ class OpenPins implements Pins {
     return () => {
       // One that is gone has sessions for a while, and they are not to see more of it for that.
       const all = new Map([...this.#modes, ...modes]);
-      const judgedAlike = JSON.stringify([...all]) === JSON.stringify([...this.#modes]);
+      const judgedAlike = [...this.#modes].every(([id, mode]) => all.get(id) === mode);
       this.#sources = { config, backends };
       this.#modes = all;
       this.strictCalls = config !== undefined || backends.some(({ pins }) => pins !== undefined);
@@ -192,8 +192,8 @@ class OpenPins implements Pins {
         if (program) this.#programs.set(id, program);
         else this.#programs.delete(id);
       }
-      // Each session looks at its lists again.
-      if (!judgedAlike) this.#decided();
+      // Each session looks at its lists again, which takes time; whoever puts this in force has none.
+      if (!judgedAlike) setImmediate(() => this.#decided());
     };
   }
 

@@ -352,7 +352,7 @@ export class LegacySession {
     this.fromBackend.close();
     this.dropped.close();
     this.unlisten();
-    for (const answer of this.open.end(reason, this.settings.onceSeconds !== undefined)) this.send(answer);
+    for (const answer of this.open.end(reason, this.backends)) this.send(answer);
     // Hosts behind us and ledgers keep what they have, unless the session was ended on purpose.
     await Promise.all([this.client.close(reason), ...this.backends.map((backend) => backend.close(reason))]);
     this.resolveClosed();

@@ -377,7 +377,7 @@ export class ModernSession implements EraSession {
   }
 
   private async closeNow(reason: CloseReason | undefined): Promise<void> {
-    for (const answer of this.open.end(reason, this.settings.onceSeconds !== undefined)) this.send(answer);
+    for (const answer of this.open.end(reason, this.backends)) this.send(answer);
     this.listens.close();
     this.dropped.close();
     this.unlisten();

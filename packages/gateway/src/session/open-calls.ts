@@ -94,10 +94,12 @@ export class OpenCalls {
   }
 
   /** The session ends: nobody waits any more, and servers are told so. What a client is still told is returned. When only we
-   *  go, and outcomes are kept (`once`), calls go on for a client that asks for them again. */
-  end(reason: CloseReason | undefined, once: boolean): Message[] {
+   *  go, calls whose outcome is kept by a host behind us go on: their client asks for it again. */
+  end(reason: CloseReason | undefined, backends: readonly Pick<BackendSession, 'id' | 'keepsOutcomes'>[]): Message[] {
     const away = reason?.code === 'away';
-    if (away && once) for (const call of this.open.values()) if (call.keyed) call.abandoned = true;
+    const keepers = new Set(backends.flatMap(({ id, keepsOutcomes }) => (keepsOutcomes ? [id] : [])));
+    const goesOn = ({ keyed, trail }: OpenCall): boolean => keyed && keepers.has(trail.backend ?? '');
+    if (away) for (const call of this.open.values()) if (goesOn(call)) call.abandoned = true;
     const answers = away ? this.unknown(reason.reason) : [];
     for (const call of this.open.values()) if (!call.abandoned) this.abandon(call, 'the session ended');
     return answers;

@@ -6,12 +6,18 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { Ledger, type Message, parseMessage, requestMessage } from '@mcp-overlay/relay';
+import type { SessionSettings } from '../../src/session/settings.ts';
+import { memoryAuditLog } from '../../src/testing/index.ts';
 import { openSession, type PlayedBackend, playedBackend, resultIn, SILENCE } from './one-session.ts';
 
-async function openHouse(backends: readonly PlayedBackend[], mayRunTwice?: (tool: string) => boolean) {
+async function openHouse(
+  backends: readonly PlayedBackend[],
+  mayRunTwice?: (tool: string) => boolean,
+  more: Partial<SessionSettings> = {},
+) {
   const folder = await mkdtemp(join(tmpdir(), 'gateway-once-'));
   const ledger = await Ledger.open({ folder: join(folder, 'ledger') });
-  const house = openSession(backends, { ledger, onceSeconds: ledger.seconds });
+  const house = openSession(backends, { ledger, onceSeconds: ledger.seconds, ...more });
   for (const { backend } of house.settings.backends) Object.assign(backend, { mayRunTwice });
   await house.shakeHands();
   await house.ask('tools/list');
@@ -33,7 +39,11 @@ async function openHouse(backends: readonly PlayedBackend[], mayRunTwice?: (tool
 const calls = ({ servers }: PlayedBackend): number =>
   servers.flatMap(({ got }) => got).filter(({ method }) => method === 'tools/call').length;
 const errorIn = (message: Message) =>
-  (parseMessage(message) as { error?: { message: string; data?: { error?: string; key?: string } } }).error;
+  (
+    parseMessage(message) as {
+      error?: { message: string; data?: { error?: string; key?: string; audit?: { seq: number } } };
+    }
+  ).error;
 
 for (const ids of [['fs'], ['fs', 'db']]) {
   test(`a key that comes again is answered from memory (${ids.length} backends)`, async () => {
@@ -62,6 +72,27 @@ test('a server that is lost in the middle: nobody knows, and the key says so for
   assert.match(again?.data?.key ?? '', /:1$/);
   assert.equal(calls(fs), 1);
 });
+
+for (const ids of [['fs'], ['fs', 'db']]) {
+  test(`who is told that nobody knows is told where that is on record (${ids.length} backends)`, async () => {
+    const backends = ids.map((id) =>
+      playedBackend(id, (method, _params, server) => {
+        if (method !== 'tools/call') return undefined;
+        server.far.break();
+        return SILENCE;
+      }),
+    );
+    const log = memoryAuditLog();
+    await using once = await openHouse(backends, undefined, { audit: { log, receipts: true } });
+    const name = ids.length > 1 ? 'fs__echo' : 'echo';
+    for (const id of ['"a"', '"b"']) {
+      const { data } = errorIn(await once.call(id, 1, name)) ?? {};
+      assert.equal(data?.error, 'outcome_unknown');
+      const record = log.events[(data?.audit?.seq ?? 0) - 1] as { type: string; status?: string } | undefined;
+      assert.deepEqual([record?.type, record?.status], ['call.outcome', 'unknown']);
+    }
+  });
+}
 
 test('a tool that may run twice runs again on the next server', async () => {
   let lost = 0;

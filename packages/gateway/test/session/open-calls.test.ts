@@ -3,6 +3,7 @@ import { test } from 'node:test';
 import { parseMessage, requestMessage } from '@mcp-overlay/relay';
 import { OpenCalls } from '../../src/session/open-calls.ts';
 
+const KEEPING = [{ id: 'far', keepsOutcomes: true }];
 const AWAY = { code: 'away', reason: 'the gateway is ending' };
 
 function opened() {
@@ -10,6 +11,7 @@ function opened() {
   const cancelled: string[] = [];
   const add = (id: string, method: string, number?: number): void => {
     const call = calls.add(id, requestMessage(id, method, {}, number), undefined);
+    call.trail.backend = 'far';
     call.cancel.listen(() => cancelled.push(id));
   };
   add('1', 'tools/call', 17);
@@ -25,21 +27,24 @@ function errors(answers: readonly Parameters<typeof parseMessage>[0][]): (string
   });
 }
 
-test('a host that goes and keeps outcomes lets calls with a key go on, and says of others that nobody knows', () => {
+test('calls with a key go on at a host behind that keeps outcomes; of others nobody knows', () => {
   const { calls, cancelled } = opened();
-  assert.deepEqual(errors(calls.end(AWAY, true)), ['2 outcome_unknown']);
+  assert.deepEqual(errors(calls.end(AWAY, KEEPING)), ['2 outcome_unknown']);
   assert.deepEqual(cancelled, ['2', '3']);
   assert.equal(calls.get('1')?.abandoned, true);
 });
 
-test('a host that goes and keeps nothing says so of every call that may have had effects', () => {
+test('servers of our own go with us: of every call of theirs that may have had effects nobody knows', () => {
   const { calls, cancelled } = opened();
-  assert.deepEqual(errors(calls.end(AWAY, false)), ['1 outcome_unknown', '2 outcome_unknown']);
+  assert.deepEqual(errors(calls.end(AWAY, [{ id: 'far', keepsOutcomes: false }])), [
+    '1 outcome_unknown',
+    '2 outcome_unknown',
+  ]);
   assert.deepEqual(cancelled, ['1', '2', '3']);
 });
 
 test('a client that ends its session is told nothing more, and its servers work for nobody', () => {
   const { calls, cancelled } = opened();
-  assert.deepEqual(calls.end({ code: 'done', reason: '' }, true), []);
+  assert.deepEqual(calls.end({ code: 'done', reason: '' }, KEEPING), []);
   assert.deepEqual(cancelled, ['1', '2', '3']);
 });

@@ -3,6 +3,7 @@
 // what is known of each key: ./book.ts; reading and writing: ./reading.ts, ./journal.ts.
 // Invariant: a key whose start is in a file is never given out as new again.
 
+import type { Message } from '../message.ts';
 import { Book } from './book.ts';
 import { diskFiles, type LedgerFiles } from './files.ts';
 import { Journal } from './journal.ts';
@@ -44,7 +45,8 @@ export interface Run {
   cancel: ((asked: string | undefined) => void) | undefined;
 }
 
-export type Waiter = (answer: Outcome) => void;
+/** undefined: its answer was not seen. */
+export type Waiter = (answer: Message | undefined) => void;
 
 export interface Outcome {
   readonly state: 'done' | 'unknown' | 'not run';
@@ -153,7 +155,11 @@ export class Ledger {
     if (run !== undefined) return run.digest === digest ? { is: 'running', run } : { is: 'other' };
     const unsaved = this.#unsaved.get(key.text);
     if (unsaved !== undefined) {
-      return unsaved.digest === digest ? { is: 'done', bytes: unsaved.payload } : { is: 'other' };
+      const { state, payload } = unsaved;
+      if (unsaved.digest !== digest) return { is: 'other' };
+      return state === 'done'
+        ? { is: 'done', bytes: payload }
+        : { is: 'unknown', why: payload.toString('utf8'), digest };
     }
     let entry = this.#book.look(key);
     if (entry === 'new' || (entry !== 'not kept' && entry.state === 'started')) {
@@ -185,20 +191,20 @@ export class Ledger {
 
   /** The end of a run. `payload`: what is answered, or the words for why that is not known. Its waiters are told once it is
    *  as safe as it has to be; an answer that cannot be written is told all the same, and kept in memory as far as there is room. */
-  settle(run: Run, state: 'done' | 'unknown', payload: Buffer, answer: Buffer): void {
+  settle(run: Run, state: 'done' | 'unknown', payload: Buffer, answer: Message | undefined): void {
     if (!this.#ends(run)) return;
     const { key, digest } = run;
     const fits = payload.length <= this.#largest;
     const written = this.#settle(
       fits ? { key, digest, state, payload } : { key, digest, state: 'unknown', payload: TOO_LARGE },
     );
-    const tell = (): void => this.#tell(run, { state, bytes: answer });
+    const tell = (): void => this.#tell(run, answer);
     if (written === undefined || this.#o.durability !== 'commit') tell();
     else this.#journal.safely(written).then(tell, tell);
   }
 
   /** It did not run, and the same key may be asked again. */
-  notRun(run: Run, answer: Buffer | undefined): void {
+  notRun(run: Run, answer: Message | undefined): void {
     if (!this.#ends(run)) return;
     try {
       this.#journal.append('x', run.key, run.digest);
@@ -206,7 +212,7 @@ export class Ledger {
     } catch {
       // On the disk it has begun: after a restart it is unknown, which is no lie.
     }
-    this.#tell(run, { state: 'not run', bytes: answer });
+    this.#tell(run, answer);
   }
 
   /** The session ended on purpose: nobody asks for its outcomes any more. */
@@ -266,11 +272,11 @@ export class Ledger {
     }
   }
 
-  #tell(run: Run, outcome: Outcome): void {
+  #tell(run: Run, answer: Message | undefined): void {
     this.#running.delete(run.key.text);
     const waiters = [...run.waiters];
     run.waiters.clear();
-    for (const tell of waiters) tell(outcome);
+    for (const tell of waiters) tell(answer);
   }
 
   async #safe(key: CallKey, volume: Volume): Promise<void> {

@@ -10,7 +10,7 @@ import { errorMessage, isFault, notificationMessage, parseMessage, readMessage, 
 import type { Message } from '../message.ts';
 import { type CloseReason, DONE, type Transport, type TransportHandlers } from '../transport.ts';
 import { type CallKey, callKey } from './key.ts';
-import type { Found, Ledger, Outcome, Run, Waiter } from './ledger.ts';
+import type { Found, Ledger, Run, Waiter } from './ledger.ts';
 import { signed } from './record.ts';
 
 export interface OnceOptions {
@@ -148,7 +148,7 @@ export class OnceSession implements Transport {
       run.safe.then(
         () => this.#sendOn(asked),
         (error: unknown) => {
-          for (const tell of run.waiters) tell({ state: 'not run', bytes: this.#refused(id, error).bytes });
+          for (const tell of run.waiters) tell(this.#refused(id, error));
         },
       );
     }
@@ -209,9 +209,9 @@ export class OnceSession implements Transport {
       return;
     }
     const { ledger } = this.#o;
-    if (NOT_RUN.has(message.ours)) ledger.notRun(asked.run, message.bytes);
-    else if (message.ours !== 'outcome_unknown') ledger.settle(asked.run, 'done', message.bytes, message.bytes);
-    else if (!this.#runAgain(asked)) ledger.settle(asked.run, 'unknown', wordsOf(message), message.bytes);
+    if (NOT_RUN.has(message.ours)) ledger.notRun(asked.run, message);
+    else if (message.ours !== 'outcome_unknown') ledger.settle(asked.run, 'done', message.bytes, message);
+    else if (!this.#runAgain(asked)) ledger.settle(asked.run, 'unknown', wordsOf(message), message);
   }
 
   #runAgain(asked: Asked): boolean {
@@ -222,19 +222,15 @@ export class OnceSession implements Transport {
   }
 
   #waiterOf(id: string, key: CallKey): Waiter {
-    return (outcome) => {
+    return (answer) => {
       this.#asked.delete(id);
-      this.#deliver(this.#read(id, outcome) ?? this.#unknown(id, key, 'its end was not seen'));
+      this.#deliver(answer === undefined ? this.#unknown(id, key, 'its end was not seen') : withId(answer, id));
     };
   }
 
-  #read(id: string, { bytes }: Outcome): Message | undefined {
-    const read = bytes && readMessage(bytes, NO_LIMITS);
-    return read === undefined || isFault(read) ? undefined : withId(read, id);
-  }
-
   #stored(id: string, key: CallKey, bytes: Buffer): Message {
-    return this.#read(id, { state: 'done', bytes }) ?? this.#unknown(id, key, 'its outcome cannot be read any more');
+    const read = readMessage(bytes, NO_LIMITS);
+    return isFault(read) ? this.#unknown(id, key, 'its outcome cannot be read any more') : withId(read, id);
   }
 
   #unknown(id: string, key: CallKey, why: string): Message {
@@ -298,7 +294,7 @@ export class OnceSession implements Transport {
       this.#o.ledger.notRun(asked.run, undefined);
       return;
     }
-    this.#o.ledger.settle(asked.run, 'unknown', CANCELLED, NOTHING);
+    this.#o.ledger.settle(asked.run, 'unknown', CANCELLED, undefined);
     const said = reason === undefined ? {} : { reason };
     this.#o.server.send(notificationMessage('notifications/cancelled', { requestId: rawIdOf(asked.message), ...said }));
   }
@@ -306,7 +302,7 @@ export class OnceSession implements Transport {
   /** What is still open of ours ends here; what others run is theirs. */
   #leave(reason: string): void {
     for (const { own, run, waiter } of [...this.#asked.values()]) {
-      if (own) this.#o.ledger.settle(run, 'unknown', Buffer.from(reason), NOTHING);
+      if (own) this.#o.ledger.settle(run, 'unknown', Buffer.from(reason), undefined);
       else run.waiters.delete(waiter);
     }
     this.#asked.clear();
@@ -314,7 +310,6 @@ export class OnceSession implements Transport {
   }
 }
 
-const NOTHING = Buffer.alloc(0);
 const CANCELLED = Buffer.from('it was taken back by who had asked for it');
 
 /** Method, tool and arguments: what a repeated asking has in common, whatever stood between changed in its envelope. */

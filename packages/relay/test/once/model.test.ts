@@ -121,8 +121,8 @@ class House {
     const told = new Promise<void>((resolve) => {
       run.waiters.add(() => resolve());
     });
-    if (state === 'not run') this.ledger.notRun(run, answer);
-    else this.ledger.settle(run, state, answer, answer);
+    if (state === 'not run') this.ledger.notRun(run, undefined);
+    else this.ledger.settle(run, state, answer, undefined);
     await told;
     known.state = state;
     known.answer = answer;
