@@ -26,6 +26,7 @@ import {
   within,
 } from '@mcp-overlay/relay';
 import { openShareLedger } from './ledger.ts';
+import type { BridgeLog } from './log.ts';
 import { openServers, type Servers, type ServersOptions } from './servers.ts';
 
 /** How long open calls may still take when the bridge is told to end. */
@@ -45,12 +46,6 @@ export interface BridgeOptions extends Omit<ServersOptions, 'oneForAll'> {
   readonly era: EraSetting;
   readonly by: string;
   onLost(error: Error): void;
-}
-
-export interface BridgeLog {
-  debug(fields: object, event: string): void;
-  info(fields: object, event: string): void;
-  warn(fields: object, event: string): void;
 }
 
 export interface Bridge {

@@ -13,7 +13,7 @@ import {
   type Transport,
   underBreaker,
 } from '@mcp-overlay/relay';
-import type { BridgeLog } from './bridge.ts';
+import type { BridgeLog } from './log.ts';
 
 export interface ServersOptions {
   readonly command: string;

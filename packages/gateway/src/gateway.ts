@@ -1,24 +1,23 @@
 // Read first: joins everything. Configuration + overlay -> backends with their health -> a share whose sessions each get
 // their own backend sessions -> an admin socket that tells how it is.
 
-import type { GatewayConfig, SecretString } from '@mcp-overlay/config';
-import { type AccessSource, type Overlay, OWNER, openPeerBook, ownIdentity } from '@mcp-overlay/overlay';
+import type { GatewayConfig } from '@mcp-overlay/config';
+import { OWNER, openPeerBook, ownIdentity } from '@mcp-overlay/overlay';
 import { DONE } from '@mcp-overlay/relay';
 import { type AlarmControl, alarmControl } from './alarms/control.ts';
 import { openAlarms } from './alarms/open-alarms.ts';
 import { type Approvals, approvalsOf, auditOf } from './approvals.ts';
 import { openConfiguredAudit } from './audit/configured.ts';
 import { recordAdmin } from './audit/lives.ts';
-import type { GatewayLog } from './call/log.ts';
 import { buildGeneration, type Generation, type World } from './generation.ts';
 import { ledgerName, openConfiguredLedger } from './ledger.ts';
+import type { GatewayOptions } from './options.ts';
 import { openOverload } from './overload/overload.ts';
 import { type Peers, peersOf } from './peers.ts';
 import { openConfiguredPins } from './pinning.ts';
 import { withoutRules } from './policy/no-rules.ts';
 import { SeenSecrets } from './reload/credentials.ts';
 import { openReloads, type Reloads } from './reload.ts';
-import type { Scrubbing } from './scrub/open.ts';
 import { secretsOf } from './secrets.ts';
 import { openProbes } from './session/probe.ts';
 import type { AuditSettings } from './session/settings.ts';
@@ -28,34 +27,9 @@ import { openShares } from './shares.ts';
 import { openStateKey } from './state-key.ts';
 import { type GatewayStatus, statusOf } from './status.ts';
 import { type Succession, successionOf } from './succession/succession.ts';
-import { asReady, type Predecessor } from './succession/take-over.ts';
+import { asReady } from './succession/take-over.ts';
 import { troublesOf } from './troubles/look.ts';
 import { watchTroubles } from './troubles/trouble.ts';
-
-export interface GatewayOptions {
-  readonly config: GatewayConfig;
-  /** As the user named it. */
-  readonly file?: string;
-  readonly overlay: Overlay;
-  readonly env: NodeJS.ProcessEnv;
-  /** What `--identity` names: for shares on other overlays than the gateway's own. */
-  readonly identity?: string | undefined;
-  /** Trust files of the command line, beside those of the configuration. */
-  readonly trust?: readonly string[] | undefined;
-  /** A token for shares behind us that name none of their own. */
-  readonly access?: AccessSource | undefined;
-  readonly version: string;
-  /** An audit log that was changed is left, and another begun. */
-  readonly acceptBroken?: boolean;
-  readonly log: GatewayLog;
-  /** What looks through texts of servers; absent: nothing does. */
-  readonly scrub?: Scrubbing | undefined;
-  /** Of a vault that wants one. Absent: nobody is at a terminal. */
-  readonly passphrase?: (() => Promise<SecretString>) | undefined;
-  /** Who has the share now and agreed to lose it. */
-  readonly predecessor?: Predecessor | undefined;
-  onLost(error: Error): void;
-}
 
 export interface Gateway {
   readonly token: string;

@@ -10,7 +10,7 @@ import type { Alarms } from './alarms/alarms.ts';
 import { HealthRecord } from './backend/health.ts';
 import { backendOf } from './backend/kinds.ts';
 import { watching } from './backend/watch.ts';
-import type { GatewayOptions } from './gateway.ts';
+import type { GatewayOptions } from './options.ts';
 import type { Overload } from './overload/overload.ts';
 import type { Pins } from './pins/open.ts';
 import { accessOf } from './policy/access.ts';

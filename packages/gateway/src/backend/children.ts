@@ -17,7 +17,7 @@ import {
 } from '@mcp-overlay/relay';
 import type { Seat } from './credentials.ts';
 import { withoutEchoes } from './echoes.ts';
-import type { BackendSurroundings } from './kinds.ts';
+import type { BackendSurroundings } from './surroundings.ts';
 
 /** Circuits of seats that are remembered; the oldest is forgotten, and closed when it comes back. */
 const MAX_CIRCUITS = 1024;

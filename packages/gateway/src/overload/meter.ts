@@ -11,7 +11,7 @@ export interface OverloadState {
   readonly level: OverloadLevel;
   /** Milliseconds since the epoch, of the present level. */
   readonly since: number;
-  /** What is worst, and how much of it: a share, or milliseconds of lag. */
+  /** What is worst, or brought it to this level, and how much of it: a share, or milliseconds of lag. */
   readonly worst: Vital;
   readonly value: number;
 }
@@ -56,7 +56,8 @@ export class OverloadMeter {
     const next = entered > level ? entered : this.#calm >= CALM_READINGS ? kept : level;
     const news = next !== level;
     if (news) this.#calm = 0;
-    const { worst, value } = worstOf(vitals, lagMs);
+    // While it is calm and the level is still held, what brought it there is what there is to say.
+    const { worst, value } = next > 0 && kept < next ? this.#state : worstOf(vitals, lagMs);
     this.#state = { level: next, since: news ? this.#now() : this.#state.since, worst, value };
     return news;
   }

@@ -51,6 +51,12 @@ test('what is worst is told, and since when the level holds', () => {
   assert.deepEqual(meter.state, { level: 1, since: 1000, worst: 'memory', value: 0.86 });
 });
 
+test('while a level is held after its cause is over, the cause is what is told', () => {
+  const { level, worst, value } = fed({ lagMs: 1500 }, { lagMs: 1500 }, ...times(10, {})).state;
+  assert.deepEqual([level, worst, value], [2, 'lag', 1500]);
+  assert.equal(fed({ lagMs: 1500 }, { lagMs: 1500 }, ...times(40, {})).state.worst, 'heap');
+});
+
 test('a system that does not tell its files is judged by the rest', () => {
   assert.equal(fed({ files: undefined, heap: 0.5 }).state.level, 0);
 });
