@@ -15,6 +15,9 @@ export interface ChosenLog {
   readonly lock: AsyncDisposable;
 }
 
+/** More gateways than start at once. */
+const MAX_NEW = 64;
+
 /** `keys`: of the gateway, today's and older ones. */
 export async function chooseLog(base: string, keys: readonly Uint8Array[], files: AuditFiles): Promise<ChosenLog> {
   await ownFolder(base, files);
@@ -26,13 +29,17 @@ export async function chooseLog(base: string, keys: readonly Uint8Array[], files
   return newLog(base, files);
 }
 
+/** Gateways that start side by side look for a log while the folder of a new one is there and not locked yet: whoever made
+ * it makes another. Each loses at most one to each of the others. */
 export async function newLog(base: string, files: AuditFiles): Promise<ChosenLog> {
-  const id = randomBytes(16).toString('hex');
-  await ownFolder(logPath(base, id), files);
-  await files.syncFolder(base);
-  const taken = await take(base, id, files);
-  if (taken === undefined) throw new AuditError('audit_in_use', `somebody else took the new log ${id}`);
-  return taken;
+  for (let tried = 1; ; tried += 1) {
+    const id = randomBytes(16).toString('hex');
+    await ownFolder(logPath(base, id), files);
+    await files.syncFolder(base);
+    const taken = await take(base, id, files);
+    if (taken !== undefined) return taken;
+    if (tried === MAX_NEW) throw new AuditError('audit_in_use', `others took each of ${tried} new logs in ${base}`);
+  }
 }
 
 /** undefined: somebody writes it. */
