@@ -92,13 +92,14 @@ async function begin(options: GatewayOptions, audit: AuditSettings | undefined):
     ledgerName: await ledgerName(ledger, overlay),
   });
   const { secrets } = lasting;
+  let othersWrite = false;
   const world: World = {
     now: undefined,
     pins: undefined,
     secrets,
     seen,
     scrub,
-    surroundings: { env, log },
+    surroundings: { env, log, othersWrite: () => othersWrite },
     handRole: (id) => {
       const peer = book.get(id);
       return peer?.decision === 'allowed' ? peer.role : undefined;
@@ -162,6 +163,7 @@ async function begin(options: GatewayOptions, audit: AuditSettings | undefined):
     record,
     flush: async () => void (await Promise.all([book.flush(), now().allowances?.spent.flush(), alarms?.state.flush()])),
     stopWriting: () => {
+      othersWrite = true;
       book.stopWriting();
       now().allowances?.spent.stopWriting();
       alarms?.state.stopWriting();

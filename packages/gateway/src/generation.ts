@@ -95,16 +95,23 @@ export async function buildGeneration(world: World, config: GatewayConfig, befor
   const read = before && (await world.seen.read(enabled(config), world.secrets, (one) => goesOn(one) !== undefined));
   const rotated = new Set(enabled(config).flatMap((one) => (read?.rotated(one) ? [one.id] : [])));
   const applyScrub = before && (await world.scrub?.prepare(config));
-  const { pins, apply: applyPins } = await pinsFor(world, config);
   const allowances = before
     ? await nextAllowances(config, before, world.surroundings)
     : await openAllowances(config, world.surroundings);
   const books = await openShareBooks(config, config.share.token, world.secrets, before?.books);
   const issuers = await issuersFor(config, world, before);
-  const settings = world.settingsOf(config, {
-    pins,
-    keep: (one) => (rotated.has(one.id) ? undefined : goesOn(one)),
-  });
+  // The last that may fail but for the settings: what is open looks at its file until it is closed.
+  const { pins, apply: applyPins } = await pinsFor(world, config);
+  let settings: SessionSettings;
+  try {
+    settings = world.settingsOf(config, {
+      pins,
+      keep: (one) => (rotated.has(one.id) ? undefined : goesOn(one)),
+    });
+  } catch (error) {
+    if (pins !== world.pins) await pins?.close();
+    throw error;
+  }
   const number = (before?.number ?? 0) + 1;
   const generation = join(world, { number, config, policy, settings, allowances, issuers, books, pins });
   const carriesOn = before !== undefined && carries(before, generation);

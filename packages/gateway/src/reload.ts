@@ -100,12 +100,15 @@ class OpenReloads implements Reloads {
     return [...new Set(this.#live.flatMap(({ settings }) => settings.backends.map(({ backend }) => backend)))];
   }
 
-  /** As the configuration in force says. */
+  /** As the configuration in force says. A watch that goes on is left alone: it may be about to tell of a change. */
   watch(): void {
-    const { file, reload } = this.#now.config;
+    const { file, digest, reload } = this.#now.config;
+    const wanted = (reload?.watch ?? true) && !this.#closed;
+    if (wanted === (this.#watching !== undefined)) return;
     this.#watching?.close();
-    this.#watching =
-      (reload?.watch ?? true) && !this.#closed ? watchFile(file, () => void this.reload('file')) : undefined;
+    this.#watching = wanted ? watchFile(file, () => void this.reload('file')) : undefined;
+    // It may be another one since it was read.
+    if (wanted && digest !== undefined) void this.reload('file');
   }
 
   get #now(): Generation {

@@ -7,6 +7,7 @@ import { type GatewayConfig, parseGatewayConfig } from '@mcp-overlay/config';
 import { createLocalOverlay, type Principal } from '@mcp-overlay/overlay';
 import fc from 'fast-check';
 import { buildGeneration, type Generation, type World } from '../src/generation.ts';
+import type { Pins } from '../src/pins/open.ts';
 import type { Access } from '../src/policy/access.ts';
 import { withoutRules } from '../src/policy/no-rules.ts';
 import { SeenSecrets } from '../src/reload/credentials.ts';
@@ -173,4 +174,23 @@ test('a session may what its rules and those of now both let through, over any s
     }),
     { numRuns: RUNS, includeErrorInReport: true },
   );
+});
+
+test('what was opened for a configuration that fails after it is closed again', async () => {
+  const did: string[] = [];
+  const pins = { close: async () => void did.push('close') } as unknown as Pins;
+  const world: World = {
+    ...newWorld(),
+    openPins: async () => {
+      did.push('open');
+      return pins;
+    },
+  };
+  const first = await buildGeneration(world, configOf({}));
+  first.apply();
+  const many = Array.from({ length: 65 }, (_, at) => ({ id: `b${at}`, transport: { type: 'stdio', command: 'a' } }));
+  const text = JSON.stringify({ backends: many });
+  const { config } = parseGatewayConfig(text, { file: 'g.yml', env: {}, cwd: '/' });
+  await assert.rejects(buildGeneration(world, config, first.generation), { code: 'usage' });
+  assert.deepEqual(did, ['open', 'close']);
 });

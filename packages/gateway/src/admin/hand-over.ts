@@ -3,6 +3,7 @@
 //   → {"command":"taken", …}       ← {"ok":{"open"}}           it has them: this one leaves, its admin socket moves aside
 // If the successor ends before it said so, this one takes back what it agreed to lose.
 
+import { UsageError } from '@mcp-overlay/cli';
 import type { BoundSocket } from '@mcp-overlay/overlay';
 import { within } from '@mcp-overlay/relay';
 import type { Departure, OpenAtSession } from '../succession/departure.ts';
@@ -13,6 +14,8 @@ import type { Conversation, Request } from './conversation.ts';
 const OFFER_MS = 300_000;
 /** Who drains is told what is open at most so often. */
 const TELL_MS = 1000;
+/** A timer that is set for longer fires at once, and would cut what is open. */
+const MAX_WITHIN_MS = 2 ** 31 - 1;
 
 /** The admin socket of this gateway. */
 export interface AdminPlace extends Pick<BoundSocket, 'yield'> {
@@ -36,13 +39,15 @@ export async function handOver(
   talk.say({ ok: { pid: process.pid, up: offer.up, shares: offer.shares } });
   const asked = talk.next();
   const { command, pid, withinMs } = ((await within(OFFER_MS, asked)) ? await asked : undefined) ?? {};
-  if (command !== 'taken') {
+  const ms = msOf(withinMs);
+  if (command !== 'taken' || ms === undefined) {
     await Promise.all([offer.takeBack(), yielding.takeBack()]);
     talk.end();
     return;
   }
-  await place.moveAside();
-  const departure = await offer.taken({ withinMs: Number(withinMs), successor: Number(pid) });
+  // The share is the other's by now: this one leaves even if nobody can ask it any more.
+  await place.moveAside().catch(() => {});
+  const departure = await offer.taken({ withinMs: ms, successor: Number(pid) });
   talk.say({ ok: { open: departure.open().length } });
   talk.end();
 }
@@ -57,7 +62,9 @@ export interface DrainNews {
 
 /** Says what is open now, again when that changes, and that it is over. */
 export async function drain(succession: Succession, { withinMs }: Request, talk: Conversation): Promise<void> {
-  const departure = await succession.drain({ withinMs: Number(withinMs) });
+  const ms = msOf(withinMs);
+  if (ms === undefined) throw new UsageError('drain: withinMs: expected milliseconds, at most 24 days');
+  const departure = await succession.drain({ withinMs: ms });
   let told = '';
   const tell = (cut?: number): void => {
     const news = newsOf(departure, cut);
@@ -72,6 +79,10 @@ export async function drain(succession: Succession, { withinMs }: Request, talk:
   // The connection ends with this process: that is what whoever drains waits for.
   if (cut !== undefined) tell(cut);
   await talk.over;
+}
+
+function msOf(value: unknown): number | undefined {
+  return typeof value === 'number' && value >= 0 && value <= MAX_WITHIN_MS ? value : undefined;
 }
 
 function newsOf(departure: Departure, cut: number | undefined): DrainNews {

@@ -37,8 +37,9 @@ export async function openAdmin(gateway: Gateway, env: NodeJS.ProcessEnv, takeOv
 async function serve(talk: Conversation, gateway: Gateway, place: AdminPlace): Promise<void> {
   const request = await talk.next();
   if (!request) return;
-  const command = String(request.command);
   try {
+    // Not every JSON object becomes a text.
+    const command = asText(request.command) ?? '';
     if (command === 'hand over') await handOver(gateway.succession, place, request, talk);
     else if (command === 'drain') await drain(gateway.succession, request, talk);
     else talk.say(await answer(command, request, gateway));

@@ -6,14 +6,20 @@ import { Allowances, type CallerLimits, type Passage } from './allowances.ts';
 import { systemLimitClock } from './clock.ts';
 import { openSpent, type SpentOptions } from './spent.ts';
 
+export interface AllowancesSurroundings extends Pick<SpentOptions, 'env' | 'log'> {
+  /** Another process has the share, and writes what this day spent. */
+  othersWrite?(): boolean;
+}
+
 /** undefined: the configuration limits no caller, tool or backend. Rejects where the day's counts cannot be read. */
 export async function openAllowances(
   { allowances, policy, share }: Pick<GatewayConfig, 'allowances' | 'policy' | 'share'>,
-  options: Pick<SpentOptions, 'env' | 'log'>,
+  options: AllowancesSurroundings,
 ): Promise<Allowances | undefined> {
   if (!allowances) return undefined;
   const clock = systemLimitClock();
   const spent = await openSpent({ ...options, clock, share: hasDaily(allowances) ? share.token : undefined });
+  if (options.othersWrite?.()) spent.stopWriting();
   return new Allowances({ config: allowances, identities: policy?.identities ?? [], spent, clock });
 }
 
@@ -41,7 +47,7 @@ const FREE: Passage = { release: () => {} };
 export async function nextAllowances(
   config: Pick<GatewayConfig, 'allowances' | 'policy' | 'share'>,
   before: { readonly config: typeof config; readonly allowances: Allowances | undefined },
-  options: Pick<SpentOptions, 'env' | 'log'>,
+  options: AllowancesSurroundings,
 ): Promise<Allowances | undefined> {
   const { allowances: wanted, policy } = config;
   const { allowances: known, config: old } = before;

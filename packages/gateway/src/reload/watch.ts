@@ -38,13 +38,11 @@ export function watchFile(file: string, changed: () => void, { lookMs = LOOK_MS 
   const arm = async (): Promise<void> => {
     const real = await realpath(file).catch(() => file);
     if (closed) return;
-    const wanted = new Set([dirname(file), dirname(real)]);
-    for (const [folder, watcher] of watchers) {
-      if (wanted.has(folder)) continue;
-      watcher.close();
-      watchers.delete(folder);
-    }
-    for (const folder of wanted) if (!watchers.has(folder)) add(folder);
+    // Each anew: a folder that was removed and made again has its name and tells the old watcher nothing.
+    const before = [...watchers.values()];
+    watchers.clear();
+    for (const folder of new Set([dirname(file), dirname(real)])) add(folder);
+    for (const watcher of before) watcher.close();
   };
   const add = (folder: string): void => {
     try {

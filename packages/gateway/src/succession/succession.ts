@@ -83,7 +83,13 @@ export function successionOf({ share, backends, log, record, ...state }: Success
       const yielding = share.yield();
       offered = yielding;
       let settled = false;
-      await state.flush();
+      try {
+        await state.flush();
+      } catch (error) {
+        offered = undefined;
+        await yielding.takeBack();
+        throw error;
+      }
       return {
         shares: share.each().map(({ token }) => token),
         up: backends()
@@ -99,7 +105,11 @@ export function successionOf({ share, backends, log, record, ...state }: Success
         taken: async (options) => {
           settled = true;
           const begun = await leave(options);
-          await state.flush();
+          try {
+            await state.flush();
+          } catch (error) {
+            log.warn({ error: String(error) }, 'the successor does not know all of the last moments');
+          }
           state.stopWriting();
           await share.withdraw();
           await record('hand over', `${share.token} to process ${options.successor ?? 'unknown'}`).catch(() => {});

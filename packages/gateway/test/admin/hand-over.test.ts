@@ -146,3 +146,28 @@ test('who says more than is asked is cut', async () => {
   await near.over;
   await heard();
 });
+
+test('times that are none end nothing: a drain is refused, and a successor that names one has not taken the share', async () => {
+  await using temp = await tempOverlay();
+  for (const withinMs of [undefined, 'soon', -1, 2 ** 31]) {
+    const { near, far } = await joined(`${temp.home}.sock`);
+    const { did, succession, place } = played();
+    await assert.rejects(drain(succession, { withinMs }, near), { code: 'usage' });
+    const handed = handOver(succession, place, {}, near);
+    far.write(`${JSON.stringify({ command: 'taken', pid: 42, withinMs })}\n`);
+    await handed;
+    assert.deepEqual(did.sort(), ['take back', 'take the socket back']);
+    far.destroy();
+  }
+});
+
+test('it leaves although its admin socket cannot move aside: the share is the other one by then', async () => {
+  await using temp = await tempOverlay();
+  const { near, far } = await joined(`${temp.home}.sock`);
+  const { did, succession, place } = played();
+  const moveAside = () => Promise.reject(new Error('no space left on device'));
+  const handed = handOver(succession, { ...place, moveAside }, {}, near);
+  far.end('{"command":"taken","pid":42,"withinMs":1000}\n');
+  await handed;
+  assert.deepEqual(did, ['taken by 42']);
+});

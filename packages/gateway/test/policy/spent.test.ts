@@ -130,3 +130,15 @@ test('a configuration without daily budgets reads no file, one with them goes on
   assert.ok(await openWith('{ rate: 1/s }'));
   await assert.rejects(openWith('{ daily: 1 }'), { code: 'state_file_invalid' });
 });
+
+test('budgets that are new where another process has the share by now: count from what is known, and write nothing', async () => {
+  await using here = await home();
+  const text = `limits: { backends: { db: { daily: 1 } } }\nshare: { token: ${SHARE} }\nbackends: [{ id: db, transport: { type: stdio, command: x } }]\n`;
+  const { config } = parseGatewayConfig(text, { file: 'g.yml', env: {}, cwd: '/' });
+  const allowances = await openAllowances(config, { ...here, othersWrite: () => true });
+  const limits = allowances?.of(person('alice'));
+  assert.deepEqual(Object.keys(limits?.spend('db', 'read') ?? {}), ['release']);
+  assert.deepEqual(Object.keys(limits?.spend('db', 'read') ?? {}), ['refused']);
+  await allowances?.close();
+  await assert.rejects(stat(here.file), { code: 'ENOENT' });
+});

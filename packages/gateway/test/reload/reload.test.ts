@@ -40,6 +40,33 @@ test('whose grant is taken away is out at once, and others go on', async () => {
   assert.equal(await (await town.come(bob)).call('read_file'), 'read_file');
 });
 
+for (const before of [true, false]) {
+  test(`what is written while another one comes into force is taken over next, ${before ? 'watched' : 'unwatched'} before`, {
+    timeout: 20_000,
+  }, async () => {
+    const watched = (backends: string, watch = true): string =>
+      `share: { token: box }\nreload: { watch: ${watch} }\n${backends}`;
+    const last = watched(`${FILES}${server('mail', 'send')}${server('clock', 'now')}`);
+    await using town = await running(watched(FILES, before));
+    let taken: () => void = () => {};
+    const takenOver = new Promise<void>((resolve) => {
+      taken = resolve;
+    });
+    const { push } = town.logged;
+    town.logged.push = (...lines) => {
+      for (const { event, fields } of lines) {
+        // It was read by then, and is not in force yet.
+        if (event === 'configuration changes names' && fields.warning !== undefined) town.writeNow(last);
+        if (event === 'configuration applied' && fields.by === 'file') taken();
+      }
+      return push.apply(town.logged, lines);
+    };
+    applied(await town.take(watched(`${FILES}${server('mail', 'send')}`)));
+    await takenOver;
+    assert.deepEqual(Object.keys(town.gateway.reloads.status().prefixes), ['files', 'mail', 'clock']);
+  });
+}
+
 test('whoever loses his last role is out, who loses one loses its tools, who gains one has them', async () => {
   const rules = (identities: string): string =>
     `share: { token: box }\n${FILES}roles:\n  reader: [ { allow: { tools: [read_*] } } ]\n  writer: [ { allow: { tools: ["*"] } } ]\nidentities: { ${identities} }\n`;

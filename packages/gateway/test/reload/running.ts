@@ -1,6 +1,7 @@
 // A gateway in this process whose file is written anew, and callers that come to it with JWTs of groups.
 
 import { generateKeyPairSync, randomBytes, sign } from 'node:crypto';
+import { writeFileSync } from 'node:fs';
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { loadGatewayConfig } from '@mcp-overlay/config';
@@ -38,6 +39,7 @@ export interface RunningGateway extends AsyncDisposable {
   readonly temp: TempOverlay;
   readonly logged: { readonly event: string; readonly fields: Json }[];
   write(text: string): Promise<void>;
+  writeNow(text: string): void;
   /** Writes it and has it taken over. */
   take(text: string): Promise<ReloadOutcome>;
   /** Somebody of these groups; undefined: the owner. */
@@ -69,6 +71,7 @@ export async function running(lines: string, shares: readonly string[] = []): Pr
     temp,
     logged,
     write,
+    writeNow: (text) => writeFileSync(file, whole(text)),
     take: async (text) => {
       await write(text);
       return gateway.reloads.reload('command');

@@ -93,6 +93,22 @@ test('a folder that is moved away and comes back is found again', async () => {
   await at.next(() => writeFile(join(at.folder, 'inner', 'g.yml'), 'two'));
 });
 
+test('a folder that is removed and made again is watched as before, without waiting for a look', async () => {
+  await using at = await watched(async (folder) => {
+    await mkdir(join(folder, 'inner'));
+    await writeFile(join(folder, 'inner', 'g.yml'), 'one');
+    await symlink(join('inner', 'g.yml'), join(folder, 'g.yml'));
+  }, 3_600_000);
+  await at.next(async () => {
+    await rm(join(at.folder, 'inner'), { recursive: true });
+    await mkdir(join(at.folder, 'inner'));
+    await writeFile(join(at.folder, 'inner', 'g.yml'), 'two');
+  });
+  // Watched anew right after it was told.
+  await new Promise((resolve) => setTimeout(resolve, 50));
+  await at.next(() => writeFile(join(at.folder, 'inner', 'g.yml'), 'three'));
+});
+
 test('a folder in which something always changes is looked at all the same', async () => {
   await using at = await watched();
   const busy = setInterval(() => void appendFile(join(at.folder, 'log'), 'x'), 50);

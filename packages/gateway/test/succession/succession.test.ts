@@ -12,7 +12,7 @@ function backend(id: string, state?: 'up' | 'failing' | 'starting', reason?: str
   return { backend: { id }, health };
 }
 
-function first() {
+function first(flush?: () => Promise<void>) {
   const did: string[] = [];
   let leave: () => void = () => {};
   const left = new Promise<void>((resolve) => {
@@ -34,7 +34,7 @@ function first() {
     backends: () => [backend('a', 'up'), backend('b', 'failing', 'gone'), backend('c')],
     log: { debug: () => {}, info: () => {}, warn: () => {} },
     record: async (what) => void did.push(`record ${what}`),
-    flush: note('flush'),
+    flush: flush ?? note('flush'),
     stopWriting: () => void did.push('stop writing'),
   });
   return { succession, did, leave };
@@ -52,6 +52,22 @@ test('an offer names what answers here; while it stands there is no other, and n
   succession.refuseOrders();
   assert.equal(succession.departure(), undefined);
   await (await succession.offer()).takeBack();
+});
+
+test('state that cannot be written: nothing is agreed to, and once it can be the next successor is', async () => {
+  let full = true;
+  const { succession, did } = first(async () => {
+    if (full) throw new Error('no space left on device');
+  });
+  await assert.rejects(succession.offer(), /no space left/);
+  assert.deepEqual(did, ['yield', 'take back']);
+  succession.refuseOrders();
+  full = false;
+  const offer = await succession.offer();
+  full = true;
+  // Who has the share writes from here on, whatever this one could not.
+  await offer.taken({ withinMs: 60_000, successor: 42 });
+  assert.deepEqual(did.slice(2), ['yield', 'stop writing', 'withdraw', 'record hand over']);
 });
 
 test('taken: it turns sessions away, writes all and then nothing more, and only then stops listening', async () => {

@@ -70,13 +70,19 @@ export async function openPeerBook({ share, env, log, now = Date.now }: PeerBook
   let timer: NodeJS.Timeout | undefined;
   let writing: Promise<void> = Promise.resolve();
   let others = false;
+  /** What the last write should have kept is not there. */
+  let unwritten = false;
 
   const write = (): Promise<void> => {
     clearTimeout(timer);
     timer = undefined;
     if (path === undefined || others) return Promise.resolve();
     const before = writing.catch(() => {});
-    writing = before.then(() => writeStateFile(path, { version: 1, peers: [...records.values()] }));
+    writing = before.then(async () => {
+      unwritten = true;
+      await writeStateFile(path, { version: 1, peers: [...records.values()] });
+      unwritten = false;
+    });
     return writing;
   };
   const writeSoon = (): void => {
@@ -85,7 +91,7 @@ export async function openPeerBook({ share, env, log, now = Date.now }: PeerBook
     }, WRITE_MS).unref();
   };
   const flush = async (): Promise<void> => {
-    if (timer !== undefined) await write();
+    if (timer !== undefined || unwritten) await write();
     await writing;
   };
   return {

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { readFile, writeFile } from 'node:fs/promises';
+import { mkdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { FILE_LIMITS } from '../../src/limits.ts';
@@ -68,6 +68,21 @@ test('a process whose share another one has writes nothing over what that one wr
   assert.equal(first.get('ziti:b')?.decision, 'denied', 'it holds where its calls are still open');
   const after = await temp.open('box');
   assert.deepEqual([after.get('ziti:b')?.decision, after.get('ziti:c')], ['allowed', undefined]);
+});
+
+test('what could not be written is written as soon as it can be, and a failure is not told for ever', async () => {
+  await using temp = await tempOverlay();
+  const book = await openPeerBook({ share: 'team', env: temp.env, log: { warn: () => {} } });
+  const folder = join(temp.home, 'peers');
+  await rm(folder, { recursive: true, force: true });
+  await writeFile(folder, 'in the way');
+  await assert.rejects(book.decide('id:mallory', 'denied'), /cannot be written/);
+  await assert.rejects(book.flush(), /cannot be written/);
+  await rm(folder);
+  await mkdir(folder, { mode: 0o700 });
+  await book.flush();
+  assert.match(await readFile(join(folder, 'team.json'), 'utf8'), /mallory/);
+  await book.close();
 });
 
 test('unproven callers are told apart by their claims, which are cut, and are nobody by them', async () => {
