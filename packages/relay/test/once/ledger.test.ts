@@ -293,3 +293,28 @@ test('two processes of one share read each other and write apart', async () => {
   assert.equal(found(two, A, 3), 'unknown');
   assert.equal(files.stored.size, 2);
 });
+
+test('one process did not run it, another began it and was killed: unknown, whichever file is read first', async () => {
+  for (const laterFile of ['the one that did not run it', 'the one that was killed']) {
+    const files = new MemoryLedgerFiles();
+    const begin = async (at: number) => {
+      const ledger = await open(files, { lives: () => true, wall: () => at });
+      run(ledger, B, at, undefined);
+      return ledger;
+    };
+    const killedFirst = laterFile === 'the one that did not run it';
+    const killed = await begin(killedFirst ? 1000 : 2000);
+    const ending = await begin(killedFirst ? 2000 : 1000);
+    ending.notRun(ending.start(callKey(A, 5), 7), undefined);
+    assert.equal(found(killed, A, 5), 'new');
+    killed.start(callKey(A, 5), 7);
+    let pid = 100;
+    for (const stored of files.stored.values()) {
+      const text = stored.bytes.toString('latin1').replace(/^mcp-once\/1 [0-9]+/, () => `mcp-once/1 ${++pid}`);
+      stored.bytes = Buffer.from(text, 'latin1');
+    }
+    const next = await open(files, { wall: () => 3000 });
+    assert.equal(found(next, A, 5), 'unknown', laterFile);
+    await next.close();
+  }
+});
