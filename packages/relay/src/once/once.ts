@@ -77,6 +77,12 @@ export class OnceSession implements Transport {
 
   send(message: Message): boolean {
     if (this.#closed) return true;
+    const { id = 'null' } = message;
+    // A second one under an id that is open would take the first one's answer, or its refusal would end the first.
+    if (message.kind === 'request' && this.#asked.has(id)) {
+      this.#soon(() => this.#deliver(inUse(id)));
+      return !this.#full;
+    }
     if (message.kind === 'request' && message.call !== undefined && this.#o.keepsOutcomes?.() !== true) {
       this.#ask(message, message.call);
       return !this.#full;

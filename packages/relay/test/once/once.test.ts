@@ -293,3 +293,16 @@ test('a session that its client ended is not kept, one that went away is', async
     assert.equal(ledger.size.outcomes, left);
   }
 });
+
+test('a request without a key under the id of a call that runs is refused, and the call is still the one that runs', async () => {
+  await using house = await openHouse();
+  const { once, far, client, server } = openOnce(await house.ledger());
+  once.send(echo('1', 7));
+  await server.next();
+  once.send(requestMessage('1', 'tools/list', {}));
+  assert.equal(errorOf(await client.next())?.data?.error, 'invalid_request');
+  once.send(echo('2', 7));
+  far.send(resultMessage('1', { text: 'once' }));
+  assert.deepEqual([textOf(await client.next()), textOf(await client.next())], ['once', 'once']);
+  assert.equal(server.all.length, 1);
+});
