@@ -318,3 +318,37 @@ test('one process did not run it, another began it and was killed: unknown, whic
     await next.close();
   }
 });
+
+test('a moment in which no more files can be opened costs no outcome, and no key that stands in a file is new', async () => {
+  const full = Object.assign(new Error('too many open files'), { code: 'EMFILE' });
+  let [opens, lists] = [false, false];
+  class Crowded extends MemoryLedgerFiles {
+    override openToRead(path: string) {
+      if (!opens) throw full;
+      return super.openToRead(path);
+    }
+    override list(folder: string) {
+      if (!lists) throw full;
+      return super.list(folder);
+    }
+  }
+  const files = new Crowded();
+  lists = true;
+  const before = await open(files);
+  run(before, A, 1, answer('kept'));
+  await before.close();
+  const ledger = await open(files);
+  opens = true;
+  assert.equal(found(ledger, A, 1), 'done');
+  run(ledger, A, 2, undefined);
+  lists = false;
+  run(ledger, B, 1, answer('other'));
+  assert.equal(found(ledger, A, 3), 'new');
+  run(ledger, A, 3, answer('next'));
+  lists = true;
+  assert.deepEqual(
+    [1, 2, 3].map((number) => found(ledger, A, number)),
+    ['done', 'running', 'done'],
+  );
+  assert.equal(files.stored.size, 2);
+});
