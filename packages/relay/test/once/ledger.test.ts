@@ -352,3 +352,25 @@ test('a moment in which no more files can be opened costs no outcome, and no key
   );
   assert.equal(files.stored.size, 2);
 });
+
+test('with commit: a start that fails after it was taken back says nothing of the next one under its key', async () => {
+  const files = new MemoryLedgerFiles();
+  let failures = 1;
+  files.before = (what) => {
+    if (what === 'sync' && failures-- > 0) throw Object.assign(new Error('disk'), { code: 'EIO' });
+  };
+  const ledger = await open(files, { durability: 'commit' });
+  const takenBack = ledger.start(callKey(A, 1), 7);
+  const failed = assert.rejects(takenBack.safe ?? Promise.resolve());
+  // Its group is on the way to the disk: the next start is in another one.
+  await Promise.resolve();
+  ledger.notRun(takenBack, undefined);
+  const next = ledger.start(callKey(A, 1), 7);
+  await failed;
+  await next.safe;
+  assert.equal(found(ledger, A, 1), 'running');
+  const told = new Promise((resolve) => next.waiters.add(resolve));
+  ledger.settle(next, 'done', answer('a'), undefined);
+  await told;
+  assert.equal(found(ledger, A, 1), 'done');
+});
