@@ -11,6 +11,7 @@ import {
   type LedgerOptions,
   type Message,
   notificationMessage,
+  ONCE_LIMITS,
   OnceSession,
   parseMessage,
   requestMessage,
@@ -305,4 +306,21 @@ test('a request without a key under the id of a call that runs is refused, and t
   far.send(resultMessage('1', { text: 'once' }));
   assert.deepEqual([textOf(await client.next()), textOf(await client.next())], ['once', 'once']);
   assert.equal(server.all.length, 1);
+});
+
+test('one key asked again and again costs no more than so many bytes: beyond them nobody knows, and none of it runs', async () => {
+  await using house = await openHouse();
+  const { once, far, client, server } = openOnce(await house.ledger());
+  const most = ONCE_LIMITS.askingBytes / 4096;
+  once.send(echo('0', 7));
+  for (let id = 1; id <= most + 1; id += 1) once.send(echo(String(id), 7));
+  assert.match(errorOf(await client.next())?.message ?? '', /^outcome unknown: .*too much that was asked/);
+  far.send(resultMessage('0', { text: 'once' }));
+  for (let id = 0; id <= most; id += 1) assert.equal(textOf(await client.next()), 'once');
+  assert.equal(server.all.length, 1);
+  once.pause();
+  for (let id = 1; id <= most + 1; id += 1) once.send(echo(String(id), 7));
+  assert.match(errorOf(await client.next())?.message ?? '', /too much that was asked/);
+  once.resume();
+  for (let id = 1; id <= most; id += 1) assert.equal(textOf(await client.next()), 'once');
 });
