@@ -248,9 +248,12 @@ export class OnceSession implements Transport {
       return;
     }
     const { ledger } = this.#o;
+    if (message.ours === 'outcome_unknown' && this.#runAgain(asked)) return;
+    // Its own asking may have been taken back, and then nobody tells us.
+    if (!asked.run.waiters.has(asked.waiter)) this.#asked.delete(message.id ?? 'null');
     if (NOT_RUN.has(message.ours)) ledger.notRun(asked.run, message);
     else if (message.ours !== 'outcome_unknown') ledger.settle(asked.run, 'done', message.bytes, message);
-    else if (!this.#runAgain(asked)) ledger.settle(asked.run, 'unknown', wordsOf(message), message);
+    else ledger.settle(asked.run, 'unknown', wordsOf(message), message);
   }
 
   #runAgain(asked: Asked): boolean {

@@ -324,3 +324,18 @@ test('one key asked again and again costs no more than so many bytes: beyond the
   once.resume();
   for (let id = 1; id <= most; id += 1) assert.equal(textOf(await client.next()), 'once');
 });
+
+test('an id whose call was taken back, and went on for somebody else, is free when that has ended', async () => {
+  await using house = await openHouse();
+  const ledger = await house.ledger();
+  const [first, second] = [openOnce(ledger), openOnce(ledger)];
+  first.once.send(echo('1', 7));
+  await first.server.next();
+  second.once.send(echo('2', 7));
+  first.once.send(notificationMessage('notifications/cancelled', { requestId: 1 }));
+  first.far.send(resultMessage('1', { text: 'a' }));
+  assert.equal(textOf(await second.client.next()), 'a');
+  first.once.send(echo('1', 8));
+  first.far.send(resultMessage('1', { text: 'b' }));
+  assert.equal(textOf(await first.client.next()), 'b');
+});
