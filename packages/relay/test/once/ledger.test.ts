@@ -374,3 +374,20 @@ test('with commit: a start that fails after it was taken back says nothing of th
   await told;
   assert.equal(found(ledger, A, 1), 'done');
 });
+
+test('floors of so many sessions that they fill a file are no trouble', async () => {
+  const base = await mkdtemp(join(tmpdir(), 'ledger-'));
+  try {
+    const troubles: (string | undefined)[] = [];
+    const onTrouble = (trouble: string | undefined) => void troubles.push(trouble);
+    const ledger = await Ledger.open({ folder: join(base, 'l'), bytes: ONCE_LIMITS.minBytes, onTrouble });
+    for (let number = 1; number <= 120_000; number += 1) {
+      const session = (number % 15_000).toString(16).padStart(32, '0');
+      run(ledger, session, number, answer('a'));
+    }
+    assert.deepEqual(troubles, []);
+    await ledger.close();
+  } finally {
+    await rm(base, { recursive: true, force: true });
+  }
+});
