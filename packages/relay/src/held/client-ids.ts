@@ -3,6 +3,9 @@
 
 import { randomBytes } from 'node:crypto';
 
+/** As `up` was given one: a number or a string, on one line. */
+const ID = /^["0-9-][^\n\r]*$/;
+
 export class ClientIds {
   /** No client can have chosen an id that begins like it. */
   readonly #mark = randomBytes(6).toString('hex');
@@ -18,14 +21,24 @@ export class ClientIds {
     return this.#clients === 1 ? id : JSON.stringify(`${this.#prefix}${id}`);
   }
 
-  /** Back again; undefined: whoever asked is gone. */
+  /** Back again; undefined: whoever asked is gone, or it is no id that was ever given out (a server may say anything). */
   down(id: string): string | undefined {
     if (this.#clients === 1) return id;
     if (!id.startsWith(`"${this.#prefix}`)) return undefined;
-    return (JSON.parse(id) as string).slice(this.#prefix.length);
+    const own = (JSON.parse(id) as string).slice(this.#prefix.length);
+    return ID.test(own) && isJson(own) ? own : undefined;
   }
 
   get #prefix(): string {
     return `${this.#mark}:${this.#clients}:`;
+  }
+}
+
+function isJson(text: string): boolean {
+  try {
+    JSON.parse(text);
+    return true;
+  } catch {
+    return false;
   }
 }

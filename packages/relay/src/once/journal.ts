@@ -53,10 +53,15 @@ export class Journal {
     let written: Written;
     try {
       if (this.#closed) throw new Error('it is closed');
-      const current = shelf.current((payload?.length ?? 0) + LINE_BYTES);
+      const length = (payload?.length ?? 0) + LINE_BYTES;
+      let current = shelf.current(length);
+      if (current.fresh) {
+        this.#o.onTurn();
+        // What that wrote may have filled it, and closed it.
+        current = shelf.current(length);
+      }
       volume = current.volume;
-      if (current.fresh) this.#o.onTurn();
-      // Not before: what that writes goes through the same scratch.
+      // Not before: what a turn writes goes through the same scratch.
       written = writeRecord(this.#scratch, kind, key, at, digest, payload);
       write(volume, current.file, written.bytes);
     } catch (error) {

@@ -182,7 +182,7 @@ export class Ledger {
   start(key: CallKey, digest: number): Run {
     const { file } = this.#journal.append('s', key, digest);
     this.#book.started(key, file, digest);
-    const safe = this.#o.durability === 'commit' ? this.#safe(key, file) : undefined;
+    const safe = this.#o.durability === 'commit' ? this.#safe(() => run, file) : undefined;
     const run: Run = { key, digest, waiters: new Set(), safe, cancel: undefined };
     this.#running.set(key.text, { run, volume: file, ending: false });
     if (this.#unsaved.size > 0) this.#save();
@@ -279,12 +279,16 @@ export class Ledger {
     for (const tell of waiters) tell(answer);
   }
 
-  async #safe(key: CallKey, volume: Volume): Promise<void> {
+  async #safe(run: () => Run, volume: Volume): Promise<void> {
     try {
       await this.#journal.safely(volume);
     } catch (error) {
-      this.#running.delete(key.text);
-      this.#book.notRun(key);
+      const { key } = run();
+      // It may have been taken back meanwhile, and its key begun anew.
+      if (this.#running.get(key.text)?.run === run()) {
+        this.#running.delete(key.text);
+        this.#book.notRun(key);
+      }
       throw this.#journal.troubled(error);
     }
   }

@@ -14,6 +14,9 @@ export const ONCE_LIMITS = {
   endedSessions: 4096,
   /** Answers that could not be written and are kept in memory until there is room. */
   unsavedBytes: 32 * MiB,
+  /** Askings of one session that its server does not hear of, for it would bound them: each is charged what is kept of it, and
+   *  4 KiB: as many calls as can be open, asked again by twelve clients one after the other. */
+  askingBytes: 64 * MiB,
   /** Smallest and largest share of the disk that may be configured. */
   minBytes: 8 * MiB,
   maxBytes: 64 * 1024 * MiB,

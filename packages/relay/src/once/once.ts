@@ -11,6 +11,7 @@ import type { Message } from '../message.ts';
 import { type CloseReason, DONE, type Transport, type TransportHandlers } from '../transport.ts';
 import { type CallKey, callKey } from './key.ts';
 import type { Found, Ledger, Run, Waiter } from './ledger.ts';
+import { ONCE_LIMITS } from './limits.ts';
 import { signed } from './record.ts';
 
 export interface OnceOptions {
@@ -49,6 +50,9 @@ const NOT_RUN: ReadonlySet<RpcErrorName | undefined> = new Set<RpcErrorName>([
 ]);
 /** How often a tool that may run twice is run again for one asking. */
 const MOST_AGAIN = 2;
+/** What an asking costs, whatever is kept of it. */
+const ASKING_BYTES = 4096;
+const NONE = Buffer.alloc(0);
 /** What was stored had passed every limit. */
 const NO_LIMITS = { jsonDepth: Number.MAX_SAFE_INTEGER, jsonTokens: Number.MAX_SAFE_INTEGER };
 
@@ -59,6 +63,8 @@ export class OnceSession implements Transport {
   #paused = false;
   #full = false;
   #closed = false;
+  /** Bytes charged for askings that the server does not hear of. */
+  #beside = 0;
   /** Stored answers that wait until they are taken; each is read only then. */
   #waiting: (() => void)[] = [];
 
@@ -77,6 +83,12 @@ export class OnceSession implements Transport {
 
   send(message: Message): boolean {
     if (this.#closed) return true;
+    const { id = 'null' } = message;
+    // A second one under an id that is open would take the first one's answer, or its refusal would end the first.
+    if (message.kind === 'request' && this.#asked.has(id)) {
+      this.#soon(() => this.#deliver(inUse(id)));
+      return !this.#full;
+    }
     if (message.kind === 'request' && message.call !== undefined && this.#o.keepsOutcomes?.() !== true) {
       this.#ask(message, message.call);
       return !this.#full;
@@ -122,8 +134,31 @@ export class OnceSession implements Transport {
     const found = this.#o.ledger.find(key, digest);
     if (found.is === 'new') this.#run(message, key, digest);
     else if (found.is === 'unknown' && this.#mayRunTwice(message)) this.#run(message, key, digest);
-    else if (found.is === 'running') this.#attach(message, found.run);
-    else this.#soon(() => this.#answer(message, key, found));
+    else this.#askBeside(message, key, digest, found);
+  }
+
+  /** Its server does not hear of it. */
+  #askBeside(message: Message, key: CallKey, digest: number, found: Exclude<Found, { is: 'new' }>): void {
+    // Asked of the server only if it did not run elsewhere: all others need no more than their id.
+    const kept = found.is === 'elsewhere' ? message : { ...message, bytes: NONE };
+    const charge = ASKING_BYTES + kept.bytes.length;
+    if (this.#beside + charge > ONCE_LIMITS.askingBytes) {
+      queueMicrotask(() =>
+        this.#deliver(this.#unknown(message.id ?? 'null', key, 'too much that was asked waits here')),
+      );
+      return;
+    }
+    this.#beside += charge;
+    if (found.is === 'running') this.#attach(kept, found.run);
+    else if (found.is !== 'done') this.#soon(() => this.#answer(kept, key, found));
+    else {
+      // Not kept while it waits: it is read when it is taken.
+      this.#soon(() => {
+        const now = this.#o.ledger.find(key, digest);
+        if (now.is === 'running') this.#attach(kept, now.run);
+        else this.#answer(kept, key, now.is === 'new' ? { is: 'unknown', why: 'it is not kept', digest } : now);
+      });
+    }
   }
 
   #run(message: Message, key: CallKey, digest: number): void {
@@ -171,6 +206,7 @@ export class OnceSession implements Transport {
   #attach(message: Message, run: Run): void {
     const id = message.id ?? 'null';
     if (this.#asked.has(id)) {
+      this.#beside -= ASKING_BYTES;
       this.#soon(() => this.#deliver(inUse(id)));
       return;
     }
@@ -181,6 +217,8 @@ export class OnceSession implements Transport {
 
   #answer(message: Message, key: CallKey, found: Exclude<Found, { is: 'new' | 'running' }>): void {
     const id = message.id ?? 'null';
+    const charge = ASKING_BYTES + message.bytes.length;
+    if (found.is !== 'elsewhere') this.#beside -= charge;
     switch (found.is) {
       case 'done':
         this.#deliver(this.#stored(id, key, found.bytes));
@@ -193,6 +231,7 @@ export class OnceSession implements Transport {
         break;
       case 'elsewhere':
         void found.ended.then(({ state, bytes }) => {
+          this.#beside -= charge;
           if (state === 'done' && bytes !== undefined) this.#deliver(this.#stored(id, key, bytes));
           else if (state === 'not run') this.#ask(message, key.number);
           else this.#deliver(this.#unknown(id, key, bytes?.toString('utf8') ?? 'the process that ran it is gone'));
@@ -209,9 +248,12 @@ export class OnceSession implements Transport {
       return;
     }
     const { ledger } = this.#o;
+    if (message.ours === 'outcome_unknown' && this.#runAgain(asked)) return;
+    // Its own asking may have been taken back, and then nobody tells us.
+    if (!asked.run.waiters.has(asked.waiter)) this.#asked.delete(message.id ?? 'null');
     if (NOT_RUN.has(message.ours)) ledger.notRun(asked.run, message);
     else if (message.ours !== 'outcome_unknown') ledger.settle(asked.run, 'done', message.bytes, message);
-    else if (!this.#runAgain(asked)) ledger.settle(asked.run, 'unknown', wordsOf(message), message);
+    else ledger.settle(asked.run, 'unknown', wordsOf(message), message);
   }
 
   #runAgain(asked: Asked): boolean {
@@ -223,9 +265,14 @@ export class OnceSession implements Transport {
 
   #waiterOf(id: string, key: CallKey): Waiter {
     return (answer) => {
-      this.#asked.delete(id);
+      this.#forget(id);
       this.#deliver(answer === undefined ? this.#unknown(id, key, 'its end was not seen') : withId(answer, id));
     };
+  }
+
+  #forget(id: string): void {
+    if (this.#asked.get(id)?.own === false) this.#beside -= ASKING_BYTES;
+    this.#asked.delete(id);
   }
 
   #stored(id: string, key: CallKey, bytes: Buffer): Message {
@@ -277,7 +324,7 @@ export class OnceSession implements Transport {
     const id = stringifyExact(params?.requestId ?? null);
     const asked = this.#asked.get(id);
     if (asked === undefined) return false;
-    this.#asked.delete(id);
+    this.#forget(id);
     asked.run.waiters.delete(asked.waiter);
     if (asked.run.waiters.size > 0) {
       // Somebody else still wants it, and its answer comes to us.

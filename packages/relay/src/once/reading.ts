@@ -87,6 +87,10 @@ export class Reading {
     const { kind, session, number, at, digest, from, length, checksum } = record;
     volume.lastAt = Math.max(volume.lastAt, at);
     const end = { digest, file: volume, from, length, checksum };
+    const known = book.look(record);
+    // Of two processes that began one key, each speaks of its own start: that one did not run says nothing of the other.
+    const others = typeof known === 'object' && !sameWriter(known.file, volume);
+    if (others && (kind === 's' || kind === 'x')) return;
     if (kind === 's') book.started(record, volume, digest);
     else if (kind === 'o') book.settled(record, { state: 'done', ...end });
     else if (kind === 'u') book.settled(record, { state: 'unknown', ...end });
@@ -94,4 +98,8 @@ export class Reading {
     else if (kind === 'f') book.raise(session, number, volume);
     else book.end(session, number);
   }
+}
+
+function sameWriter({ other: a }: Volume, { other: b }: Volume): boolean {
+  return a?.pid === b?.pid && a?.start === b?.start;
 }

@@ -124,8 +124,9 @@ export class Shelf {
       const names = files.list(folder);
       this.#version = version;
       return names;
-    } catch {
-      return [];
+    } catch (error) {
+      // Without room for one more open file nothing is known of any: only a folder that is not there has none.
+      return isGone(error) ? [] : undefined;
     }
   }
 
@@ -133,8 +134,9 @@ export class Shelf {
     const { files, folder, wall } = this.#o;
     const path = join(folder, name);
     this.#seen.add(name);
+    let file: LedgerFile | undefined;
     try {
-      const file = files.openToRead(path);
+      file = files.openToRead(path);
       const other = writerOf(file) ?? { pid: 0, start: 'unknown' };
       const openedAt = Number(NAME.exec(name)?.[1] ?? wall());
       return {
@@ -149,8 +151,13 @@ export class Shelf {
         gone: false,
         named: true,
       };
-    } catch {
-      // Its writer has just dropped it.
+    } catch (error) {
+      file?.close();
+      // Its writer has just dropped it; else it is there, and looked at again with the next key that is not known.
+      if (!isGone(error)) {
+        this.#seen.delete(name);
+        this.#version = Number.NaN;
+      }
       return undefined;
     }
   }
@@ -189,4 +196,9 @@ export class Shelf {
     this.#current = volume;
     return volume;
   }
+}
+
+function isGone(error: unknown): boolean {
+  const { code } = error as { code?: string };
+  return code === 'ENOENT' || code === 'ENOTDIR';
 }

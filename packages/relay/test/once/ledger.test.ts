@@ -293,3 +293,101 @@ test('two processes of one share read each other and write apart', async () => {
   assert.equal(found(two, A, 3), 'unknown');
   assert.equal(files.stored.size, 2);
 });
+
+test('one process did not run it, another began it and was killed: unknown, whichever file is read first', async () => {
+  for (const laterFile of ['the one that did not run it', 'the one that was killed']) {
+    const files = new MemoryLedgerFiles();
+    const begin = async (at: number) => {
+      const ledger = await open(files, { lives: () => true, wall: () => at });
+      run(ledger, B, at, undefined);
+      return ledger;
+    };
+    const killedFirst = laterFile === 'the one that did not run it';
+    const killed = await begin(killedFirst ? 1000 : 2000);
+    const ending = await begin(killedFirst ? 2000 : 1000);
+    ending.notRun(ending.start(callKey(A, 5), 7), undefined);
+    assert.equal(found(killed, A, 5), 'new');
+    killed.start(callKey(A, 5), 7);
+    let pid = 100;
+    for (const stored of files.stored.values()) {
+      const text = stored.bytes.toString('latin1').replace(/^mcp-once\/1 [0-9]+/, () => `mcp-once/1 ${++pid}`);
+      stored.bytes = Buffer.from(text, 'latin1');
+    }
+    const next = await open(files, { wall: () => 3000 });
+    assert.equal(found(next, A, 5), 'unknown', laterFile);
+    await next.close();
+  }
+});
+
+test('a moment in which no more files can be opened costs no outcome, and no key that stands in a file is new', async () => {
+  const full = Object.assign(new Error('too many open files'), { code: 'EMFILE' });
+  let [opens, lists] = [false, false];
+  class Crowded extends MemoryLedgerFiles {
+    override openToRead(path: string) {
+      if (!opens) throw full;
+      return super.openToRead(path);
+    }
+    override list(folder: string) {
+      if (!lists) throw full;
+      return super.list(folder);
+    }
+  }
+  const files = new Crowded();
+  lists = true;
+  const before = await open(files);
+  run(before, A, 1, answer('kept'));
+  await before.close();
+  const ledger = await open(files);
+  opens = true;
+  assert.equal(found(ledger, A, 1), 'done');
+  run(ledger, A, 2, undefined);
+  lists = false;
+  run(ledger, B, 1, answer('other'));
+  assert.equal(found(ledger, A, 3), 'new');
+  run(ledger, A, 3, answer('next'));
+  lists = true;
+  assert.deepEqual(
+    [1, 2, 3].map((number) => found(ledger, A, number)),
+    ['done', 'running', 'done'],
+  );
+  assert.equal(files.stored.size, 2);
+});
+
+test('with commit: a start that fails after it was taken back says nothing of the next one under its key', async () => {
+  const files = new MemoryLedgerFiles();
+  let failures = 1;
+  files.before = (what) => {
+    if (what === 'sync' && failures-- > 0) throw Object.assign(new Error('disk'), { code: 'EIO' });
+  };
+  const ledger = await open(files, { durability: 'commit' });
+  const takenBack = ledger.start(callKey(A, 1), 7);
+  const failed = assert.rejects(takenBack.safe ?? Promise.resolve());
+  // Its group is on the way to the disk: the next start is in another one.
+  await Promise.resolve();
+  ledger.notRun(takenBack, undefined);
+  const next = ledger.start(callKey(A, 1), 7);
+  await failed;
+  await next.safe;
+  assert.equal(found(ledger, A, 1), 'running');
+  const told = new Promise((resolve) => next.waiters.add(resolve));
+  ledger.settle(next, 'done', answer('a'), undefined);
+  await told;
+  assert.equal(found(ledger, A, 1), 'done');
+});
+
+test('floors of so many sessions that they fill a file are no trouble', async () => {
+  const base = await mkdtemp(join(tmpdir(), 'ledger-'));
+  try {
+    const troubles: (string | undefined)[] = [];
+    const onTrouble = (trouble: string | undefined) => void troubles.push(trouble);
+    const ledger = await Ledger.open({ folder: join(base, 'l'), bytes: ONCE_LIMITS.minBytes, onTrouble });
+    for (let number = 1; number <= 120_000; number += 1) {
+      const session = (number % 15_000).toString(16).padStart(32, '0');
+      run(ledger, session, number, answer('a'));
+    }
+    assert.deepEqual(troubles, []);
+    await ledger.close();
+  } finally {
+    await rm(base, { recursive: true, force: true });
+  }
+});

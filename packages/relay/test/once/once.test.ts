@@ -11,6 +11,7 @@ import {
   type LedgerOptions,
   type Message,
   notificationMessage,
+  ONCE_LIMITS,
   OnceSession,
   parseMessage,
   requestMessage,
@@ -292,4 +293,49 @@ test('a session that its client ended is not kept, one that went away is', async
     await once.close({ code, reason: '' });
     assert.equal(ledger.size.outcomes, left);
   }
+});
+
+test('a request without a key under the id of a call that runs is refused, and the call is still the one that runs', async () => {
+  await using house = await openHouse();
+  const { once, far, client, server } = openOnce(await house.ledger());
+  once.send(echo('1', 7));
+  await server.next();
+  once.send(requestMessage('1', 'tools/list', {}));
+  assert.equal(errorOf(await client.next())?.data?.error, 'invalid_request');
+  once.send(echo('2', 7));
+  far.send(resultMessage('1', { text: 'once' }));
+  assert.deepEqual([textOf(await client.next()), textOf(await client.next())], ['once', 'once']);
+  assert.equal(server.all.length, 1);
+});
+
+test('one key asked again and again costs no more than so many bytes: beyond them nobody knows, and none of it runs', async () => {
+  await using house = await openHouse();
+  const { once, far, client, server } = openOnce(await house.ledger());
+  const most = ONCE_LIMITS.askingBytes / 4096;
+  once.send(echo('0', 7));
+  for (let id = 1; id <= most + 1; id += 1) once.send(echo(String(id), 7));
+  assert.match(errorOf(await client.next())?.message ?? '', /^outcome unknown: .*too much that was asked/);
+  far.send(resultMessage('0', { text: 'once' }));
+  for (let id = 0; id <= most; id += 1) assert.equal(textOf(await client.next()), 'once');
+  assert.equal(server.all.length, 1);
+  once.pause();
+  for (let id = 1; id <= most + 1; id += 1) once.send(echo(String(id), 7));
+  assert.match(errorOf(await client.next())?.message ?? '', /too much that was asked/);
+  once.resume();
+  for (let id = 1; id <= most; id += 1) assert.equal(textOf(await client.next()), 'once');
+});
+
+test('an id whose call was taken back, and went on for somebody else, is free when that has ended', async () => {
+  await using house = await openHouse();
+  const ledger = await house.ledger();
+  const [first, second] = [openOnce(ledger), openOnce(ledger)];
+  first.once.send(echo('1', 7));
+  await first.server.next();
+  second.once.send(echo('2', 7));
+  first.once.send(notificationMessage('notifications/cancelled', { requestId: 1 }));
+  first.far.send(resultMessage('1', { text: 'a' }));
+  assert.equal(textOf(await second.client.next()), 'a');
+  first.once.send(echo('1', 8));
+  first.far.send(resultMessage('1', { text: 'b' }));
+  assert.equal(textOf(await first.client.next()), 'b');
 });
