@@ -291,6 +291,21 @@ describe('what is not there', () => {
     assert.match(nothing?.missing.join() ?? '', /setpriv is not there/);
   });
 
+  test('what is hidden is hidden in the folders of the system too, and in a common /tmp, where folders are named', async () => {
+    using keys = folder();
+    const [system, shown] = [realpathSync('/etc/passwd'), realpathSync('/usr/share')];
+    const bwrap = { path: '/usr/bin/bwrap', trouble: undefined, sizes: true };
+    const sandbox = new Sandbox({
+      hidden: [system, shown, keys.path],
+      tools: async () => ({ ...NO_TOOLS, bwrap }),
+    });
+    const plan = await sandbox.wrap({ read: [fileURLToPath(new URL('.', import.meta.url))], tmp: 'shared' }, start);
+    const line = plan?.args.join(' ') ?? '';
+    for (const place of [`--ro-bind /dev/null ${system}`, `--tmpfs ${shown}`, `--tmpfs ${keys.path}`]) {
+      assert.ok(line.includes(`${place} `), place);
+    }
+  });
+
   test('a command, a folder or a named path that is not there is said as such', async () => {
     const sandbox = new Sandbox();
     await assert.rejects(
