@@ -108,10 +108,13 @@ export async function startBridge(options: BridgeOptions): Promise<Bridge> {
     },
   });
   const listenOptions = { onConnection: acceptor.accept, onLost: options.onLost, grants: grants.accounts };
-  const listener: Listener =
-    options.token === undefined
-      ? await overlay.listenEphemeral(listenOptions)
-      : await overlay.listen(options.token, listenOptions);
+  const listening: Promise<Listener> =
+    options.token === undefined ? overlay.listenEphemeral(listenOptions) : overlay.listen(options.token, listenOptions);
+  const listener = await listening.catch(async (error: unknown) => {
+    // A spare that waits would keep this program alive, with nobody who could come.
+    await Promise.all([servers.close(), ledger.close()]);
+    throw error;
+  });
   name(listener.share);
   return {
     token: listener.share,

@@ -38,7 +38,7 @@ export interface ServersState {
 }
 
 export interface ChildrenOptions {
-  readonly config: Pick<BackendConfig, 'id' | 'warm' | 'idleMs' | 'shared' | 'sandbox'>;
+  readonly config: Pick<BackendConfig, 'id' | 'warm' | 'idleMs' | 'shared' | 'sandbox' | 'connectTimeoutMs'>;
   readonly transport: StdioConfig;
   readonly around: BackendSurroundings;
   /** One process serves everybody, as far as that is known. */
@@ -125,14 +125,22 @@ export class BackendChildren {
 
   #mayRest(open: () => Promise<Transport>): Promise<Transport> {
     const { config, around } = this.#options;
-    const { id, idleMs, shared: mayForget = false } = config;
+    const { id, idleMs, shared: mayForget = false, connectTimeoutMs: wakeMs = around.connectTimeoutMs } = config;
     if (idleMs === undefined) return open();
+    let sleeps = false;
+    const count = (asleep: boolean): void => {
+      this.#asleep += Number(asleep) - Number(sleeps);
+      sleeps = asleep;
+    };
     const onAsleep = (asleep: boolean): void => {
-      this.#asleep += asleep ? 1 : -1;
+      count(asleep);
       around.log.info({ backend: id }, asleep ? 'nobody uses the server, it is ended' : 'the server is started again');
       if (!asleep) for (const listener of this.#woken) listener();
     };
-    return restingServer({ name: `backend ${id}`, open, idleMs, mayForget, onAsleep });
+    return restingServer({
+      ...{ name: `backend ${id}`, open, idleMs, mayForget, wakeMs, onAsleep },
+      onOver: () => count(false),
+    });
   }
 
   async #prepare(seat: Seat) {

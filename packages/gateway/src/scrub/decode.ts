@@ -44,9 +44,10 @@ export function encodedParts(text: string, left = SCRUB_LIMITS.decodedChars): En
   return parts;
 }
 
-/** A path, an identifier, a long word: nothing that base64 looks like. */
+/** A path, an identifier, a long word: nothing that base64 looks like. Each text in one way only: two ways to take one letter
+ *  are 2^n ways to take n words. */
 export function isWordy(found: string): boolean {
-  return /^[a-z]+$|^[A-Z_]+$|^[A-Za-z]?[a-z]*(?:[/_-][A-Za-z]?[a-z0-9]*)+$/.test(found);
+  return /^[a-z]+$|^[A-Z_]+$|^[A-Z]?[a-z]*(?:[/_-][A-Z]?[a-z0-9]*)+$/.test(found);
 }
 
 function isReadable(text: string): boolean {

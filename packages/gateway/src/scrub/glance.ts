@@ -2,6 +2,7 @@
 // once. What it cannot judge, an escaped character, a byte beyond ASCII, a long run that may be encoded, is a yes.
 
 import { isWordy } from './decode.ts';
+import { SCRUB_LIMITS } from './limits.ts';
 import type { LiteralFinder } from './literals.ts';
 
 const BACKSLASH = 0x5c;
@@ -121,6 +122,8 @@ export function glance(bytes: Uint8Array, { finder, words, quiet }: GlanceTables
 
 /** A long word, an identifier, a path: nothing that ./decode.ts would decode. */
 function isPlain(bytes: Uint8Array, from: number, to: number): boolean {
+  // A pattern remembers each of its steps, and has no more room for that than a stack.
+  if (to - from > SCRUB_LIMITS.windowChars) return false;
   const run = Buffer.from(bytes.buffer, bytes.byteOffset + from, to - from).toString('latin1');
   return isWordy(run) && !HEX_RUN.test(run);
 }

@@ -22,6 +22,12 @@ test('an answer in plain words is not looked at, whatever the protocol calls its
   assert.equal(mayHold(wire({ ...said('ok'), structuredContent: { rows: 3, city: 'Bonn' }, _meta: {} }), book), false);
 });
 
+test('a word of any length is looked at or passed, and too much for nobody', () => {
+  for (const unit of ['-', 'a-', '-Ab1', 'a', 'A_']) {
+    assert.equal(mayHold(wire(said(unit.repeat((16 * 1024 * 1024) / unit.length))), book), true, unit);
+  }
+});
+
 test('what is found in a text is never passed at the glance, as text, as a key, or with its slashes escaped', (t) => {
   const cases = attackCases() ?? [];
   if (cases.length === 0) t.diagnostic('no corpus: the samples of the patterns alone');

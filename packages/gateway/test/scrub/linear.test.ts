@@ -3,6 +3,7 @@
 
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { isWordy } from '../../src/scrub/decode.ts';
 import { SCRUB_LIMITS } from '../../src/scrub/limits.ts';
 import { shippedPatterns } from '../../src/scrub/pattern-files.ts';
 import { compileRegex } from '../../src/scrub/regex.ts';
@@ -38,6 +39,14 @@ test('T18: literals side by side make one piece, not one each', () => {
     steps(scanner, text) < 3 * (1 + SCRUB_LIMITS.matchWork) * text.length,
     `${steps(scanner, text)} for ${text.length}`,
   );
+});
+
+test('T18: words and paths that end as none are told in one way', () => {
+  const words = `a${'-b'.repeat(400_000)}`;
+  assert.equal(isWordy(`${words}-Cd`), true);
+  // Two ways for each word would take longer than anybody lives.
+  assert.equal(isWordy(`${words}-CD`), false);
+  assert.equal(isWordy(`${words}=`), false);
 });
 
 test('T18: patterns that blow up a backtracking engine take what they take for any text', () => {

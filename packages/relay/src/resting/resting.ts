@@ -24,6 +24,9 @@ const NEWS_OF_CLIENTS: ReadonlySet<string> = new Set([
   'notifications/roots/list_changed',
 ]);
 
+/** Of a first start, too. */
+const WAKE_MS = 120_000;
+
 export interface RestingOptions {
   /** For messages to people: `backend fs`. */
   readonly name: string;
@@ -32,7 +35,11 @@ export interface RestingOptions {
   readonly idleMs: number;
   /** false: what a legacy server remembers is one client's, so it never sleeps after an initialize. */
   readonly mayForget: boolean;
+  /** For the next server to take the session up. Default 120,000. */
+  readonly wakeMs?: number;
   readonly onAsleep?: (asleep: boolean) => void;
+  /** It is over, awake or asleep; once. */
+  readonly onOver?: () => void;
   readonly now?: () => number;
 }
 
@@ -207,11 +214,15 @@ class Resting implements Transport {
       }
       this.#server = server;
       this.#follow(server);
+      const { name, wakeMs = WAKE_MS } = this.#options;
+      // What is asked meanwhile waits for this, and nobody above knows that anything begins anew.
+      const late = setTimeout(() => this.#own.lose(), wakeMs);
       const taken = await rebuild(server, this.#memory, this.#own);
+      clearTimeout(late);
       // Lost meanwhile: that was told already.
       if (this.#server !== server) return;
       if (!taken) {
-        const reason = `${this.#options.name} refused to take its session up again`;
+        const reason = `${name} did not take its session up again`;
         this.#lost({ code: 'session_lost', reason });
         await server.close({ code: 'away', reason });
         return;
@@ -256,6 +267,7 @@ class Resting implements Transport {
     if (this.#told) return;
     this.#told = true;
     clearTimeout(this.#timer);
+    this.#options.onOver?.();
     this.#handlers?.closed(reason);
   }
 }

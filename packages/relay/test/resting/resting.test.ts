@@ -25,6 +25,7 @@ interface House {
   readonly heard: Message[];
   closed: CloseReason | undefined;
   asleep: boolean;
+  overs: number;
   /** Does not answer these. */
   readonly silent: Set<string>;
   tools: string[];
@@ -33,7 +34,7 @@ interface House {
   until(look: () => unknown): Promise<void>;
 }
 
-async function house({ mayForget = true } = {}): Promise<House> {
+async function house({ mayForget = true, wakeMs = 60_000 } = {}): Promise<House> {
   const wakers: (() => void)[] = [];
   const changed = (): void => {
     for (const wake of wakers.splice(0)) wake();
@@ -65,6 +66,7 @@ async function house({ mayForget = true } = {}): Promise<House> {
     heard: [] as Message[],
     closed: undefined as CloseReason | undefined,
     asleep: false,
+    overs: 0,
     silent: new Set<string>(),
     tools: ['a'],
     failsToOpen: false,
@@ -76,7 +78,10 @@ async function house({ mayForget = true } = {}): Promise<House> {
     },
   } as House & { server: Transport };
   built.server = await restingServer({
-    ...{ name: 'server', open, idleMs: IDLE_MS, mayForget },
+    ...{ name: 'server', open, idleMs: IDLE_MS, mayForget, wakeMs },
+    onOver: () => {
+      built.overs += 1;
+    },
     onAsleep: (asleep) => {
       built.asleep = asleep;
       changed();
@@ -265,4 +270,29 @@ test('closed while it wakes up, it leaves no server behind', async () => {
   assert.ok(at.closed);
   const { result } = parseMessage(answered(at, '1') as Message) as { result: { life: number } };
   assert.equal(result.life, 1);
+});
+
+test('a server that wakes and never takes the session up is ended, and what waited for it has not run', async () => {
+  const at = await house({ wakeMs: 50 });
+  at.ask('1', 'initialize', { protocolVersion: '2025-11-25' });
+  await at.until(() => answered(at, '1'));
+  await at.until(() => at.asleep);
+  at.silent.add('initialize');
+  at.ask('2', 'tools/call');
+  await at.until(() => at.closed);
+  assert.deepEqual(at.closed, {
+    code: 'session_lost',
+    reason: 'server did not take its session up again',
+    notRun: ['2'],
+  });
+  await at.until(() => at.lives[1]?.closed);
+  assert.equal(at.overs, 1);
+});
+
+test('one that is closed while it sleeps says that it is over', async () => {
+  const at = await house();
+  at.ask('1', 'tools/call');
+  await at.until(() => at.asleep);
+  await at.server.close();
+  assert.equal(at.overs, 1);
 });

@@ -112,7 +112,10 @@ function wallsOf(rules: SandboxRules, { bwrap }: SandboxTools, target: SandboxTa
     ...(tmp === 'private' ? [...size, '--tmpfs', '/tmp'] : also('--bind', ['/tmp'])),
     ...['--tmpfs', '/run', ...also('--ro-bind-try', OF_RUN)],
     ...also('--ro-bind', read ?? []),
-    ...hide(target, read ?? ['/']),
+    ...hide(
+      target,
+      read === undefined ? ['/'] : [...SYSTEM, ...OF_RUN, ...(tmp === 'shared' ? ['/tmp'] : []), ...read],
+    ),
     ...also('--bind', write),
     ...also(target.cwdIsNamed ? '--bind' : '--ro-bind', shown),
     ...hide(target, [...write, ...(target.cwdIsNamed ? shown : [])]),

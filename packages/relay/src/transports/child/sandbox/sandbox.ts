@@ -7,7 +7,7 @@ import { RelayError } from '../../../errors.ts';
 import type { StartOptions } from '../start.ts';
 import { startError } from '../start.ts';
 import type { ChildLog } from '../watcher.ts';
-import { planSandbox, type Wrapped } from './plan.ts';
+import { isBelow, planSandbox, type Wrapped } from './plan.ts';
 import { findSandboxTools, lookUp, type SandboxTools } from './tools.ts';
 import type { SandboxWish } from './wish.ts';
 
@@ -45,7 +45,8 @@ export class Sandbox {
     }
     // Once it is wrapped, nobody could tell a missing command from a missing anything.
     if (cwd === undefined || !isThere(start, cwd)) throw startError(start, { code: 'ENOENT' });
-    const hidden = (this.#options.hidden ?? []).flatMap(placeOf);
+    const places = (this.#options.hidden ?? []).flatMap(placeOf);
+    const hidden = [...places, ...named.flatMap((path) => alsoBelow(path, places))];
     const plan = planSandbox(wish, tools, { ...start, cwd, cwdIsNamed: start.cwd !== undefined, hidden });
     if ('refused' in plan) throw refusal(start, plan.refused, plan.hint);
     this.#tell(start.name, plan);
@@ -73,6 +74,14 @@ function placeOf(path: string): { path: string; isFolder: boolean }[] {
   } catch {
     return [];
   }
+}
+
+/** A folder that is named by a link is shown by that name, and what is hidden in it lies below that name too. */
+function alsoBelow(named: string, places: readonly { path: string; isFolder: boolean }[]) {
+  const real = realpathSync(named);
+  if (real === named) return [];
+  const inside = places.filter(({ path }) => isBelow(path, real));
+  return inside.map(({ path, isFolder }) => ({ path: `${named}${path.slice(real.length)}`, isFolder }));
 }
 
 function realFolder(path: string): string | undefined {

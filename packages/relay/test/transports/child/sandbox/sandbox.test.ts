@@ -1,7 +1,16 @@
 // Real walls around real processes. Where bubblewrap, prlimit or setpriv is not installed the test says so and is skipped.
 import assert from 'node:assert/strict';
 import { randomBytes } from 'node:crypto';
-import { existsSync, mkdirSync, mkdtempSync, readFileSync, realpathSync, rmSync, writeFileSync } from 'node:fs';
+import {
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  realpathSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
 import { createServer } from 'node:net';
 import { homedir, tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -289,6 +298,40 @@ describe('what is not there', () => {
     const nothing = await without('bwrap', 'setpriv').wrap('auto', start);
     assert.deepEqual([nothing?.command, nothing?.args, nothing?.kind], [process.execPath, ['-e', ''], 'plain']);
     assert.match(nothing?.missing.join() ?? '', /setpriv is not there/);
+  });
+
+  test('what is hidden is hidden in the folders of the system too, and in a common /tmp, where folders are named', async () => {
+    using keys = folder();
+    const [system, shown] = [realpathSync('/etc/passwd'), realpathSync('/usr/share')];
+    const bwrap = { path: '/usr/bin/bwrap', trouble: undefined, sizes: true };
+    const sandbox = new Sandbox({
+      hidden: [system, shown, keys.path],
+      tools: async () => ({ ...NO_TOOLS, bwrap }),
+    });
+    const plan = await sandbox.wrap({ read: [fileURLToPath(new URL('.', import.meta.url))], tmp: 'shared' }, start);
+    const line = plan?.args.join(' ') ?? '';
+    for (const place of [`--ro-bind /dev/null ${system}`, `--tmpfs ${shown}`, `--tmpfs ${keys.path}`]) {
+      assert.ok(line.includes(`${place} `), place);
+    }
+  });
+
+  test('what is hidden in a folder is hidden where a link names that folder', async () => {
+    using all = folder();
+    const [real, link] = [join(all.path, 'real'), join(all.path, 'link')];
+    mkdirSync(join(real, 'keys'), { recursive: true });
+    symlinkSync(real, link);
+    const bwrap = { path: '/usr/bin/bwrap', trouble: undefined, sizes: true };
+    const sandbox = new Sandbox({ hidden: [join(real, 'keys')], tools: async () => ({ ...NO_TOOLS, bwrap }) });
+    for (const [kind, wish] of [
+      ['--ro-bind', { read: [link] }],
+      ['--bind', { write: [link] }],
+    ] as const) {
+      const line = (await sandbox.wrap(wish, start))?.args.join(' ') ?? '';
+      const [shown, hidden] = [`${kind} ${link} ${link} `, `--tmpfs ${join(link, 'keys')} `].map((part) =>
+        line.lastIndexOf(part),
+      );
+      assert.ok(Number(shown) > 0 && Number(hidden) > Number(shown), line);
+    }
   });
 
   test('a command, a folder or a named path that is not there is said as such', async () => {
