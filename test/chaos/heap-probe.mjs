@@ -9,6 +9,15 @@ const file = process.env.CHAOS_HEAP_FILE;
 // Not for what this program starts.
 delete process.env.CHAOS_HEAP_FILE;
 delete process.env.NODE_OPTIONS;
+/** A fault may leave no room for it: later, then. */
+function say(line) {
+  try {
+    appendFileSync(file, line);
+  } catch {
+    setTimeout(() => say(line), 200).unref();
+  }
+}
+
 if (file !== undefined) {
   setFlagsFromString('--expose-gc');
   const collect = runInNewContext('gc');
@@ -19,6 +28,6 @@ if (file !== undefined) {
     const resources = {};
     for (const kind of process.getActiveResourcesInfo()) resources[kind] = (resources[kind] ?? 0) + 1;
     const line = { pid: process.pid, at: Date.now(), heap: heapUsed, rss, resources };
-    appendFileSync(file, `${JSON.stringify(line)}\n`);
+    say(`${JSON.stringify(line)}\n`);
   });
 }

@@ -195,7 +195,7 @@ test('who only wants to hear of changed lists does not keep it awake, and is tol
   at.ask('"w"', 'subscriptions/listen', { notifications: { toolsListChanged: true } });
   await at.until(() => at.lives[0]?.got.length);
   acknowledge(at.lives[0]);
-  await at.until(() => at.asleep);
+  await at.until(() => at.asleep && at.heard.length > 0);
   assert.equal(at.heard.length, 1);
   at.ask('2', 'tools/call');
   await at.until(() => answered(at, '2'));
