@@ -17,8 +17,8 @@ test('files run short: new sessions and calls are told to come again, those that
   const token = await house.createShare('steady');
   const program = house.gatewayProgram(await house.config([stdioBackend('one')], { share: { token } }));
   const files = await filesWith(house, program, token);
-  // With one session it has 70 % of them; with two, over 80 %.
-  const limit = Math.ceil(files / 0.7);
+  // With one session it has 60 % of them, give or take one: well below the 72 % at which the level is left again.
+  const limit = Math.ceil(files / 0.6);
   const few = withFiles(program, limit);
   const gateway = await house.start(few);
   await using first = LineClient.spawn(house.agentProgram(token));
