@@ -6,25 +6,10 @@ import { describe, test } from 'node:test';
 import { fixtureCommand } from '../conformance/fixture.ts';
 import { House, type Running } from './harness.ts';
 import { type Json, LineClient, type Reply } from './line-client.ts';
+import { call, meta, VERSION } from './modern.ts';
 import { shareBackend, stdioBackend } from './servers.ts';
 
-const PREFIX = 'io.modelcontextprotocol/';
-const VERSION = '2026-07-28';
 const WATCHED = 'test://watched-resource';
-
-function meta(capabilities: Json = {}): Json {
-  return { [`${PREFIX}protocolVersion`]: VERSION, [`${PREFIX}clientCapabilities`]: capabilities };
-}
-
-function call(
-  agent: LineClient,
-  name: string,
-  args: Json = {},
-  more: Json = {},
-  capabilities: Json = {},
-): Promise<Reply> {
-  return agent.request('tools/call', { name, arguments: args, ...more, _meta: meta(capabilities) });
-}
 
 function bridge(house: House, token: string, era: 'legacy' | 'modern'): Promise<Running> {
   return house.start(

@@ -8,25 +8,11 @@ import { setTimeout as wait } from 'node:timers/promises';
 import { scriptedServer } from '@mcp-overlay/relay/testing';
 import { fixtureCommand } from '../conformance/fixture.ts';
 import { House } from './harness.ts';
-import { type Json, LineClient, type Reply } from './line-client.ts';
+import { type Json, LineClient } from './line-client.ts';
+import { call, meta } from './modern.ts';
 import { shareBackend, stdioBackend } from './servers.ts';
 
-const PREFIX = 'io.modelcontextprotocol/';
 const WATCHED = 'test://watched-resource';
-
-function meta(capabilities: Json = {}): Json {
-  return { [`${PREFIX}protocolVersion`]: '2026-07-28', [`${PREFIX}clientCapabilities`]: capabilities };
-}
-
-function call(
-  agent: LineClient,
-  name: string,
-  args: Json = {},
-  more: Json = {},
-  capabilities: Json = {},
-): Promise<Reply> {
-  return agent.request('tools/call', { name, arguments: args, ...more, _meta: meta(capabilities) });
-}
 
 async function street(house: House, command: readonly string[]) {
   const token = await house.createShare('steady');

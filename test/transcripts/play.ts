@@ -41,7 +41,7 @@ export class Play implements AsyncDisposable {
 
   static async open(): Promise<Play> {
     const play = new Play(await realpath(await mkdtemp(join(tmpdir(), 'play-'))));
-    await mkdir(join(play.#folder, 'work', 'bin'), { recursive: true });
+    await mkdir(join(play.#folder, 'here', 'bin'), { recursive: true });
     await play.#issue();
     return play;
   }
@@ -49,7 +49,7 @@ export class Play implements AsyncDisposable {
   /** Identities of a CA: `ca.pem`, `gateway.pem`, `other.pem`, `alice.pem`. */
   async #issue(): Promise<void> {
     const ca = testAuthority('town');
-    const file = (name: string): string => join(this.#folder, 'work', `${name}.pem`);
+    const file = (name: string): string => join(this.#folder, 'here', `${name}.pem`);
     await writeFile(file('ca'), ca.pem);
     for (const name of ['gateway', 'other', 'alice']) {
       const { keyPem, pem } = ca.issue(name, {
@@ -87,7 +87,7 @@ export class Play implements AsyncDisposable {
   }
 
   async #write(step: Step): Promise<Step> {
-    const path = join(this.#folder, 'work', step.name);
+    const path = join(this.#folder, 'here', step.name);
     await mkdir(dirname(path), { recursive: true });
     await writeFile(path, `${step.stdout.map((line) => this.#fill(line)).join('\n')}\n`);
     if (step.name.startsWith('bin/')) await chmod(path, 0o755);
@@ -151,14 +151,14 @@ export class Play implements AsyncDisposable {
     const [name = '', ...args] = words.slice(at);
     const own = /^mcp-(?:gateway|bridge|tools)$/.test(name);
     const env: Record<string, string> = {
-      PATH: `${join(this.#folder, 'work', 'bin')}:${process.env.PATH ?? ''}`,
+      PATH: `${join(this.#folder, 'here', 'bin')}:${process.env.PATH ?? ''}`,
       HOME: this.#folder,
       MCP_OVERLAY_HOME: join(this.#folder, 'home'),
     };
     for (const word of words.slice(0, at)) env[word.slice(0, word.indexOf('='))] = word.slice(word.indexOf('=') + 1);
     const line = own ? [process.execPath, join(root, 'dist', `${name}.js`), ...args] : [name, ...args];
     const [command = '', ...rest] = line;
-    const child = spawn(command, rest, { cwd: join(this.#folder, 'work'), env, stdio: ['pipe', 'pipe', 'pipe'] });
+    const child = spawn(command, rest, { cwd: join(this.#folder, 'here'), env, stdio: ['pipe', 'pipe', 'pipe'] });
     let stdout = '';
     let stderr = '';
     child.stdout.setEncoding('utf8').on('data', (text: string) => {

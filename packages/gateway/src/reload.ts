@@ -251,13 +251,20 @@ class OpenReloads implements Reloads {
   #drain({ number, config }: Generation): void {
     const timer = setTimeout(() => {
       this.#drains.delete(timer);
-      void this.#options.shares.drain(number, DRAINED).then((count) => {
-        if (count > 0)
-          this.#options.log.info({ sessions: count, generation: number }, 'sessions of an older configuration ended');
-        return this.#sweep();
+      this.#endOld(number).catch((error: unknown) => {
+        this.#options.log.warn(
+          { error: String(error), generation: number },
+          'an older configuration did not end in order',
+        );
       });
     }, maxDrainOf(config)).unref();
     this.#drains.add(timer);
+  }
+
+  async #endOld(generation: number): Promise<void> {
+    const sessions = await this.#options.shares.drain(generation, DRAINED);
+    if (sessions > 0) this.#options.log.info({ sessions, generation }, 'sessions of an older configuration ended');
+    await this.#sweep();
   }
 
   /** Backends that no session has any more end with what they had in common. */

@@ -46,8 +46,11 @@ export async function handOver(
     return;
   }
   // The share is the other's by now: this one leaves even if nobody can ask it any more.
-  await place.moveAside().catch(() => {});
-  const departure = await offer.taken({ withinMs: ms, successor: Number(pid) });
+  const unanswering = await place.moveAside().then(
+    () => undefined,
+    (error: Error) => error.message,
+  );
+  const departure = await offer.taken({ withinMs: ms, successor: Number(pid), unanswering });
   talk.say({ ok: { open: departure.open().length } });
   talk.end();
 }

@@ -21,6 +21,8 @@ export interface DepartureStatus {
 export interface LeaveOptions {
   readonly withinMs: number;
   readonly successor?: number | undefined;
+  /** Why nobody can ask this gateway any more how its leaving goes; absent: one can. */
+  readonly unanswering?: string | undefined;
 }
 
 export class Departure {

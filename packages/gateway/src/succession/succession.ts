@@ -60,11 +60,19 @@ export function successionOf({ share, backends, log, record, ...state }: Success
     const begun = new Departure(share, options);
     departure = begun;
     const { until, open } = begun.status();
-    log.info({ until, successor: options.successor, open: open.length }, 'leaving');
-    void begun.gone.then((cut) => {
-      log.info({ cut }, 'left');
-      tellLeft(cut);
-    });
+    const { successor, unanswering } = options;
+    log.info({ until, successor, open: open.length, unanswering }, 'leaving');
+    begun.gone.then(
+      (cut) => {
+        log.info({ cut }, 'left');
+        tellLeft(cut);
+      },
+      (error: unknown) => {
+        // It has left all the same: what is still open goes with the process.
+        log.warn({ error: String(error) }, 'left, not in order');
+        tellLeft(begun.open().length);
+      },
+    );
     return begun;
   };
   return {

@@ -1,6 +1,7 @@
 // One link at its host: what it belongs to, and how long it is kept while broken. The window runs only while no call is
 // open; a connection that was closed rather than fell silent gets the short one, for its dialer has probably gone.
 
+import { stringifyExact } from '../json-exact.ts';
 import { parseMessage } from '../json-rpc.ts';
 import type { Limits } from '../limits.ts';
 import type { Message } from '../message.ts';
@@ -168,5 +169,5 @@ export class HostedLink extends LinkEnd implements HostLink {
 
 function cancelledId(message: Message): string {
   const { params } = parseMessage(message) as { params?: { requestId?: unknown } };
-  return JSON.stringify(params?.requestId ?? null);
+  return stringifyExact(params?.requestId ?? null);
 }

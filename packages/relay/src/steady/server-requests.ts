@@ -1,6 +1,7 @@
 // Requests of the server that the client has not answered. A restarted server counts its ids from the start again, and the
 // client must not see one twice: after the first loss they are shown under another id.
 
+import { stringifyExact } from '../json-exact.ts';
 import { notificationMessage, parseMessage, rawId, withId } from '../json-rpc.ts';
 import type { Message } from '../message.ts';
 
@@ -39,7 +40,7 @@ export class ServerRequests {
   notification(message: Message): Message {
     if (this.generation === 0 || message.method !== 'notifications/cancelled') return message;
     const { params } = parseMessage(message) as { params?: { requestId?: unknown } };
-    const id = JSON.stringify(params?.requestId ?? null);
+    const id = stringifyExact(params?.requestId ?? null);
     for (const [shown, own] of this.open) {
       if (own === id) return notificationMessage('notifications/cancelled', { ...params, requestId: rawId(shown) });
     }

@@ -178,17 +178,21 @@ test('while a call is open a broken link does not expire; its window begins when
 });
 
 test('an unanswered request of the dialer is an open call, until it is answered or taken back', async () => {
-  const request = (id: number): string => `{"jsonrpc":"2.0","id":${id},"method":"tools/call"}`;
-  const ends: Readonly<Record<string, (link: HostLink, raw: Raw) => void>> = {
-    answered: (link) => link.send(resultMessage('7', {})),
-    cancelled: (_link, raw) =>
-      raw.write('{"jsonrpc":"2.0","method":"notifications/cancelled","params":{"requestId":7}}'),
+  const request = (id: string): string => `{"jsonrpc":"2.0","id":${id},"method":"tools/call"}`;
+  const cancel = (id: string): string =>
+    `{"jsonrpc":"2.0","method":"notifications/cancelled","params":{"requestId":${id}}}`;
+  // One that a double cannot carry, too.
+  const large = '9007199254740993';
+  const ends: Readonly<Record<string, [id: string, (link: HostLink, raw: Raw) => void]>> = {
+    answered: ['7', (link) => link.send(resultMessage('7', {}))],
+    cancelled: ['7', (_link, raw) => raw.write(cancel('7'))],
+    'cancelled, a large one': [large, (_link, raw) => raw.write(cancel(large))],
   };
-  for (const [how, end] of Object.entries(ends)) {
+  for (const [how, [call, end]] of Object.entries(ends)) {
     const clock = new HandClock();
     const { host, hosted } = stage({ clock });
     const { raw, id } = await opened(host);
-    raw.write(request(7));
+    raw.write(request(call));
     await settle();
     raw.end.destroy();
     await clock.pass(3_600_000);
