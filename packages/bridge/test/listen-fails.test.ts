@@ -11,15 +11,23 @@ import { startBridge } from '../src/bridge.ts';
 
 test('where nobody can be listened to, the spare that was started ends before that is told', async () => {
   const home = mkdtempSync(join(tmpdir(), 'bridge-'));
-  let failed: (error: Error) => void = () => {};
   let pid = 0;
+  let started: () => void = () => {};
+  // It may have said so before anybody listens.
+  const spare = new Promise<void>((resolve) => {
+    started = resolve;
+  });
   const said = (fields: object, event: string): void => {
     if (event !== 'stderr') return;
     pid = Number(/\d+$/.exec(String((fields as { line?: string }).line))?.[0]);
-    failed(new Error('no network'));
+    started();
   };
   const log = { trace() {}, debug() {}, info: said, warn() {}, error() {} };
-  const overlay = { kind: 'none', listenEphemeral: () => new Promise((_, no) => (failed = no)) };
+  const listenEphemeral = async (): Promise<never> => {
+    await spare;
+    throw new Error('no network');
+  };
+  const overlay = { kind: 'none', listenEphemeral };
   try {
     const bridge = startBridge({
       overlay: overlay as unknown as Overlay,
